@@ -1,1 +1,3 @@
-fn main(){}
+//! Arguments to `cli` or `app`.
+
+fn main() {}

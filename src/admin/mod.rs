@@ -1,0 +1,1 @@
+//! The gRPC admin service: authenticate, convert, hand to the controller.

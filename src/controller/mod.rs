@@ -1,0 +1,1 @@
+//! Per fleet the one writer: command or event -> release step -> snapshot build -> store commit.

@@ -1,0 +1,74 @@
+//! Proof of delivery: who has accepted a revision, who has not, and since when.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::model::{Revision, TypeUrl};
+
+/// What a proxy must have accepted to be counted as acked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Requirement {
+    /// The revision to prove.
+    pub revision: Revision,
+    /// The types that it changed. A switch changes `RouteConfiguration` alone, so a cluster of another service that
+    /// never warms does not keep it unproven.
+    pub types: Vec<TypeUrl>,
+}
+
+/// How far the fleet is with a requirement. acked + pending + nacked + disconnected = total.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Proof {
+    /// The revision it is about.
+    pub revision: Revision,
+    /// Proxies of the roster.
+    pub total: u32,
+    /// Have accepted it, also those that left since.
+    pub acked: u32,
+    /// Connected, no answer yet.
+    pub pending: u32,
+    /// Rejected it.
+    pub nacked: u32,
+    /// Away, and had not accepted it.
+    pub disconnected: u32,
+    /// When the first proxy had accepted it.
+    pub first_ack: Option<Timestamp>,
+    /// When the last one of those that accepted had.
+    pub last_ack: Option<Timestamp>,
+    /// Everybody else, by name.
+    pub not_acked: Vec<NotAcked>,
+}
+
+/// A proxy that has not accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotAcked {
+    /// `node.id`.
+    pub proxy: Arc<str>,
+    /// Why not.
+    pub state: NotAckedState,
+}
+
+/// Why a proxy has not accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotAckedState {
+    /// Connected; it was not sent the revision yet, or has not answered.
+    Pending,
+    /// Away since.
+    Disconnected(Timestamp),
+    /// It said no.
+    Nacked {
+        /// The type of the response.
+        type_url: TypeUrl,
+        /// The resources that the error names; empty if it names none.
+        resources: Vec<String>,
+        /// The proxy's own words.
+        message: String,
+    },
+}
+
+impl Proof {
+    /// Every proxy of the roster has accepted.
+    pub fn is_complete(&self) -> bool {
+        self.acked == self.total
+    }
+}

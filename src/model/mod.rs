@@ -1,0 +1,22 @@
+//! What the user declares: services, environments, Envoy resources; how it is parsed, merged and checked.
+//!
+//! Uses nothing of ours; everybody may use it.
+
+mod colour;
+mod duration;
+mod endpoint;
+mod name;
+mod revision;
+mod service;
+mod type_url;
+
+pub use colour::{Colour, ParseColourError};
+pub use duration::{DurationError, HumanDuration};
+pub use endpoint::{Endpoint, EndpointError};
+pub use name::{Name, NameError};
+pub use revision::Revision;
+pub use service::{
+    CircuitBreaker, ClusterSpec, EnvironmentSpec, Environments, HealthCheck, ListenerSpec,
+    Protocol, ResourceSet, RetryOn, RetrySpec, RouteMatch, RouteSpec, ServiceSpec, Split,
+};
+pub use type_url::TypeUrl;

@@ -1,0 +1,147 @@
+//! What is remembered of services and their releases; stored with every revision.
+
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::model::{Colour, Endpoint, Name, ResourceSet, Revision, ServiceSpec, Split};
+
+/// Everything that was declared and decided for a fleet at one revision. Cheap to clone: entries are shared.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FleetState {
+    /// By service.
+    pub services: BTreeMap<Name, Arc<ServiceState>>,
+    /// By document name.
+    pub resources: BTreeMap<Name, Arc<ResourceState>>,
+}
+
+/// A declared set of Envoy resources.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ResourceState {
+    /// In force now.
+    pub set: Arc<ResourceSet>,
+    /// `spec` of the document as it was last applied.
+    pub applied: Value,
+}
+
+/// One service: its declaration, its two environments, and its last release.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ServiceState {
+    /// Unique over all fleets.
+    pub name: Name,
+    /// In force now. Its `environments` are empty and its `live` does not count: those are below.
+    pub spec: Arc<ServiceSpec>,
+    /// `spec` of the document as it was last applied: the base of the next three-way merge.
+    pub applied: Value,
+    /// The environment that has the traffic.
+    pub live: Colour,
+    /// The environment called blue.
+    pub blue: Environment,
+    /// The environment called green.
+    pub green: Environment,
+    /// How many deployments there have been; the number of the newest.
+    pub deployments: u64,
+    /// The last release; None before the first switch.
+    pub release: Option<Release>,
+}
+
+/// One of the two environments of a service.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Environment {
+    /// What it is to the service.
+    pub role: Role,
+    /// What runs in it; None if and only if it is `Empty`, but for a live environment that never had one.
+    pub deployment: Option<Deployment>,
+    /// It was live and a rollback took the traffic from it.
+    pub rolled_back: bool,
+}
+
+/// What an environment is to its service (Words of the design).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Has the traffic.
+    Live,
+    /// Was live, kept for rollback.
+    Standby,
+    /// A new deployment, not yet live; or one that was rolled back.
+    Staged,
+    /// No deployment.
+    Empty,
+}
+
+/// One version put into one environment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Deployment {
+    /// Counts per service, from 1.
+    pub number: u64,
+    /// The user's label.
+    pub version: String,
+    /// As declared.
+    pub endpoints: Vec<Endpoint>,
+    /// What they resolved to; the last good answer, where a name does not resolve any more.
+    pub addresses: Vec<SocketAddr>,
+    /// The revision in which its present addresses came.
+    pub introduced: Revision,
+}
+
+/// One attempt to replace the live deployment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Release {
+    /// Counts per service, from 1.
+    pub number: u64,
+    /// Where it stands.
+    pub phase: Phase,
+    /// The environment that was live before.
+    pub from: Colour,
+    /// The deployment that was live before: exactly this one is what a rollback goes back to.
+    pub from_deployment: u64,
+    /// Its version, for messages once it is gone.
+    pub from_version: String,
+    /// The deployment that replaced it.
+    pub to_deployment: u64,
+    /// Its version.
+    pub to_version: String,
+    /// The revision of the switch.
+    pub switched_in: Revision,
+    /// When it was switched.
+    pub switched_at: Timestamp,
+    /// The revision that rolled it back.
+    pub rolled_back_in: Option<Revision>,
+}
+
+/// Where a release stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Phase {
+    /// The traffic has moved; the deployment before is standby.
+    Switched,
+    /// The traffic has moved back.
+    RolledBack,
+    /// The standby was retired.
+    Completed,
+}
+
+impl ServiceState {
+    /// The environment of that colour.
+    pub fn environment(&self, colour: Colour) -> &Environment {
+        match colour {
+            Colour::Blue => &self.blue,
+            Colour::Green => &self.green,
+        }
+    }
+
+    /// The environment of that colour, to change it.
+    pub fn environment_mut(&mut self, colour: Colour) -> &mut Environment {
+        match colour {
+            Colour::Blue => &mut self.blue,
+            Colour::Green => &mut self.green,
+        }
+    }
+
+    /// Where the traffic goes.
+    pub fn split(&self) -> Split {
+        Split::all_to(self.live)
+    }
+}

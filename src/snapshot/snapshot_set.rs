@@ -1,0 +1,142 @@
+//! The snapshot: all resources of a fleet at one revision.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::{Digest, Resource};
+use crate::model::{Name, Revision, TypeUrl};
+
+/// All xDS resources of a fleet at one revision. Immutable, cheap to clone: what did not change is shared with the
+/// revision before.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// The Envoys it is for.
+    pub fleet: Name,
+    /// The revision it is.
+    pub revision: Revision,
+    types: BTreeMap<TypeUrl, Arc<TypeSet>>,
+}
+
+/// All resources of one type in a snapshot.
+#[derive(Clone, Debug)]
+pub struct TypeSet {
+    /// Of every resource in it.
+    pub type_url: TypeUrl,
+    /// The revision in which this type last changed.
+    pub changed_in: Revision,
+    /// Of the names and digests of all resources.
+    pub digest: Digest,
+    /// By name.
+    pub resources: BTreeMap<Arc<str>, Arc<Resource>>,
+}
+
+impl TypeSet {
+    /// The set of these resources, last changed in that revision.
+    pub fn new(
+        type_url: TypeUrl,
+        changed_in: Revision,
+        resources: BTreeMap<Arc<str>, Arc<Resource>>,
+    ) -> Self {
+        let digests: Vec<&[u8]> = resources
+            .values()
+            .map(|resource| resource.digest.as_bytes().as_slice())
+            .collect();
+        Self {
+            type_url,
+            changed_in,
+            digest: Digest::of(&digests),
+            resources,
+        }
+    }
+
+    /// `version_info`: `REVISION-DIGEST`, e.g. `43-a1b2c3d4`. It never stands for two contents.
+    pub fn version(&self) -> String {
+        format!("{}-{}", self.changed_in, self.digest.short())
+    }
+}
+
+impl Snapshot {
+    /// A fleet before its first commit: revision 0, no resources.
+    pub fn empty(fleet: Name) -> Self {
+        Self {
+            fleet,
+            revision: Revision::ZERO,
+            types: BTreeMap::new(),
+        }
+    }
+
+    /// The revision after `self`, holding these sets. A set whose content is that of `self` is carried over with its
+    /// version; every other counts as changed in the new revision. A type without resources has no set.
+    pub fn successor(
+        &self,
+        revision: Revision,
+        sets: impl IntoIterator<Item = (TypeUrl, BTreeMap<Arc<str>, Arc<Resource>>)>,
+    ) -> Self {
+        let mut types = BTreeMap::new();
+        for (type_url, resources) in sets {
+            let set = TypeSet::new(type_url, revision, resources);
+            let kept = self
+                .types
+                .get(&type_url)
+                .filter(|old| old.digest == set.digest);
+            match kept {
+                Some(old) => types.insert(type_url, old.clone()),
+                // An emptied type stays as an empty set: its version has to move on.
+                None if set.resources.is_empty() && !self.types.contains_key(&type_url) => None,
+                None => types.insert(type_url, Arc::new(set)),
+            };
+        }
+        for (type_url, old) in &self.types {
+            if !types.contains_key(type_url) {
+                let emptied = if old.resources.is_empty() {
+                    old.clone()
+                } else {
+                    Arc::new(TypeSet::new(*type_url, revision, BTreeMap::new()))
+                };
+                types.insert(*type_url, emptied);
+            }
+        }
+        Self {
+            fleet: self.fleet.clone(),
+            revision,
+            types,
+        }
+    }
+
+    /// A snapshot read back from storage, set by set.
+    pub fn restore(
+        fleet: Name,
+        revision: Revision,
+        sets: impl IntoIterator<Item = TypeSet>,
+    ) -> Self {
+        Self {
+            fleet,
+            revision,
+            types: sets
+                .into_iter()
+                .map(|set| (set.type_url, Arc::new(set)))
+                .collect(),
+        }
+    }
+
+    /// The resources of one type; None if the fleet never had one.
+    pub fn get(&self, type_url: TypeUrl) -> Option<&Arc<TypeSet>> {
+        self.types.get(&type_url)
+    }
+
+    /// One resource.
+    pub fn resource(&self, type_url: TypeUrl, name: &str) -> Option<&Arc<Resource>> {
+        self.get(type_url)?.resources.get(name)
+    }
+
+    /// All types, in push order.
+    pub fn types(&self) -> impl Iterator<Item = &Arc<TypeSet>> {
+        self.types.values()
+    }
+
+    /// The types that this very revision changed.
+    pub fn changed_types(&self) -> impl Iterator<Item = TypeUrl> + '_ {
+        self.types()
+            .filter(|set| set.changed_in == self.revision)
+            .map(|set| set.type_url)
+    }
+}

@@ -1,0 +1,107 @@
+//! What can go wrong with the store, and what the operator can do.
+
+use crate::model::{Name, Revision};
+
+/// A commit that was not made, or may not have been.
+#[derive(Debug, thiserror::Error)]
+pub enum CommitError {
+    /// Somebody else committed in between.
+    #[error(
+        "fleet {fleet} is at revision {actual}, not {expected}: look at what changed and try again"
+    )]
+    Conflict {
+        /// The fleet.
+        fleet: Name,
+        /// What the commit was planned on.
+        expected: Revision,
+        /// Where the fleet is.
+        actual: Revision,
+    },
+    /// A newer writer has taken over.
+    #[error(
+        "this server's epoch {epoch} is older than {newest}: another server writes to this store now"
+    )]
+    Fenced {
+        /// Ours.
+        epoch: u64,
+        /// The newest seen.
+        newest: u64,
+    },
+    /// Too little free disk. Rollbacks still work.
+    #[error(
+        "the disk of the data directory has only {free} bytes free, {needed} are kept for rollbacks: free some space; nothing was changed"
+    )]
+    DiskFull {
+        /// Free now, in bytes.
+        free: u64,
+        /// The reserve, in bytes.
+        needed: u64,
+    },
+    /// The disk failed in mid-commit: read the head again before anything else.
+    #[error("the commit's outcome is unknown, the store must be read again: {0}")]
+    Unknown(#[source] StoreError),
+    /// The store failed before anything was written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The store can't be opened, read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another process has it open.
+    #[error(
+        "the data directory {path} is in use by another process: stop that one, or use another --data-dir"
+    )]
+    Locked {
+        /// The data directory.
+        path: String,
+    },
+    /// Written by a newer bluegreen.
+    #[error(
+        "the data directory {path} has format {found}, this bluegreen knows up to {known}: run the newer version, or restore a backup made with this one"
+    )]
+    NewerFormat {
+        /// The data directory.
+        path: String,
+        /// The format found.
+        found: u64,
+        /// The newest this version knows.
+        known: u64,
+    },
+    /// What is on disk is not what was written.
+    #[error(
+        "the store in {path} is damaged ({detail}): restore a backup of the data directory; proxies go on with what they have"
+    )]
+    Damaged {
+        /// The data directory.
+        path: String,
+        /// What was found.
+        detail: String,
+    },
+    /// The store is older than its HEAD file says.
+    #[error(
+        "the store in {path} went back in time: fleet {fleet} is at revision {found}, HEAD says {head}. Restore a newer backup, or start once with --accept-older to go on from revision {found}"
+    )]
+    WentBack {
+        /// The data directory.
+        path: String,
+        /// The fleet.
+        fleet: Name,
+        /// The newest revision found.
+        found: Revision,
+        /// The revision that was answered for.
+        head: Revision,
+    },
+    /// An I/O error.
+    #[error("the store in {path} can't be used: {source}")]
+    Io {
+        /// The data directory.
+        path: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// It was closed, or failed before and must be opened again.
+    #[error("the store is closed: restart the server")]
+    Closed,
+}

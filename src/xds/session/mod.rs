@@ -1,0 +1,1 @@
+//! PURE. One xDS stream as a state machine: requests, snapshots and time in; responses and records out.
