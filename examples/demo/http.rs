@@ -1,0 +1,51 @@
+//! One GET on a connection of its own: enough to ask an admin port something.
+
+use std::{io, net::SocketAddr, time::Duration};
+
+use bytes::Bytes;
+use http::{Request, StatusCode, header};
+use http_body_util::{BodyExt, Empty};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+/// Loopback answers in milliseconds; a port that takes longer is stuck.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Asks `addr` for `path`.
+///
+/// # Errors
+/// If nothing listens there, the connection breaks, or no answer comes within [`TIMEOUT`].
+pub async fn get(addr: SocketAddr, path: &str) -> io::Result<(StatusCode, Bytes)> {
+    tokio::time::timeout(TIMEOUT, request(addr, path))
+        .await
+        .map_err(|_| {
+            io::Error::new(
+                io::ErrorKind::TimedOut,
+                format!("{addr}{path} did not answer"),
+            )
+        })?
+}
+
+async fn request(addr: SocketAddr, path: &str) -> io::Result<(StatusCode, Bytes)> {
+    let stream = TcpStream::connect(addr).await?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(io::Error::other)?;
+    let driver = tokio::spawn(connection);
+    let request = Request::get(path)
+        .header(header::HOST, addr.to_string())
+        .body(Empty::<Bytes>::new())
+        .map_err(io::Error::other)?;
+    let response = sender
+        .send_request(request)
+        .await
+        .map_err(io::Error::other)?;
+    let status = response.status();
+    let body = response
+        .into_body()
+        .collect()
+        .await
+        .map_err(io::Error::other)?;
+    driver.abort();
+    Ok((status, body.to_bytes()))
+}

@@ -1,0 +1,13 @@
+//! What the tests share. A plain list; each file says what it is for.
+#![allow(dead_code, reason = "every test file uses its own part")]
+
+pub mod backend;
+pub mod bidi;
+#[path = "../../examples/demo/envoy.rs"]
+pub mod envoy;
+#[path = "../../examples/demo/http.rs"]
+pub mod http;
+#[path = "../../examples/demo/load.rs"]
+pub mod load;
+#[path = "../../examples/demo/ports.rs"]
+pub mod ports;
