@@ -37,6 +37,14 @@ pub enum CommitError {
         /// The reserve, in bytes.
         needed: u64,
     },
+    /// Its parts are not about the same revision.
+    #[error(
+        "the commit contradicts itself ({detail}): this is a bug of bluegreen, nothing was changed"
+    )]
+    Contradiction {
+        /// What it says.
+        detail: String,
+    },
     /// The disk failed in mid-commit: read the head again before anything else.
     #[error("the commit's outcome is unknown, the store must be read again: {0}")]
     Unknown(#[source] StoreError),

@@ -2,7 +2,10 @@
 //!
 //! What is published to proxies always comes from here ([`Store::watch_head`]), never from the code that committed.
 
+mod check;
 mod error;
+mod heads;
+mod memory;
 mod revision;
 
 use std::sync::Arc;
@@ -11,6 +14,7 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 
 pub use error::{CommitError, StoreError};
+pub use memory::{LostAnswer, MemoryStore};
 pub use revision::{Commit, CommitKind, Head, RevisionMeta, StoredRevision};
 
 use crate::{
@@ -25,10 +29,18 @@ use crate::{
 pub trait Store: Send + Sync + 'static {
     /// Adds one revision to a fleet, compare-and-set on the revision before. When it returns `Ok`, the revision is
     /// flushed to disk, and the heads that [`Store::watch_head`] gives out show it.
+    ///
+    /// After [`CommitError::Unknown`], [`Store::operation`] tells whether it was made.
     async fn commit(&self, commit: Commit) -> Result<Arc<Head>, CommitError>;
 
     /// The newest revision of a fleet, now and after every commit. `None` until the fleet's first commit.
     fn watch_head(&self, fleet: &Name) -> watch::Receiver<Option<Arc<Head>>>;
+
+    /// Where a fleet without a head begins: what its first commit has to expect. [`Revision::ZERO`], but for a fleet
+    /// whose revisions were lost and given up (`--accept-older`): its numbers must not be used again.
+    fn start(&self, _fleet: &Name) -> Revision {
+        Revision::ZERO
+    }
 
     /// Fleets that have at least one revision.
     fn fleets(&self) -> Vec<Name>;
@@ -55,7 +67,8 @@ pub trait Store: Send + Sync + 'static {
         operation_id: &str,
     ) -> Result<Option<RevisionMeta>, StoreError>;
 
-    /// Adds a line to a revision's record: what became known after the commit. Not flushed at once.
+    /// Adds a line to a revision's record: what became known after the commit. Not flushed at once. Heads that were
+    /// already given out don't show it. Does nothing if the revision is not kept.
     async fn annotate(
         &self,
         fleet: &Name,

@@ -18,6 +18,8 @@ pub struct Commit {
     pub expected: Revision,
     /// The writer's epoch; a commit with an older epoch than one seen before is refused. One server alone: 0.
     pub epoch: u64,
+    /// It may use the disk space that is kept for rollbacks: true for what goes back, false for everything else.
+    pub uses_reserve: bool,
     /// Its record. `meta.revision` is `expected.next()`.
     pub meta: RevisionMeta,
     /// What was declared and decided.
