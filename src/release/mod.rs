@@ -1,8 +1,24 @@
 //! PURE. The state machine of a service and its releases: (state, event, context) -> (new state, effects), or a
 //! refusal with a name.
+//!
+//! [`create`] and [`step`] are for one service, [`restore`] takes a whole fleet back. All of them only compute: what
+//! they return is a value that can be shown (dry run), stored or dropped. A later release engine (gates, bake,
+//! canary) adds events and phases here; [`ServiceState::split`] is the one place that says where traffic goes.
 
+mod apply;
+mod draft;
+mod environments;
+mod reason;
+mod resolve;
+mod restore;
 mod state;
+mod step;
+mod traffic;
+mod words;
 
+pub use reason::{Reason, Refusal};
+pub use restore::{Restored, restore};
 pub use state::{
     Deployment, Environment, FleetState, Phase, Release, ResourceState, Role, ServiceState,
 };
+pub use step::{Context, Event, Moved, Notice, Step, StepKind, create, step};

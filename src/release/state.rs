@@ -1,12 +1,18 @@
 //! What is remembered of services and their releases; stored with every revision.
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::model::{Colour, Endpoint, Name, ResourceSet, Revision, ServiceSpec, Split};
+use crate::model::{
+    Colour, Endpoint, EnvironmentSpec, Name, ResourceSet, Revision, ServiceSpec, Split,
+};
 
 /// Everything that was declared and decided for a fleet at one revision. Cheap to clone: entries are shared.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -81,6 +87,9 @@ pub struct Deployment {
     pub version: String,
     /// As declared.
     pub endpoints: Vec<Endpoint>,
+    /// What each host name among them resolved to last: kept when it does not resolve any more.
+    #[serde(default)]
+    pub names: BTreeMap<String, Vec<IpAddr>>,
     /// What they resolved to; the last good answer, where a name does not resolve any more.
     pub addresses: Vec<SocketAddr>,
     /// The revision in which its present addresses came.
@@ -123,6 +132,15 @@ pub enum Phase {
     Completed,
 }
 
+impl Environment {
+    /// Nothing runs in it.
+    pub const EMPTY: Environment = Environment {
+        role: Role::Empty,
+        deployment: None,
+        rolled_back: false,
+    };
+}
+
 impl ServiceState {
     /// The environment of that colour.
     pub fn environment(&self, colour: Colour) -> &Environment {
@@ -138,6 +156,21 @@ impl ServiceState {
             Colour::Blue => &mut self.blue,
             Colour::Green => &mut self.green,
         }
+    }
+
+    /// The declaration that is in force: the spec with the environments of today.
+    pub fn in_force(&self) -> ServiceSpec {
+        let mut spec = ServiceSpec::clone(&self.spec);
+        spec.live = self.live;
+        for colour in Colour::BOTH {
+            let deployment = self.environment(colour).deployment.as_ref();
+            let environment = deployment.map(|deployment| EnvironmentSpec {
+                version: deployment.version.clone(),
+                endpoints: deployment.endpoints.clone(),
+            });
+            spec.environments.set(colour, environment);
+        }
+        spec
     }
 
     /// Where the traffic goes.

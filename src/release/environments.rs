@@ -1,0 +1,303 @@
+//! What is put into environments and taken out of them: deploy, scale, retire, new addresses.
+
+use super::{
+    Deployment, Phase, Reason, Refusal, Role, StepKind,
+    draft::{Done, Draft},
+    words::{self, held},
+};
+use crate::model::{Colour, Endpoint};
+
+impl Draft<'_> {
+    /// A version into the environment that is not live. The version that is staged already gets other endpoints
+    /// within its deployment, unless it was rolled back: put again it is a new deployment, with a new chance.
+    pub(super) fn deploy(
+        &mut self,
+        version: &str,
+        endpoints: &[Endpoint],
+        replace_standby: bool,
+    ) -> Result<Done, Refusal> {
+        let name = self.state.name.clone();
+        let colour = self.state.live.other();
+        if endpoints.is_empty() {
+            return Err(Refusal::new(
+                Reason::NoEndpoints,
+                format!("{name} {version} can't be deployed without endpoints"),
+                format!(
+                    "name where it runs: `{}`",
+                    words::deploy(&self.state, version, &[])
+                ),
+            ));
+        }
+        let environment = self.state.environment(colour);
+        let (role, rolled_back) = (environment.role, environment.rolled_back);
+        if let Some(present) = &environment.deployment
+            && present.version == version
+            && role == Role::Staged
+            && !rolled_back
+        {
+            let present = held(present);
+            if self.move_unless_there(colour, endpoints)? {
+                return Ok(Done::new(
+                    StepKind::Change,
+                    format!("gave the staged {name} {present} in {colour} other endpoints"),
+                ));
+            }
+            let since = self.introduced(colour);
+            return Ok(Done::already(
+                format!("{name} {present} is staged in {colour} with these endpoints already"),
+                since,
+            ));
+        }
+        let again = words::deploy(&self.state, version, endpoints);
+        self.give_up_standby(colour, replace_standby, Some(version), &again)?;
+        if let Some(live) = &self.state.environment(self.state.live).deployment
+            && live.version == version
+        {
+            let text = format!(
+                "{version} is the live version of {name} too, in {}",
+                colour.other()
+            );
+            self.notice("same-version", text);
+        }
+        self.put(colour, version, endpoints)?;
+        Ok(Done::new(
+            StepKind::Change,
+            format!(
+                "deployed {name} {version} to {colour} (deployment {})",
+                self.state.deployments
+            ),
+        ))
+    }
+
+    /// Other endpoints for the deployment of an environment.
+    pub(super) fn scale(
+        &mut self,
+        colour: Colour,
+        endpoints: &[Endpoint],
+        replace_standby: bool,
+        force: bool,
+    ) -> Result<Done, Refusal> {
+        let name = self.state.name.clone();
+        let Some(present) = &self.state.environment(colour).deployment else {
+            return Err(Refusal::new(
+                Reason::NothingDeployed,
+                format!("{name} has no deployment in {colour}"),
+                format!(
+                    "deploy a version: `{}`",
+                    words::deploy(&self.state, "VERSION", endpoints)
+                ),
+            ));
+        };
+        let present = held(present);
+        self.guard_endpoints(colour, endpoints, replace_standby, force)?;
+        if !self.move_unless_there(colour, endpoints)? {
+            let since = self.introduced(colour);
+            return Ok(Done::already(
+                format!("{name} {present} in {colour} has these endpoints already"),
+                since,
+            ));
+        }
+        let count = self.endpoints(colour);
+        Ok(Done::new(
+            StepKind::Endpoints,
+            format!("gave {name} {present} in {colour} {}", counted(count)),
+        ))
+    }
+
+    /// The standby is emptied for good.
+    pub(super) fn retire(&mut self) -> Result<Done, Refusal> {
+        let name = self.state.name.clone();
+        let colour = self.state.live.other();
+        let environment = self.state.environment(colour);
+        match (environment.role, &environment.deployment) {
+            (Role::Standby, Some(standby)) => {
+                let done = format!("retired {name} {} in {colour}", held(standby));
+                self.clear(colour);
+                self.complete_release();
+                Ok(Done::new(StepKind::Change, done))
+            }
+            (_, Some(other)) => Err(Refusal::new(
+                Reason::NothingToRetire,
+                format!("{name} has no standby: {colour} has {} staged", held(other)),
+                format!(
+                    "to take its endpoints away: `bluegreen scale {name} {colour}` without --endpoint"
+                ),
+            )),
+            (_, None)
+                if self
+                    .state
+                    .release
+                    .as_ref()
+                    .is_some_and(|r| r.phase == Phase::Completed) =>
+            {
+                Ok(Done::already(
+                    format!("{name} has no standby any more: {colour} is empty"),
+                    None,
+                ))
+            }
+            (_, None) => Err(Refusal::new(
+                Reason::NothingToRetire,
+                format!("{name} has no standby: {colour} is empty"),
+                format!("nothing is to be done; see `bluegreen status {name}`"),
+            )),
+        }
+    }
+
+    /// Host names are looked up again for every deployment. Names that no longer resolve keep what they had.
+    pub(super) fn resolved(&mut self) -> Result<Done, Refusal> {
+        let context = self.context;
+        let mut moved = Vec::new();
+        for colour in Colour::BOTH {
+            if let Some(deployment) = &mut self.state.environment_mut(colour).deployment {
+                let before = deployment.introduced;
+                deployment.take_addresses(context);
+                if deployment.introduced != before {
+                    moved.push(format!(
+                        "{colour} ({} addresses)",
+                        deployment.addresses.len()
+                    ));
+                }
+            }
+        }
+        let name = &self.state.name;
+        Ok(match moved.is_empty() {
+            false => Done::new(
+                StepKind::Endpoints,
+                format!(
+                    "followed the host names of {name} in {}",
+                    moved.join(" and ")
+                ),
+            ),
+            true => Done::new(
+                StepKind::Endpoints,
+                format!("the host names of {name} are where they were"),
+            ),
+        })
+    }
+
+    /// Named invariant: **the standby is never replaced** without the operator's word. Refuses, or ends the
+    /// release that would go back to it. `version` is what takes its place, `command` what was tried.
+    pub(super) fn give_up_standby(
+        &mut self,
+        colour: Colour,
+        replace_standby: bool,
+        version: Option<&str>,
+        command: &str,
+    ) -> Result<(), Refusal> {
+        let environment = self.state.environment(colour);
+        let (Role::Standby, Some(standby)) = (environment.role, &environment.deployment) else {
+            return Ok(());
+        };
+        let name = &self.state.name;
+        let live = self.state.environment(colour.other()).deployment.as_ref();
+        let would = match version {
+            Some(version) if live.is_some_and(|live| live.version == version) => {
+                format!("{version}, which is live already, would replace")
+            }
+            Some(version) => format!("{version} would replace"),
+            None => "the document would remove".to_owned(),
+        };
+        let refusal = Refusal::new(
+            Reason::WouldReplaceStandby,
+            format!(
+                "{would} {name} {} in {colour}, the standby that a rollback needs",
+                held(standby)
+            ),
+            format!(
+                "give it up with `{}` first, or at once: `{command} --replace-standby`",
+                words::plain("retire", &self.state)
+            ),
+        );
+        self.unless(replace_standby, refusal)?;
+        self.complete_release();
+        Ok(())
+    }
+
+    /// Whether the deployment of an environment may have these endpoints; none at all is a matter of its role.
+    pub(super) fn guard_endpoints(
+        &mut self,
+        colour: Colour,
+        endpoints: &[Endpoint],
+        replace_standby: bool,
+        force: bool,
+    ) -> Result<(), Refusal> {
+        let environment = self.state.environment(colour);
+        let Some(present) = &environment.deployment else {
+            return Ok(());
+        };
+        if !endpoints.is_empty() || present.endpoints.is_empty() {
+            return Ok(());
+        }
+        let name = &self.state.name;
+        match environment.role {
+            Role::Live => {
+                let refusal = Refusal::new(
+                    Reason::LiveWouldBeEmpty,
+                    format!(
+                        "{name} {} in {colour} is live and would have no endpoints: every request would fail",
+                        held(present)
+                    ),
+                    format!(
+                        "name where it runs: `{}`, or insist with --force",
+                        words::scale(&self.state, colour, &[])
+                    ),
+                );
+                self.unless(force, refusal)
+            }
+            Role::Standby => {
+                let refusal = Refusal::new(
+                    Reason::WouldReplaceStandby,
+                    format!(
+                        "{name} {} in {colour} is the standby that a rollback needs, and would have no endpoints",
+                        held(present)
+                    ),
+                    format!(
+                        "give it up: `{}`, or insist with --replace-standby",
+                        words::plain("retire", &self.state)
+                    ),
+                );
+                self.unless(replace_standby, refusal)
+            }
+            Role::Staged | Role::Empty => Ok(()),
+        }
+    }
+
+    /// Gives an environment other endpoints; false: it has them already.
+    pub(super) fn move_unless_there(
+        &mut self,
+        colour: Colour,
+        endpoints: &[Endpoint],
+    ) -> Result<bool, Refusal> {
+        let there = |deployment: &Deployment| deployment.has_endpoints(endpoints);
+        if self
+            .state
+            .environment(colour)
+            .deployment
+            .as_ref()
+            .is_none_or(there)
+        {
+            return Ok(false);
+        }
+        self.move_to(colour, endpoints)?;
+        Ok(true)
+    }
+
+    pub(super) fn introduced(&self, colour: Colour) -> Option<crate::model::Revision> {
+        let deployment = self.state.environment(colour).deployment.as_ref();
+        deployment.map(|deployment| deployment.introduced)
+    }
+
+    pub(super) fn endpoints(&self, colour: Colour) -> usize {
+        let deployment = self.state.environment(colour).deployment.as_ref();
+        deployment.map_or(0, |deployment| deployment.endpoints.len())
+    }
+}
+
+/// `no endpoints`, `1 endpoint`, `3 endpoints`.
+pub(super) fn counted(endpoints: usize) -> String {
+    match endpoints {
+        0 => "no endpoints".to_owned(),
+        1 => "1 endpoint".to_owned(),
+        many => format!("{many} endpoints"),
+    }
+}

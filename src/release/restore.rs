@@ -1,0 +1,188 @@
+//! A fleet goes back to one of its earlier revisions.
+
+use std::sync::Arc;
+
+use super::{Context, Environment, FleetState, Notice, Phase, Role, ServiceState};
+use crate::model::{Colour, Name};
+
+/// A fleet as it would be after going back.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Restored {
+    /// What to commit.
+    pub state: FleetState,
+    /// False: the fleet is so already.
+    pub changed: bool,
+    /// Services of now that did not exist then; the operator must agree to that.
+    pub vanishing: Vec<Name>,
+    /// Services of then that do not exist now. Their names may have been given away in another fleet meanwhile.
+    pub returning: Vec<Name>,
+    /// What the operator should know.
+    pub notices: Vec<Notice>,
+}
+
+/// Declarations, roles and Envoy resources of `then`; what the fleet has learned since stays.
+///
+/// - Endpoints of deployments that still exist are those of now, because the hosts of then may be gone. With `exact`
+///   they are those of then.
+/// - Named invariant: **deployment numbers never go back**, so that a number always stands for one deployment.
+/// - Releases are not restored. A release of a service whose traffic or deployments move is ended: there is no
+///   rolling back of it afterwards. A service that is as it was then keeps its release, and its way back.
+/// - A deployment that was rolled back since is still marked so, unless it is live again.
+pub fn restore(now: &FleetState, then: &FleetState, exact: bool, context: &Context) -> Restored {
+    let mut notices = Vec::new();
+    let mut services = std::collections::BTreeMap::new();
+    for (name, old) in &then.services {
+        let present = now.services.get(name).map(Arc::as_ref);
+        let restored = restore_service(present, old, exact, context, &mut notices);
+        let entry = match now.services.get(name) {
+            Some(present) if **present == restored => Arc::clone(present),
+            _ => Arc::new(restored),
+        };
+        services.insert(name.clone(), entry);
+    }
+    let only_in = |these: &FleetState, others: &FleetState| -> Vec<Name> {
+        let missing = |name: &&Name| !others.services.contains_key(*name);
+        these.services.keys().filter(missing).cloned().collect()
+    };
+    let state = FleetState {
+        services,
+        resources: then.resources.clone(),
+    };
+    Restored {
+        changed: state != *now,
+        vanishing: only_in(now, then),
+        returning: only_in(then, now),
+        state,
+        notices,
+    }
+}
+
+fn restore_service(
+    now: Option<&ServiceState>,
+    then: &ServiceState,
+    exact: bool,
+    context: &Context,
+    notices: &mut Vec<Notice>,
+) -> ServiceState {
+    let mut service = ServiceState {
+        deployments: then.deployments.max(now.map_or(0, |now| now.deployments)),
+        release: None,
+        ..then.clone()
+    };
+    for colour in Colour::BOTH {
+        let present = now.map(|now| now.environment(colour));
+        let mut notice = |kind, text: String| {
+            notices.push(Notice {
+                kind,
+                text: format!("{}: {text}", then.name),
+            });
+        };
+        restore_environment(
+            service.environment_mut(colour),
+            colour,
+            present,
+            exact,
+            context,
+            &mut notice,
+        );
+    }
+    service.release = now.and_then(|now| {
+        let mut release = now.release.clone()?;
+        if !same_places(now, &service) && release.phase != Phase::Completed {
+            let how = match release.phase {
+                Phase::Switched => "is ended: it can't be rolled back any more",
+                Phase::RolledBack | Phase::Completed => "is over",
+            };
+            notices.push(Notice {
+                kind: "release-ended",
+                text: format!("{}: the release of {} {how}", then.name, release.to_version),
+            });
+            release.phase = Phase::Completed;
+        }
+        Some(release)
+    });
+    service
+}
+
+/// The same deployments in the same roles: nothing of what a release is about has moved.
+fn same_places(a: &ServiceState, b: &ServiceState) -> bool {
+    Colour::BOTH.into_iter().all(|colour| {
+        let (a, b) = (a.environment(colour), b.environment(colour));
+        let number = |environment: &Environment| environment.deployment.as_ref().map(|d| d.number);
+        a.role == b.role && number(a) == number(b)
+    })
+}
+
+/// `environment` is as it was then; it takes what is still true of now.
+fn restore_environment(
+    environment: &mut Environment,
+    colour: Colour,
+    now: Option<&Environment>,
+    exact: bool,
+    context: &Context,
+    notice: &mut impl FnMut(&'static str, String),
+) {
+    let role = environment.role;
+    let Some(deployment) = &mut environment.deployment else {
+        return;
+    };
+    let label = format!(
+        "{} (deployment {}) in {colour}",
+        deployment.version, deployment.number
+    );
+    let present = now.and_then(|now| now.deployment.as_ref());
+    // A service deleted and made again counts from 1 again: the version tells its deployments from the old ones.
+    let same = present.filter(|present| {
+        present.number == deployment.number && present.version == deployment.version
+    });
+    match same {
+        Some(present) => {
+            if now.is_some_and(|now| now.rolled_back) {
+                if role == Role::Live {
+                    notice(
+                        "was-rolled-back",
+                        format!("{label} was rolled back since, and is live again"),
+                    );
+                } else {
+                    environment.rolled_back = true;
+                }
+            }
+            let emptied = present.endpoints.is_empty() && !deployment.endpoints.is_empty();
+            if emptied && !exact {
+                notice(
+                    "old-endpoints",
+                    format!("{label} lost its endpoints since; those of then are back"),
+                );
+            }
+            if !exact && !emptied {
+                deployment.endpoints.clone_from(&present.endpoints);
+            }
+            // Start from the addresses of now: `introduced` stays where the proxies have these addresses already.
+            let names_then = std::mem::take(&mut deployment.names);
+            deployment.names = present.names.clone();
+            for (host, ips) in names_then {
+                deployment.names.entry(host).or_insert(ips);
+            }
+            deployment.addresses.clone_from(&present.addresses);
+            deployment.introduced = present.introduced;
+            deployment.take_addresses(context);
+        }
+        None => {
+            deployment.take_addresses(context);
+            // Whatever stands there now, these addresses come back only with this revision.
+            deployment.introduced = context.revision;
+            if !deployment.endpoints.is_empty() {
+                notice(
+                    "old-endpoints",
+                    format!("{label} is back with the endpoints it had then: check that they run"),
+                );
+            }
+        }
+    }
+    if role == Role::Live && deployment.is_unreachable() {
+        notice(
+            "no-endpoints",
+            format!("{label} is live and has no endpoints: every request will fail"),
+        );
+    }
+}

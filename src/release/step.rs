@@ -1,0 +1,169 @@
+//! The contract of the state machine: what can happen to a service, and what comes of it.
+
+use std::{collections::BTreeMap, net::IpAddr};
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::{Reason, Refusal, ServiceState, draft::Draft};
+use crate::model::{Colour, Endpoint, Name, Revision, ServiceSpec};
+
+/// What a step must know of the world.
+#[derive(Clone, Debug, Default)]
+pub struct Context {
+    /// The revision that this step would make.
+    pub revision: Revision,
+    /// When the command arrived.
+    pub now: Timestamp,
+    /// What host names resolve to at present. A name that is missing or has no addresses does not resolve.
+    pub addresses: BTreeMap<String, Vec<IpAddr>>,
+}
+
+/// What can happen to a service.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// Its document was applied.
+    Apply {
+        /// `spec` as the author wrote it: the base of the next merge.
+        applied: Value,
+        /// `spec` merged with what is in force, both environments included.
+        spec: ServiceSpec,
+        /// The standby may be replaced or emptied.
+        replace_standby: bool,
+        /// The live environment may be left without endpoints.
+        force: bool,
+    },
+    /// A version is put into the environment that is not live.
+    Deploy {
+        /// The user's label.
+        version: String,
+        /// Where it runs.
+        endpoints: Vec<Endpoint>,
+        /// The standby may be replaced.
+        replace_standby: bool,
+    },
+    /// The deployment of one environment runs elsewhere.
+    Scale {
+        /// The environment.
+        colour: Colour,
+        /// Where it runs now.
+        endpoints: Vec<Endpoint>,
+        /// The standby may be emptied.
+        replace_standby: bool,
+        /// The live environment may be left without endpoints.
+        force: bool,
+    },
+    /// The traffic moves to the other environment.
+    Switch {
+        /// None: to the staged one, never to the standby.
+        to: Option<Colour>,
+        /// Also to one that has no endpoints, or was rolled back.
+        force: bool,
+    },
+    /// The traffic moves back to the deployment that was live before the last switch.
+    Rollback,
+    /// The standby is given up.
+    Retire,
+    /// [`Context::addresses`] is news: every deployment takes what its host names resolve to at present.
+    Resolved,
+}
+
+/// What an event comes to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    /// The service afterwards.
+    pub state: ServiceState,
+    /// False: nothing differs, what was asked for is so already. That is a success.
+    pub changed: bool,
+    /// What was done, in a sentence for the history; for an unchanged step, what is so already.
+    pub what: String,
+    /// The traffic that moved; for an unchanged step, the move that the command repeats.
+    pub moved: Option<Moved>,
+    /// What the operator should know and that stops nothing.
+    pub notices: Vec<Notice>,
+    /// What would have been a reason to refuse, had the operator not waived it. For the record.
+    pub waived: Vec<Reason>,
+    /// For an unchanged step: the revision in which it came to be so, whose delivery is the proof. None: unknown.
+    pub settled_in: Option<Revision>,
+    /// What kind of change it is.
+    pub kind: StepKind,
+}
+
+/// Traffic of a service that goes from one environment to the other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Moved {
+    /// The environment that had it.
+    pub from: Colour,
+    /// The environment that has it.
+    pub to: Colour,
+    /// The version in `from`; empty if there was no deployment.
+    pub from_version: String,
+    /// The version in `to`.
+    pub to_version: String,
+}
+
+/// Something to know that stops nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// A short stable name, in kebab-case.
+    pub kind: &'static str,
+    /// A sentence.
+    pub text: String,
+}
+
+/// What kind of change a step is; retention of the history looks at this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StepKind {
+    /// Documents, deployments, retirements: everything else.
+    Change,
+    /// The traffic moved.
+    Switch,
+    /// Endpoints or their addresses only.
+    Endpoints,
+}
+
+/// Makes a service from its first document. Its deployments are numbered from 1, the live one first.
+///
+/// # Errors
+/// `live-would-be-empty` if an environment is declared but the live one has no endpoints; `endpoint-unresolved`.
+/// A service that declares no environment at all is accepted: its first version comes by `deploy` and `switch`.
+pub fn create(
+    name: Name,
+    applied: Value,
+    spec: ServiceSpec,
+    context: &Context,
+) -> Result<Step, Refusal> {
+    Draft::create(name, applied, spec, context)
+}
+
+/// What `event` makes of a service. A refusal changes nothing.
+///
+/// # Errors
+/// The table of roles and commands (`table.golden.txt` beside this file) has every refusal.
+pub fn step(state: &ServiceState, event: &Event, context: &Context) -> Result<Step, Refusal> {
+    let mut draft = Draft::of(state, context);
+    let done = match event {
+        Event::Apply {
+            applied,
+            spec,
+            replace_standby,
+            force,
+        } => draft.apply(applied, spec, *replace_standby, *force),
+        Event::Deploy {
+            version,
+            endpoints,
+            replace_standby,
+        } => draft.deploy(version, endpoints, *replace_standby),
+        Event::Scale {
+            colour,
+            endpoints,
+            replace_standby,
+            force,
+        } => draft.scale(*colour, endpoints, *replace_standby, *force),
+        Event::Switch { to, force } => draft.switch(*to, *force),
+        Event::Rollback => draft.rollback(),
+        Event::Retire => draft.retire(),
+        Event::Resolved => draft.resolved(),
+    }?;
+    Ok(draft.finish(state, done))
+}
