@@ -29,6 +29,9 @@ pub struct TypeSet {
     pub resources: BTreeMap<Arc<str>, Arc<Resource>>,
 }
 
+/// Resources to put or (None) to take away, by type and name.
+pub type Changes = BTreeMap<TypeUrl, BTreeMap<Arc<str>, Option<Arc<Resource>>>>;
+
 impl TypeSet {
     /// The set of these resources, last changed in that revision.
     pub fn new(
@@ -93,6 +96,37 @@ impl Snapshot {
                     Arc::new(TypeSet::new(*type_url, revision, BTreeMap::new()))
                 };
                 types.insert(*type_url, emptied);
+            }
+        }
+        Self {
+            fleet: self.fleet.clone(),
+            revision,
+            types,
+        }
+    }
+
+    /// The revision after `self`, with these resources put or (None) taken away. Sets without a change in content are
+    /// shared with `self`, so the cost follows what changes.
+    pub fn with(&self, revision: Revision, changes: Changes) -> Self {
+        let mut types = self.types.clone();
+        for (type_url, changes) in changes {
+            let old = self.types.get(&type_url);
+            let mut resources = old.map(|set| set.resources.clone()).unwrap_or_default();
+            let mut changed = false;
+            for (name, new) in changes {
+                let digest = resources.get(&name).map(|old| old.digest);
+                if digest == new.as_ref().map(|new| new.digest) {
+                    continue;
+                }
+                changed = true;
+                match new {
+                    Some(new) => resources.insert(name, new),
+                    None => resources.remove(&name),
+                };
+            }
+            if changed {
+                let set = TypeSet::new(type_url, revision, resources);
+                types.insert(type_url, Arc::new(set));
             }
         }
         Self {
