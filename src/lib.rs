@@ -9,6 +9,7 @@ pub mod cli;
 pub mod controller;
 pub mod fault;
 pub mod fleet;
+pub mod gates;
 pub mod model;
 pub mod release;
 pub mod snapshot;

@@ -1,0 +1,5 @@
+//! Checks that stand before a switch: does the target answer at all?
+
+mod probe;
+
+pub use probe::{ProbeError, ProbeOptions, ProbeTarget, Unreachable, probe};
