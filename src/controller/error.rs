@@ -1,0 +1,77 @@
+//! A command that was not carried out: why, and what the operator can do.
+
+use crate::{
+    model::{Name, Revision},
+    release::{Reason, Refusal},
+    store::{CommitError, StoreError},
+};
+
+/// A command that was not carried out. Nothing was changed, unless it says that the outcome is unknown.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// The rules say no.
+    #[error("{}", .0.message)]
+    Refused(#[from] Refusal),
+    /// The store would not take it.
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+    /// The store can't be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The fleet's state could not be put together.
+    #[error("fleet {fleet}: {detail}")]
+    Internal {
+        /// The fleet.
+        fleet: Name,
+        /// What is wrong.
+        detail: String,
+    },
+    /// The server is going down.
+    #[error("the server is shutting down: nothing was changed")]
+    Stopping,
+}
+
+impl CommandError {
+    /// The reason that programs see; None: the server's own trouble.
+    pub fn reason(&self) -> Option<Reason> {
+        match self {
+            Self::Refused(refusal) => Some(refusal.reason),
+            Self::Commit(CommitError::Conflict { .. }) => Some(Reason::FleetMovedOn),
+            Self::Commit(CommitError::DiskFull { .. }) => Some(Reason::StoreFull),
+            Self::Commit(_) | Self::Store(_) => Some(Reason::StoreFailed),
+            Self::Internal { .. } | Self::Stopping => None,
+        }
+    }
+
+    /// What the operator can do next.
+    pub fn remedy(&self) -> String {
+        match self {
+            Self::Refused(refusal) => refusal.remedy.clone(),
+            // Messages of the store end with what to do.
+            Self::Commit(_) | Self::Store(_) => {
+                "proxies go on with what they have; see `bluegreen status` and the server's log"
+                    .to_owned()
+            }
+            Self::Internal { .. } => "report this with the server's log".to_owned(),
+            Self::Stopping => "send the command again when the server is back".to_owned(),
+        }
+    }
+}
+
+/// A refusal because something named does not exist.
+pub(super) fn not_found(what: &str, name: &str) -> Refusal {
+    Refusal::new(
+        Reason::NotFound,
+        format!("there is no {what} {name:?}"),
+        "see `bluegreen get` for what there is",
+    )
+}
+
+/// A refusal because the fleet is somewhere else than the operator believes.
+pub(super) fn moved_on(fleet: &Name, wanted: Revision, actual: Revision) -> Refusal {
+    Refusal::new(
+        Reason::FleetMovedOn,
+        format!("fleet {fleet} is at revision {actual}, not {wanted}"),
+        format!("see `bluegreen history {fleet}` for what changed, then try again"),
+    )
+}

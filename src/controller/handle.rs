@@ -1,0 +1,130 @@
+//! A cheap handle on one fleet: its newest revision, its ledger, and the way to give it a command.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
+
+use tokio::sync::{mpsc, watch};
+
+use super::{
+    registry::{Shared, lock},
+    verdict::Verdict,
+};
+use crate::{
+    fleet::{Ledger, RosterEntry},
+    model::{Name, Revision},
+    snapshot::Snapshot,
+    store::Head,
+};
+
+/// Commands that may wait for their turn. A turn takes milliseconds; whoever finds the queue full waits in his call.
+const QUEUE: usize = 64;
+
+/// Verdicts remembered. Whoever waits for one reads it at once; the rest is in the history.
+const VERDICTS: usize = 256;
+
+/// One fleet. Cheap to clone.
+#[derive(Clone)]
+pub struct Handle(pub(super) Arc<Inner>);
+
+pub(super) struct Inner {
+    pub fleet: Name,
+    pub shared: Arc<Shared>,
+    pub ledger: Arc<Ledger>,
+    pub ledger_changes: watch::Sender<u64>,
+    pub heads: watch::Receiver<Option<Arc<Head>>>,
+    pub snapshots: watch::Receiver<Option<Arc<Snapshot>>>,
+    /// Turns of rollbacks and reverts: taken before all others.
+    pub urgent: mpsc::Sender<()>,
+    pub ordinary: mpsc::Sender<()>,
+    verdicts: Mutex<BTreeMap<Revision, Verdict>>,
+}
+
+impl Handle {
+    /// Opens a fleet and starts its tasks.
+    pub(super) fn open(fleet: Name, shared: Arc<Shared>, _roster: Vec<RosterEntry>) -> Self {
+        let ledger_changes = watch::Sender::new(0);
+        let ledger = {
+            let (of_fleet, of_all) = (ledger_changes.clone(), shared.changes.clone());
+            Arc::new(Ledger::new(move || {
+                bump(&of_fleet);
+                bump(&of_all);
+            }))
+        };
+        let heads = shared.store.watch_head(&fleet);
+        let first = heads.borrow().clone();
+        let (published, snapshots) =
+            watch::channel(first.as_ref().map(|head| head.snapshot.clone()));
+        let (urgent, _urgent_turns) = mpsc::channel(QUEUE);
+        let (ordinary, _ordinary_turns) = mpsc::channel(QUEUE);
+        if let Some(head) = &first {
+            shared.index.settle(&fleet, &head.state);
+        }
+        let handle = Self(Arc::new(Inner {
+            fleet,
+            shared: shared.clone(),
+            ledger,
+            ledger_changes,
+            heads,
+            snapshots,
+            urgent,
+            ordinary,
+            verdicts: Mutex::default(),
+        }));
+        shared.spawn(super::publisher::run(handle.clone(), published));
+        handle
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &Name {
+        &self.0.fleet
+    }
+
+    /// The newest revision; None while nothing was ever declared.
+    pub fn head(&self) -> Option<Arc<Head>> {
+        self.0.heads.borrow().clone()
+    }
+
+    /// The newest revision, now and after every commit.
+    pub fn heads(&self) -> watch::Receiver<Option<Arc<Head>>> {
+        self.0.heads.clone()
+    }
+
+    /// What proxies are served, now and after every commit. It follows the store's head and nothing else.
+    pub fn snapshots(&self) -> watch::Receiver<Option<Arc<Snapshot>>> {
+        self.0.snapshots.clone()
+    }
+
+    /// Where streams write what happens, and proofs are read.
+    pub fn ledger(&self) -> &Arc<Ledger> {
+        &self.0.ledger
+    }
+
+    /// Marks every change of the ledger, and every verdict.
+    pub fn ledger_changes(&self) -> watch::Receiver<u64> {
+        self.0.ledger_changes.subscribe()
+    }
+
+    /// What the server decided about a revision that proxies rejected, if it did since it started.
+    pub fn verdict(&self, revision: Revision) -> Option<Verdict> {
+        lock(&self.0.verdicts).get(&revision).cloned()
+    }
+
+    /// Records a verdict and wakes whoever waits for one.
+    pub(super) fn decide(&self, revision: Revision, verdict: Verdict) {
+        let mut verdicts = lock(&self.0.verdicts);
+        verdicts.insert(revision, verdict);
+        while verdicts.len() > VERDICTS {
+            verdicts.pop_first();
+        }
+        drop(verdicts);
+        bump(&self.0.ledger_changes);
+        bump(&self.0.shared.changes);
+    }
+}
+
+/// Counts one change.
+pub(super) fn bump(counter: &watch::Sender<u64>) {
+    counter.send_modify(|count| *count = count.wrapping_add(1));
+}

@@ -1,0 +1,63 @@
+//! What the controllers are given from outside: clock, resolver, and how long they wait.
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+
+use super::Resolve;
+use crate::gates::ProbeOptions;
+
+/// The time of day; injected, so that tests can set it.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// A proxy that is away longer is forgotten. Long enough for a node's reboot, short enough that a scaled-down proxy
+/// does not count as lagging for the rest of the day.
+pub const ROSTER_AWAY: Duration = Duration::from_secs(600);
+
+/// Rosters are saved in batches: losing the last seconds of one is harmless, a write per reconnect of a large fleet
+/// is not.
+pub const ROSTER_SAVE: Duration = Duration::from_secs(5);
+
+/// After a start a switch waits so long for the known proxies to come back. An Envoy's reconnect backoff is at most
+/// 30 s by default, but half of the proxies are back within a second, and an operator waits in front of it.
+pub const SETTLE: Duration = Duration::from_secs(10);
+
+/// A switch right behind a deploy waits so long for connected proxies to accept the endpoints: a round trip and the
+/// warming of a cluster, not more.
+pub const LAG_PATIENCE: Duration = Duration::from_secs(3);
+
+/// What the controllers are given from outside.
+pub struct Options {
+    /// Finds the addresses of host names.
+    pub resolver: Box<dyn Resolve>,
+    /// How long a switch waits for endpoints to answer.
+    pub probe: ProbeOptions,
+    /// The time of day.
+    pub clock: Clock,
+    /// The writer's epoch, for the store. One server alone: 0.
+    pub epoch: u64,
+    /// See [`ROSTER_AWAY`].
+    pub roster_away: Duration,
+    /// See [`ROSTER_SAVE`].
+    pub roster_save: Duration,
+    /// See [`SETTLE`].
+    pub settle: Duration,
+    /// See [`LAG_PATIENCE`].
+    pub lag_patience: Duration,
+}
+
+impl Options {
+    /// The defaults, with this resolver and the system's clock.
+    pub fn new(resolver: Box<dyn Resolve>) -> Self {
+        Self {
+            resolver,
+            probe: ProbeOptions::default(),
+            clock: Arc::new(Timestamp::now),
+            epoch: 0,
+            roster_away: ROSTER_AWAY,
+            roster_save: ROSTER_SAVE,
+            settle: SETTLE,
+            lag_patience: LAG_PATIENCE,
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! All fleets of the server, and which fleet a document belongs to.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{sync::watch, task::JoinSet, time::Instant};
+
+use super::{Handle, Names, Options, index::Index, options::Clock};
+use crate::{
+    gates::ProbeOptions,
+    model::Name,
+    store::{Store, StoreError},
+};
+
+/// A server that goes down waits no longer for turns and rosters: a container runtime kills it after 10 s.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What all fleets share.
+pub(super) struct Shared {
+    pub store: Arc<dyn Store>,
+    pub names: Names,
+    pub index: Index,
+    pub probe: ProbeOptions,
+    pub clock: Clock,
+    pub epoch: u64,
+    pub roster_away: Duration,
+    pub roster_save: Duration,
+    pub settle: Duration,
+    pub lag_patience: Duration,
+    /// When the server started.
+    pub started: Instant,
+    /// Counts changes of any head or ledger.
+    pub changes: watch::Sender<u64>,
+    /// True: the server goes down.
+    pub stopping: watch::Receiver<bool>,
+    tasks: Mutex<JoinSet<()>>,
+}
+
+impl Shared {
+    /// Runs a task until it ends, or the server does.
+    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let mut tasks = lock(&self.tasks);
+        // What has ended is dropped here, so that the set does not grow with every revision watched.
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(task);
+    }
+}
+
+/// The controllers of all fleets.
+pub struct Controllers {
+    shared: Arc<Shared>,
+    fleets: Mutex<BTreeMap<Name, Handle>>,
+    stop: watch::Sender<bool>,
+}
+
+impl Controllers {
+    /// Starts a controller for every fleet that the store knows. Must run inside a tokio runtime.
+    pub async fn start(store: Arc<dyn Store>, options: Options) -> Result<Arc<Self>, StoreError> {
+        let (stop, stopping) = watch::channel(false);
+        let shared = Arc::new(Shared {
+            store: store.clone(),
+            names: Names::new(options.resolver),
+            index: Index::default(),
+            probe: options.probe,
+            clock: options.clock,
+            epoch: options.epoch,
+            roster_away: options.roster_away,
+            roster_save: options.roster_save,
+            settle: options.settle,
+            lag_patience: options.lag_patience,
+            started: Instant::now(),
+            changes: watch::Sender::new(0),
+            stopping,
+            tasks: Mutex::default(),
+        });
+        let mut fleets = BTreeMap::new();
+        for name in store.fleets() {
+            let roster = store.load_roster(&name).await?;
+            let handle = Handle::open(name.clone(), shared.clone(), roster);
+            fleets.insert(name, handle);
+        }
+        Ok(Arc::new(Self {
+            shared,
+            fleets: Mutex::new(fleets),
+            stop,
+        }))
+    }
+
+    /// The fleet of that name. One that nothing is declared for is opened too: its proxies wait, and are listed.
+    pub fn fleet(&self, name: &Name) -> Handle {
+        lock(&self.fleets)
+            .entry(name.clone())
+            .or_insert_with(|| Handle::open(name.clone(), self.shared.clone(), Vec::new()))
+            .clone()
+    }
+
+    /// The fleet of that name, if something was ever declared for it or proxies wait for it.
+    pub fn get(&self, name: &str) -> Option<Handle> {
+        lock(&self.fleets).get(name).cloned()
+    }
+
+    /// All fleets, by name.
+    pub fn fleets(&self) -> Vec<Handle> {
+        lock(&self.fleets).values().cloned().collect()
+    }
+
+    /// The fleet that a service belongs to.
+    pub fn fleet_of_service(&self, service: &str) -> Option<Handle> {
+        self.fleet_of(super::DocumentKind::Service, service)
+    }
+
+    /// The fleet that a declared document belongs to.
+    pub fn fleet_of(&self, kind: super::DocumentKind, name: &str) -> Option<Handle> {
+        self.shared
+            .index
+            .fleet_of(kind, name)
+            .map(|fleet| self.fleet(&fleet))
+    }
+
+    /// Marks every change of a head or a ledger of any fleet.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.shared.changes.subscribe()
+    }
+
+    /// The durable history, to read.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.shared.store
+    }
+
+    /// The time of day, as the controllers see it.
+    pub fn now(&self) -> jiff::Timestamp {
+        (self.shared.clock)()
+    }
+
+    /// Ends: no new turn begins, the turn that runs is finished, rosters are saved.
+    pub async fn stop(&self) {
+        self.stop.send_replace(true);
+        let mut tasks = std::mem::take(&mut *lock(&self.shared.tasks));
+        let all = async { while tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(STOP_TIMEOUT, all).await.is_err() {
+            tracing::warn!(
+                "some fleets did not come to rest in time; what was answered is durable"
+            );
+        }
+    }
+}
+
+/// Locks what holds plain data, which is whole whatever happened to a thread that held it.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,248 @@
+//! A command as a value: what is asked of a fleet, by whom, and what came of it.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    fleet::Requirement,
+    model::{Colour, Endpoint, Name, ResourceSet, Revision, ServiceSpec},
+    release::{Moved, Notice},
+    snapshot::{Change, Snapshot},
+    store::RevisionMeta,
+};
+
+/// One command on one fleet.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// What is asked.
+    pub command: Command,
+    /// Unique per command: the same id again does nothing twice.
+    pub operation_id: String,
+    /// Who asks.
+    pub actor: String,
+    /// False: the actor is only what the client claims.
+    pub actor_verified: bool,
+    /// Why, for the history.
+    pub message: String,
+    /// Plan and check only.
+    pub dry_run: bool,
+    /// Refuse unless the fleet is at exactly this revision.
+    pub if_revision: Option<Revision>,
+    /// When the command arrived at the server.
+    pub arrived_at: Timestamp,
+    /// What happens when proxies reject the revision.
+    pub policy: NackPolicy,
+    /// Preconditions that the operator gives up.
+    pub waivers: Waivers,
+}
+
+/// What can be asked of a fleet.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Declare documents.
+    Apply {
+        /// Those of this fleet.
+        documents: Documents,
+        /// Insist on resources whose references lead nowhere.
+        no_verify: bool,
+        /// The standby may be replaced or emptied.
+        replace_standby: bool,
+        /// The live environment may be left without endpoints.
+        force: bool,
+    },
+    /// Delete one declared document.
+    Delete {
+        /// Which kind.
+        kind: DocumentKind,
+        /// Its name.
+        name: Name,
+        /// Insist on what is left, though its references lead nowhere.
+        no_verify: bool,
+    },
+    /// Put a version into the environment that is empty or staged.
+    Deploy {
+        /// The service.
+        service: Name,
+        /// The user's label.
+        version: String,
+        /// Where it runs.
+        endpoints: Vec<Endpoint>,
+        /// The standby may be replaced.
+        replace_standby: bool,
+    },
+    /// Other endpoints for the deployment of one environment.
+    Scale {
+        /// The service.
+        service: Name,
+        /// The environment.
+        colour: Colour,
+        /// Where it runs now.
+        endpoints: Vec<Endpoint>,
+        /// The standby may be emptied.
+        replace_standby: bool,
+        /// The live environment may be left without endpoints.
+        force: bool,
+    },
+    /// Move the traffic to the other environment.
+    Switch {
+        /// The service.
+        service: Name,
+        /// None: to the staged one.
+        to: Option<Colour>,
+    },
+    /// Move the traffic back.
+    Rollback {
+        /// The service.
+        service: Name,
+    },
+    /// Restore an earlier revision of the fleet.
+    RollbackFleet {
+        /// Which.
+        to: Revision,
+        /// With the endpoints of that time.
+        exact: bool,
+        /// Services that would vanish may vanish.
+        yes: bool,
+    },
+    /// Give up the standby.
+    Retire {
+        /// The service.
+        service: Name,
+        /// Although proxies may still route to it.
+        force: bool,
+    },
+    /// Build all resources anew.
+    Rebuild,
+    /// Endpoint names resolve to other addresses now. Given by the server itself.
+    Resolved,
+    /// Take a rejected revision back. Given by the server itself.
+    Revert {
+        /// The revision that was rejected.
+        revision: Revision,
+    },
+}
+
+/// The kinds of documents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DocumentKind {
+    /// `kind: Service`.
+    Service,
+    /// `kind: EnvoyResources`.
+    EnvoyResources,
+}
+
+impl DocumentKind {
+    /// As it stands in documents.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Service => "Service",
+            Self::EnvoyResources => "EnvoyResources",
+        }
+    }
+}
+
+/// Documents of one fleet.
+#[derive(Clone, Debug, Default)]
+pub struct Documents {
+    /// `kind: Service`.
+    pub services: Vec<Declared<ServiceSpec>>,
+    /// `kind: EnvoyResources`.
+    pub resources: Vec<Declared<ResourceSet>>,
+}
+
+/// One document as it was read.
+#[derive(Clone, Debug)]
+pub struct Declared<T> {
+    /// `metadata.name`.
+    pub name: Name,
+    /// `spec`, parsed.
+    pub spec: T,
+    /// `spec` as it was written: the base of the next three-way merge.
+    pub applied: Value,
+}
+
+/// Preconditions of a switch that the operator gives up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Waivers {
+    /// So many proxies of the roster may not have the target's endpoints yet.
+    pub allow_lagging: u32,
+    /// Don't ask the target's endpoints whether they answer.
+    pub skip_probe: bool,
+    /// All of them, and an environment that was rolled back may go live again.
+    pub force: bool,
+}
+
+/// What happens when proxies reject a revision. Kept with the revision, so that a restart does not forget it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NackPolicy {
+    /// What to do.
+    pub on_nack: OnNack,
+    /// How many rejections are tolerated before.
+    pub max_nack: u32,
+}
+
+/// What to do with a revision that is rejected.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum OnNack {
+    /// Take it back by a new revision.
+    #[default]
+    Revert,
+    /// Leave it, and say so.
+    Halt,
+}
+
+/// How a command's turn ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// A revision was committed.
+    Committed,
+    /// A command with this operation id was committed before.
+    Repeated,
+    /// What was asked for was so already.
+    Unchanged,
+    /// Planned only.
+    Planned,
+}
+
+/// A command that was accepted: durable, where it changed something.
+#[derive(Clone, Debug)]
+pub struct Accepted {
+    /// How its turn ended.
+    pub ended: Ended,
+    /// The fleet.
+    pub fleet: Name,
+    /// The revision that has what was asked for. For a plan, the one it starts from.
+    pub revision: Revision,
+    /// The record of `revision`; None for a plan, or when it is no longer kept.
+    pub meta: Option<RevisionMeta>,
+    /// What was done, in a sentence.
+    pub what: String,
+    /// What changed, or would.
+    pub plan: Plan,
+    /// What a proxy must have accepted for this command to have reached it.
+    pub requirement: Requirement,
+    /// The service and its traffic that moved.
+    pub moved: Option<(Name, Moved)>,
+    /// What the operator should know.
+    pub notices: Vec<Notice>,
+    /// From arrival to the flushed commit, in milliseconds.
+    pub durable_ms: f64,
+}
+
+/// What a command changes in the resources.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The revision it starts from.
+    pub from: Revision,
+    /// Resource by resource.
+    pub changes: Vec<Change>,
+    /// Before.
+    pub old: Arc<Snapshot>,
+    /// After.
+    pub new: Arc<Snapshot>,
+}
