@@ -2,11 +2,11 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
 /// A duration written with units: `ms`, `s`, `m`, `h`, largest first, each at most once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(into = "String")]
 pub struct HumanDuration(pub Duration);
 
 /// Text that is no duration.
@@ -66,11 +66,24 @@ impl fmt::Display for HumanDuration {
     }
 }
 
-impl TryFrom<String> for HumanDuration {
-    type Error = DurationError;
+impl<'de> Deserialize<'de> for HumanDuration {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(Text)
+    }
+}
 
-    fn try_from(text: String) -> Result<Self, DurationError> {
-        text.parse()
+/// Of its own so that a number without a unit is answered with what a duration looks like.
+struct Text;
+
+impl de::Visitor<'_> for Text {
+    type Value = HumanDuration;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a duration with its unit, e.g. 250ms, 2s or 1m30s")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<HumanDuration, E> {
+        text.parse().map_err(E::custom)
     }
 }
 

@@ -3,17 +3,24 @@
 //! Uses nothing of ours; everybody may use it.
 
 mod colour;
+mod document;
 mod duration;
 mod endpoint;
 mod name;
+mod path;
 mod revision;
 mod service;
 mod type_url;
 
 pub use colour::{Colour, ParseColourError};
+pub use document::{
+    API_VERSION, Document, DocumentError, DocumentKind, DocumentSpec, MAX_TEXT, ParseKindError,
+    parse_documents,
+};
 pub use duration::{DurationError, HumanDuration};
 pub use endpoint::{Endpoint, EndpointError};
 pub use name::{Name, NameError};
+pub use path::{Path, Step};
 pub use revision::Revision;
 pub use service::{
     CircuitBreaker, ClusterSpec, EnvironmentSpec, Environments, HealthCheck, ListenerSpec,

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::Value;
 
 use super::{Colour, Endpoint, HumanDuration, Name};
@@ -56,9 +56,17 @@ fn blue() -> Colour {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ListenerSpec {
     /// The address to bind.
+    #[serde(deserialize_with = "ip_address")]
     pub address: IpAddr,
     /// The port to bind, 1 to 65535.
     pub port: u16,
+}
+
+fn ip_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<IpAddr, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let no_address =
+        |_| de::Error::custom(format!("{text:?} is no IP address: write e.g. 0.0.0.0"));
+    text.parse().map_err(no_address)
 }
 
 /// One route of a service.
