@@ -1,0 +1,241 @@
+//! Route configurations for a proxy that is not ready for the newest one: make before break, per resource.
+//!
+//! Everything but the routes in question stays as it is, byte for byte.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use envoy_types::pb::{
+    envoy::config::route::v3::{
+        Route, WeightedCluster, route::Action, route_action::ClusterSpecifier,
+        route_action::RequestMirrorPolicy, weighted_cluster::ClusterWeight,
+    },
+    google::protobuf::UInt32Value,
+};
+use prost::Message;
+
+use super::{
+    Resource,
+    wire::{Edit, Malformed, edit, edit_field, fields},
+};
+use crate::model::TypeUrl;
+
+/// Field numbers of `envoy.config.route.v3`, which its API promises never to change.
+mod number {
+    pub const CONFIGURATION_VIRTUAL_HOSTS: u32 = 2;
+    pub const CONFIGURATION_MIRRORS: u32 = 13;
+    pub const HOST_ROUTES: u32 = 3;
+    pub const HOST_MIRRORS: u32 = 22;
+    pub const ROUTE_ACTION: u32 = 2;
+    pub const ACTION_WEIGHTED_CLUSTERS: u32 = 3;
+    pub const ACTION_MIRRORS: u32 = 30;
+    pub const WEIGHTED_CLUSTERS: u32 = 1;
+    pub const CLUSTER_WEIGHT: u32 = 2;
+}
+
+/// The route configuration without what names a missing cluster: routes to it go (and virtual hosts that are left
+/// without routes), mirroring to it stops. It refers to none of `missing`.
+///
+/// `rc` may be a virtual host too. Bytes that are no message of their type come back as they are.
+pub fn without_clusters(rc: &Resource, missing: &BTreeSet<Arc<str>>) -> Resource {
+    let bytes = match rc.type_url {
+        TypeUrl::RouteConfiguration => configuration_without(&rc.bytes, missing),
+        TypeUrl::VirtualHost => host_without(&rc.bytes, missing).map(|(bytes, _)| bytes),
+        _ => return rc.clone(),
+    };
+    let Ok(bytes) = bytes else {
+        return rc.clone();
+    };
+    let mut references = rc.references.clone();
+    references.clusters.retain(|name| !missing.contains(name));
+    Resource::new(rc.type_url, &rc.name, bytes.into(), references)
+}
+
+/// The previous route configuration with each service's split set to the weights of the newest: a switch that arrives
+/// while the newest as a whole has to wait.
+///
+/// A split is a weighted cluster over exactly `SERVICE/blue` and `SERVICE/green`. A service that the newest does not
+/// have keeps its weights.
+pub fn with_splits_of(previous: &Resource, newest: &Resource) -> Resource {
+    let wanted = splits(newest);
+    let bytes = match (wanted, previous.type_url) {
+        (Ok(wanted), TypeUrl::RouteConfiguration) => configuration_with(&previous.bytes, &wanted),
+        (Ok(wanted), TypeUrl::VirtualHost) => host_with(&previous.bytes, &wanted),
+        _ => return previous.clone(),
+    };
+    match bytes {
+        Ok(bytes) => Resource::new(
+            previous.type_url,
+            &previous.name,
+            bytes.into(),
+            previous.references.clone(),
+        ),
+        Err(Malformed) => previous.clone(),
+    }
+}
+
+fn configuration_without(
+    configuration: &[u8],
+    missing: &BTreeSet<Arc<str>>,
+) -> Result<Vec<u8>, Malformed> {
+    edit(configuration, |at, content| match at {
+        number::CONFIGURATION_VIRTUAL_HOSTS => {
+            let (host, emptied) = host_without(content, missing)?;
+            Ok(if emptied {
+                Edit::Drop
+            } else {
+                Edit::Content(host)
+            })
+        }
+        number::CONFIGURATION_MIRRORS => mirror_without(content, missing),
+        _ => Ok(Edit::Keep),
+    })
+}
+
+/// The virtual host, and whether it lost its last route.
+fn host_without(host: &[u8], missing: &BTreeSet<Arc<str>>) -> Result<(Vec<u8>, bool), Malformed> {
+    let (mut kept, mut dropped) = (0, 0);
+    let host = edit(host, |at, content| match at {
+        number::HOST_ROUTES if routes_to_one_of(&Route::decode(content)?, missing) => {
+            dropped += 1;
+            Ok(Edit::Drop)
+        }
+        number::HOST_ROUTES => {
+            kept += 1;
+            let route = edit_field(content, number::ROUTE_ACTION, |action| {
+                let action = edit_field(action, number::ACTION_MIRRORS, |mirror| {
+                    mirror_without(mirror, missing)
+                })?;
+                Ok(Edit::Content(action))
+            })?;
+            Ok(Edit::Content(route))
+        }
+        number::HOST_MIRRORS => mirror_without(content, missing),
+        _ => Ok(Edit::Keep),
+    })?;
+    Ok((host, kept == 0 && dropped > 0))
+}
+
+fn mirror_without(mirror: &[u8], missing: &BTreeSet<Arc<str>>) -> Result<Edit, Malformed> {
+    let mirror = RequestMirrorPolicy::decode(mirror)?;
+    Ok(if missing.contains(mirror.cluster.as_str()) {
+        Edit::Drop
+    } else {
+        Edit::Keep
+    })
+}
+
+fn routes_to_one_of(route: &Route, missing: &BTreeSet<Arc<str>>) -> bool {
+    let Some(Action::Route(action)) = &route.action else {
+        return false;
+    };
+    match &action.cluster_specifier {
+        Some(ClusterSpecifier::Cluster(name)) => missing.contains(name.as_str()),
+        Some(ClusterSpecifier::WeightedClusters(weighted)) => weighted
+            .clusters
+            .iter()
+            .any(|cluster| missing.contains(cluster.name.as_str())),
+        _ => false,
+    }
+}
+
+/// Weights by cluster name, of the splits only.
+type Weights = BTreeMap<String, u32>;
+
+/// The weights of all splits in a route configuration or virtual host.
+fn splits(resource: &Resource) -> Result<Weights, Malformed> {
+    let mut weights = Weights::new();
+    let hosts = match resource.type_url {
+        TypeUrl::RouteConfiguration => {
+            contents(&resource.bytes, number::CONFIGURATION_VIRTUAL_HOSTS)?
+        }
+        _ => vec![&resource.bytes[..]],
+    };
+    for host in hosts {
+        for route in contents(host, number::HOST_ROUTES)? {
+            for action in contents(route, number::ROUTE_ACTION)? {
+                for weighted in contents(action, number::ACTION_WEIGHTED_CLUSTERS)? {
+                    let weighted = WeightedCluster::decode(weighted)?;
+                    if split_service(&weighted).is_some() {
+                        for cluster in weighted.clusters {
+                            let weight = cluster.weight.unwrap_or_default().value;
+                            weights.entry(cluster.name).or_insert(weight);
+                        }
+                    }
+                }
+            }
+        }
+    }
+    Ok(weights)
+}
+
+fn contents(message: &[u8], number: u32) -> Result<Vec<&[u8]>, Malformed> {
+    let fields = fields(message)?.into_iter();
+    Ok(fields
+        .filter(|field| field.number == number)
+        .filter_map(|field| field.content)
+        .collect())
+}
+
+/// The service whose split it is.
+fn split_service(weighted: &WeightedCluster) -> Option<&str> {
+    let [a, b] = weighted.clusters.as_slice() else {
+        return None;
+    };
+    let (service, colour) = a.name.rsplit_once('/')?;
+    let (other_service, other_colour) = b.name.rsplit_once('/')?;
+    let both = matches!(
+        (colour, other_colour),
+        ("blue", "green") | ("green", "blue")
+    );
+    (service == other_service && both).then_some(service)
+}
+
+fn configuration_with(configuration: &[u8], wanted: &Weights) -> Result<Vec<u8>, Malformed> {
+    edit_field(configuration, number::CONFIGURATION_VIRTUAL_HOSTS, |host| {
+        Ok(Edit::Content(host_with(host, wanted)?))
+    })
+}
+
+fn host_with(host: &[u8], wanted: &Weights) -> Result<Vec<u8>, Malformed> {
+    edit_field(host, number::HOST_ROUTES, |route| {
+        let route = edit_field(route, number::ROUTE_ACTION, |action| {
+            let action = edit_field(action, number::ACTION_WEIGHTED_CLUSTERS, |weighted| {
+                weighted_with(weighted, wanted)
+            })?;
+            Ok(Edit::Content(action))
+        })?;
+        Ok(Edit::Content(route))
+    })
+}
+
+fn weighted_with(bytes: &[u8], wanted: &Weights) -> Result<Edit, Malformed> {
+    let weighted = WeightedCluster::decode(bytes)?;
+    // Weights of one environment alone could add up to nothing, which Envoy refuses.
+    let known = |cluster: &ClusterWeight| wanted.contains_key(&cluster.name);
+    if split_service(&weighted).is_none() || !weighted.clusters.iter().all(known) {
+        return Ok(Edit::Keep);
+    }
+    let bytes = edit_field(bytes, number::WEIGHTED_CLUSTERS, |cluster| {
+        let name = ClusterWeight::decode(cluster)?.name;
+        let Some(value) = wanted.get(&name) else {
+            return Ok(Edit::Keep);
+        };
+        let weight = UInt32Value { value: *value }.encode_to_vec();
+        let mut there = false;
+        let mut cluster = edit_field(cluster, number::CLUSTER_WEIGHT, |_| {
+            there = true;
+            Ok(Edit::Content(weight.clone()))
+        })?;
+        if !there {
+            super::wire::put(&mut cluster, number::CLUSTER_WEIGHT, &weight);
+        }
+        Ok(Edit::Content(cluster))
+    })?;
+    Ok(Edit::Content(bytes))
+}
+
+#[cfg(test)]
+mod tests;

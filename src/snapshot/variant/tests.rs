@@ -1,0 +1,210 @@
+//! What goes and what stays in a held route configuration.
+
+use std::sync::Arc;
+
+use envoy_types::pb::envoy::config::route::v3::{
+    RouteAction, RouteConfiguration, VirtualHost, WeightedCluster, route_action,
+};
+use proptest::prelude::*;
+use prost::Message as _;
+
+use super::*;
+use crate::snapshot::References;
+
+fn weighted(clusters: &[(&str, Option<u32>)]) -> ClusterSpecifier {
+    ClusterSpecifier::WeightedClusters(WeightedCluster {
+        clusters: clusters
+            .iter()
+            .map(|(name, weight)| ClusterWeight {
+                name: (*name).to_owned(),
+                weight: weight.map(|value| UInt32Value { value }),
+                ..Default::default()
+            })
+            .collect(),
+        ..Default::default()
+    })
+}
+
+fn route(name: &str, to: ClusterSpecifier, mirror: Option<&str>) -> Route {
+    Route {
+        name: name.to_owned(),
+        action: Some(Action::Route(RouteAction {
+            cluster_specifier: Some(to),
+            request_mirror_policies: mirror
+                .map(|cluster| RequestMirrorPolicy {
+                    cluster: cluster.to_owned(),
+                    ..Default::default()
+                })
+                .into_iter()
+                .collect(),
+            ..Default::default()
+        })),
+        ..Default::default()
+    }
+}
+
+fn configuration(hosts: Vec<(&str, Vec<Route>)>) -> RouteConfiguration {
+    RouteConfiguration {
+        name: "main".to_owned(),
+        virtual_hosts: hosts
+            .into_iter()
+            .map(|(domain, routes)| VirtualHost {
+                name: domain.to_owned(),
+                domains: vec![domain.to_owned()],
+                routes,
+                ..Default::default()
+            })
+            .collect(),
+        ..Default::default()
+    }
+}
+
+fn resource(configuration: &RouteConfiguration, clusters: &[&str]) -> Resource {
+    let references = References {
+        clusters: clusters.iter().map(|name| Arc::from(*name)).collect(),
+        ..Default::default()
+    };
+    Resource::new(
+        TypeUrl::RouteConfiguration,
+        "main",
+        configuration.encode_to_vec().into(),
+        references,
+    )
+}
+
+fn names(names: &[&str]) -> BTreeSet<Arc<str>> {
+    names.iter().map(|name| Arc::from(*name)).collect()
+}
+
+fn decoded(resource: &Resource) -> RouteConfiguration {
+    RouteConfiguration::decode(resource.bytes.clone()).unwrap()
+}
+
+#[test]
+fn routes_to_a_missing_cluster_go_and_so_does_a_host_without_routes() {
+    let whole = configuration(vec![
+        (
+            "a",
+            vec![
+                route("stays", ClusterSpecifier::Cluster("old".into()), None),
+                route(
+                    "goes",
+                    weighted(&[("s/blue", Some(100)), ("s/green", Some(0))]),
+                    None,
+                ),
+            ],
+        ),
+        (
+            "b",
+            vec![route(
+                "goes",
+                ClusterSpecifier::Cluster("s/green".into()),
+                None,
+            )],
+        ),
+        ("always-empty", vec![]),
+    ]);
+    let whole = resource(&whole, &["old", "s/blue", "s/green"]);
+    let held = without_clusters(&whole, &names(&["s/green"]));
+    let expected = configuration(vec![
+        (
+            "a",
+            vec![route(
+                "stays",
+                ClusterSpecifier::Cluster("old".into()),
+                None,
+            )],
+        ),
+        ("always-empty", vec![]),
+    ]);
+    assert_eq!(decoded(&held), expected);
+    assert_eq!(held.references.clusters, names(&["old", "s/blue"]));
+    assert_ne!(held.digest, whole.digest);
+}
+
+#[test]
+fn a_mirror_to_a_missing_cluster_goes_and_its_route_stays() {
+    let to = || ClusterSpecifier::Cluster("old".into());
+    let whole = configuration(vec![("a", vec![route("r", to(), Some("new"))])]);
+    let held = without_clusters(&resource(&whole, &["old", "new"]), &names(&["new"]));
+    let expected = configuration(vec![("a", vec![route("r", to(), None)])]);
+    assert_eq!(decoded(&held), expected);
+}
+
+#[test]
+fn splits_take_the_weights_of_the_newest_and_nothing_else_does() {
+    let with = |blue, green, other| {
+        configuration(vec![(
+            "a",
+            vec![
+                route("s", weighted(&[("s/blue", blue), ("s/green", green)]), None),
+                route("o", weighted(&[("x", other), ("y", other)]), None),
+            ],
+        )])
+    };
+    let previous = resource(&with(Some(100), None, Some(1)), &[]);
+    let newest = resource(&with(Some(0), Some(100), Some(9)), &[]);
+    let held = with_splits_of(&previous, &newest);
+    assert_eq!(decoded(&held), with(Some(0), Some(100), Some(1)));
+}
+
+#[test]
+fn a_service_that_the_newest_does_not_have_keeps_its_weights() {
+    let split = |service: &str| {
+        let (blue, green) = (format!("{service}/blue"), format!("{service}/green"));
+        configuration(vec![(
+            "a",
+            vec![route(
+                "s",
+                weighted(&[(&blue, Some(3)), (&green, Some(4))]),
+                None,
+            )],
+        )])
+    };
+    let previous = resource(&split("gone"), &[]);
+    let held = with_splits_of(&previous, &resource(&split("other"), &[]));
+    assert_eq!(held.bytes, previous.bytes);
+}
+
+#[test]
+fn mirrors_of_hosts_and_configurations_go_too() {
+    let whole = RouteConfiguration {
+        request_mirror_policies: vec![RequestMirrorPolicy {
+            cluster: "m".into(),
+            ..Default::default()
+        }],
+        virtual_hosts: vec![VirtualHost {
+            request_mirror_policies: vec![route_action::RequestMirrorPolicy {
+                cluster: "m".into(),
+                ..Default::default()
+            }],
+            ..Default::default()
+        }],
+        ..Default::default()
+    };
+    let held = without_clusters(&resource(&whole, &["m"]), &names(&["m"]));
+    let expected = RouteConfiguration {
+        virtual_hosts: vec![VirtualHost::default()],
+        ..Default::default()
+    };
+    assert_eq!(decoded(&held), expected);
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_come_back_without_a_panic(bytes: Vec<u8>) {
+        let resource = Resource::new(TypeUrl::RouteConfiguration, "r", bytes.into(), References::default());
+        without_clusters(&resource, &names(&["x"]));
+        with_splits_of(&resource, &resource);
+    }
+
+    #[test]
+    fn nothing_missing_changes_nothing(weights in proptest::collection::vec(0u32..100, 0..6)) {
+        let routes = weights
+            .iter()
+            .map(|weight| route("r", weighted(&[("s/blue", Some(*weight)), ("s/green", None)]), None))
+            .collect();
+        let whole = resource(&configuration(vec![("a", routes)]), &[]);
+        prop_assert_eq!(without_clusters(&whole, &names(&["other"])).digest, whole.digest);
+    }
+}
