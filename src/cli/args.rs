@@ -1,0 +1,84 @@
+//! Flags that several verbs share.
+
+use std::path::PathBuf;
+
+use crate::{api, model::HumanDuration};
+
+/// Where the admin API is when nothing is said: the default of `bluegreen serve --admin`.
+const DEFAULT_SERVER: &str = "http://127.0.0.1:18001";
+
+/// Flags of every verb.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Globals {
+    /// The admin API of the server
+    #[arg(long, global = true, env = "BLUEGREEN_SERVER", value_name = "URL", default_value = DEFAULT_SERVER)]
+    pub server: String,
+    /// A file that holds the bearer token, instead of the environment's BLUEGREEN_TOKEN
+    #[arg(long, global = true, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+    /// How data is printed on stdout
+    #[arg(short, long, global = true, value_enum, value_name = "FORMAT")]
+    pub output: Option<Format>,
+    /// Why; kept in the history
+    #[arg(short, long, global = true, value_name = "WHY")]
+    pub message: Option<String>,
+    /// Repeat the command with this id: what it did already is not done again
+    #[arg(long, global = true, value_name = "UUID")]
+    pub operation_id: Option<String>,
+}
+
+/// How data is printed on stdout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// For people
+    Table,
+    /// For programs
+    Json,
+    /// For files
+    Yaml,
+}
+
+/// Flags of every verb that changes something.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Change {
+    /// Plan and check only: nothing is stored, nothing is pushed
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Refuse unless the fleet is at exactly this revision
+    #[arg(long, value_name = "REVISION", value_parser = clap::value_parser!(u64).range(1..))]
+    pub if_revision: Option<u64>,
+    /// What happens when more than --max-nack proxies reject the change: take it back, or leave it in place
+    #[arg(long, value_enum, value_name = "WHAT", default_value = "revert")]
+    pub on_nack: OnNack,
+    /// How many proxies may reject the change before --on-nack applies
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub max_nack: u32,
+}
+
+/// What happens when proxies reject a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum OnNack {
+    /// A new revision takes the change back
+    Revert,
+    /// The change is left in place, and reported
+    Halt,
+}
+
+impl Change {
+    /// What the request carries, without who and why.
+    pub(super) fn meta(&self, wait: HumanDuration) -> api::CommandMeta {
+        api::CommandMeta {
+            dry_run: self.dry_run,
+            wait_ms: u64::try_from(wait.0.as_millis()).unwrap_or(u64::MAX),
+            on_nack: match self.on_nack {
+                OnNack::Revert => api::OnNack::Revert,
+                OnNack::Halt => api::OnNack::Halt,
+            }
+            .into(),
+            max_nack: self.max_nack,
+            if_revision: self.if_revision.unwrap_or_default(),
+            ..Default::default()
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! The connection to the admin API: where, with which token, and who is asking.
+
+use std::{fs, time::Duration};
+
+use tonic::{
+    Request, Status,
+    metadata::{Ascii, MetadataValue},
+    service::{Interceptor, interceptor::InterceptedService},
+    transport::{Channel, Endpoint},
+};
+
+use super::{args::Globals, error::Error, out::Output};
+use crate::api::{self, admin_client::AdminClient};
+
+/// How long connecting may take: a server that is there answers in milliseconds, over any distance in a second.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// A server that stopped without closing its connections is noticed after these two, while a command is watched.
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(10);
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
+/// The largest answer: `show` of a fleet with thousands of resources is some tens of MiB of JSON.
+const MAX_ANSWER: usize = 256 << 20;
+
+/// The admin API with the token on each call.
+pub(super) type Client = AdminClient<InterceptedService<Channel, Token>>;
+
+/// Everything a verb is given besides its own arguments.
+pub(super) struct Context {
+    pub globals: Globals,
+    pub out: Output,
+}
+
+impl Context {
+    pub fn new(globals: Globals) -> Self {
+        let out = Output::new(globals.output);
+        Self { globals, out }
+    }
+
+    /// The server, as a URL.
+    pub fn url(&self) -> String {
+        let server = self.globals.server.trim();
+        if server.contains("://") {
+            server.to_owned()
+        } else {
+            format!("http://{server}")
+        }
+    }
+
+    /// Connects to the server.
+    pub async fn connect(&self) -> Result<Client, Error> {
+        let url = self.url();
+        let wrong = |why: &str| Error::Url {
+            url: url.clone(),
+            why: why.to_owned(),
+        };
+        let endpoint = Endpoint::from_shared(url.clone()).map_err(|e| wrong(&e.to_string()))?;
+        if endpoint.uri().scheme_str() != Some("http") {
+            return Err(wrong("the admin API is spoken over http"));
+        }
+        let channel = endpoint
+            .connect_timeout(CONNECT_TIMEOUT)
+            .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
+            .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
+            .connect()
+            .await
+            .map_err(|source| Error::Unreachable { url, source })?;
+        Ok(AdminClient::with_interceptor(channel, self.token()?)
+            .max_decoding_message_size(MAX_ANSWER))
+    }
+
+    /// What an RPC's status means here.
+    pub fn failed(&self, status: &Status) -> Error {
+        Error::from_status(status, &self.url())
+    }
+
+    /// Completes a command's `meta` by who gives it, why, and an id.
+    pub fn identify(&self, meta: api::CommandMeta) -> api::CommandMeta {
+        api::CommandMeta {
+            operation_id: match &self.globals.operation_id {
+                Some(id) => id.clone(),
+                None => uuid::Uuid::now_v7().to_string(),
+            },
+            actor: actor(),
+            message: self.globals.message.clone().unwrap_or_default(),
+            ..meta
+        }
+    }
+
+    fn token(&self) -> Result<Token, Error> {
+        let text = match &self.globals.token_file {
+            Some(path) => Some(fs::read_to_string(path).map_err(|source| Error::Read {
+                path: path.display().to_string(),
+                source,
+            })?),
+            None => std::env::var("BLUEGREEN_TOKEN").ok(),
+        };
+        let Some(text) = text
+            .map(|text| text.trim().to_owned())
+            .filter(|t| !t.is_empty())
+        else {
+            return Ok(Token(None));
+        };
+        let mut value: MetadataValue<Ascii> = format!("Bearer {text}").parse().map_err(|_| {
+            Error::Usage("the token holds characters that a header can't carry".into())
+        })?;
+        value.set_sensitive(true);
+        Ok(Token(Some(value)))
+    }
+}
+
+/// Puts the bearer token on each call.
+#[derive(Clone)]
+pub(super) struct Token(Option<MetadataValue<Ascii>>);
+
+impl Interceptor for Token {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        if let Some(value) = &self.0 {
+            request
+                .metadata_mut()
+                .insert("authorization", value.clone());
+        }
+        Ok(request)
+    }
+}
+
+/// Who gives the command, `user@host`: a claim, which the history marks as such.
+pub(super) fn actor() -> String {
+    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let user = set("USER")
+        .or_else(|| set("LOGNAME"))
+        .unwrap_or_else(|| format!("uid{}", rustix::process::getuid().as_raw()));
+    let host = fs::read_to_string("/proc/sys/kernel/hostname")
+        .ok()
+        .or_else(|| set("HOSTNAME"))
+        .unwrap_or_else(|| "unknown-host".to_owned());
+    format!("{user}@{}", host.trim())
+}

@@ -1,0 +1,197 @@
+//! Why a verb failed: one line for a person, a hint what to do next, and an exit code.
+
+use std::{io, path::PathBuf};
+
+use prost::Message;
+use tonic::{Code, Status};
+
+use crate::api;
+
+/// Exit codes that the client decides itself; the others come from the server.
+mod exit {
+    pub const UNEXPECTED: u8 = 1;
+    pub const USAGE: u8 = 2;
+    pub const NOT_FOUND: u8 = 3;
+    pub const UNREACHABLE: u8 = 5;
+    pub const NOT_ALLOWED: u8 = 9;
+    /// 128 + SIGINT, as shells report it.
+    pub const INTERRUPTED: u8 = 130;
+}
+
+/// Why a verb failed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Error {
+    #[error("{url} is no address of a server: {why}")]
+    Url { url: String, why: String },
+    #[error("the server at {url} can't be reached: {}", innermost(source))]
+    Unreachable {
+        url: String,
+        #[source]
+        source: tonic::transport::Error,
+    },
+    #[error("the server at {url} has gone away: {message}")]
+    Gone { url: String, message: String },
+    #[error(
+        "the connection to {url} was lost {times} times and the command's outcome is not known: {message}"
+    )]
+    Lost {
+        url: String,
+        times: u32,
+        message: String,
+        operation_id: String,
+    },
+    /// The server's own answer.
+    #[error("{message}")]
+    Refused {
+        message: String,
+        reason: String,
+        remedy: String,
+        exit_code: u8,
+    },
+    #[error("{path}: {source}")]
+    Read {
+        path: String,
+        #[source]
+        source: io::Error,
+    },
+    #[error("{}: no *.yaml, *.yml or *.json in this directory", path.display())]
+    NothingIn { path: PathBuf },
+    #[error("{0}")]
+    Usage(String),
+    #[error("{what}: that needs a yes, and there is no terminal to ask on")]
+    Unconfirmed { what: String },
+    #[error("not done: the answer was no")]
+    Declined,
+    #[error("{0} not found")]
+    NotFound(String),
+    #[error("interrupted")]
+    Interrupted { operation_id: Option<String> },
+    #[error("can't print: {0}")]
+    Output(#[source] io::Error),
+    #[error("can't make {format} of the answer: {message}")]
+    Encode {
+        format: &'static str,
+        message: String,
+    },
+}
+
+impl Error {
+    /// What the process ends with.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Error::Unreachable { .. } | Error::Gone { .. } | Error::Lost { .. } => {
+                exit::UNREACHABLE
+            }
+            Error::Refused { exit_code, .. } => *exit_code,
+            Error::Url { .. }
+            | Error::Read { .. }
+            | Error::NothingIn { .. }
+            | Error::Usage(_)
+            | Error::Unconfirmed { .. } => exit::USAGE,
+            Error::NotFound(_) => exit::NOT_FOUND,
+            Error::Interrupted { .. } => exit::INTERRUPTED,
+            // `bluegreen … | head` is no failure.
+            Error::Output(source) if source.kind() == io::ErrorKind::BrokenPipe => 0,
+            Error::Declined | Error::Output(_) | Error::Encode { .. } => exit::UNEXPECTED,
+        }
+    }
+
+    /// What the operator can do next.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Error::Url { .. } => Some("write http://HOST:PORT, e.g. --server http://127.0.0.1:18001".into()),
+            Error::Unreachable { .. } | Error::Gone { .. } => Some(
+                "is it running (`bluegreen serve`)? Another address is given by --server or BLUEGREEN_SERVER".into(),
+            ),
+            Error::Lost { operation_id, .. } => Some(format!(
+                "repeat the same command with --operation-id {operation_id}: what was done already is not done again"
+            )),
+            Error::Refused { remedy, .. } => Some(remedy.clone()).filter(|remedy| !remedy.is_empty()),
+            Error::Unconfirmed { .. } => Some("give --yes when you mean it; --dry-run shows what would change".into()),
+            Error::Interrupted { operation_id: Some(id) } => Some(format!(
+                "only the watching has ended, the command goes on in the server; see `bluegreen status`, \
+                 or repeat the command with --operation-id {id} to watch again"
+            )),
+            _ => None,
+        }
+    }
+
+    /// The stable name of a refusal.
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Error::Refused { reason, .. } if !reason.is_empty() => Some(reason),
+            _ => None,
+        }
+    }
+
+    /// What an RPC's status means. `url` is the server that was asked.
+    pub fn from_status(status: &Status, url: &str) -> Error {
+        if let Some(detail) = detail(status) {
+            return Error::Refused {
+                message: status.message().to_owned(),
+                reason: detail.reason,
+                remedy: detail.remedy,
+                exit_code: u8::try_from(detail.exit_code).unwrap_or(exit::UNEXPECTED),
+            };
+        }
+        if lost(status) {
+            return Error::Gone {
+                url: url.to_owned(),
+                message: transport_message(status),
+            };
+        }
+        let (exit_code, remedy) = match status.code() {
+            Code::NotFound => (exit::NOT_FOUND, ""),
+            Code::InvalidArgument | Code::OutOfRange => (exit::USAGE, ""),
+            Code::Unauthenticated | Code::PermissionDenied => (
+                exit::NOT_ALLOWED,
+                "give the server's token in BLUEGREEN_TOKEN or by --token-file FILE",
+            ),
+            Code::Unimplemented => (
+                exit::UNEXPECTED,
+                "the server is older than this command line, or --server names the xDS port",
+            ),
+            _ => (exit::UNEXPECTED, ""),
+        };
+        Error::Refused {
+            message: status.message().to_owned(),
+            reason: String::new(),
+            remedy: remedy.to_owned(),
+            exit_code,
+        }
+    }
+}
+
+/// The server's own words about a refusal.
+fn detail(status: &Status) -> Option<api::ErrorDetail> {
+    if status.details().is_empty() {
+        return None;
+    }
+    api::ErrorDetail::decode(status.details()).ok()
+}
+
+/// True for a status that the transport made, not the server: nobody knows what became of the call.
+pub(super) fn lost(status: &Status) -> bool {
+    detail(status).is_none()
+        && match status.code() {
+            Code::Unavailable | Code::Cancelled => true,
+            Code::Unknown | Code::Internal => std::error::Error::source(status).is_some(),
+            _ => false,
+        }
+}
+
+/// The end of the chain of causes: "connection refused" says more than "transport error".
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut last = error;
+    while let Some(source) = last.source() {
+        last = source;
+    }
+    last.to_string()
+}
+
+pub(super) fn transport_message(status: &Status) -> String {
+    match std::error::Error::source(status) {
+        Some(source) => innermost(source),
+        None => status.message().to_owned(),
+    }
+}

@@ -1,0 +1,71 @@
+//! The overview of `bluegreen --help`: the verbs in groups, since clap lists them in one.
+
+use std::fmt::Write;
+
+/// The groups, in the order in which they are needed. A verb that is in none comes under "Other".
+const GROUPS: [(&str, &[&str]); 5] = [
+    (
+        "Release a version",
+        &["deploy", "switch", "rollback", "retire", "scale"],
+    ),
+    ("Declare", &["apply", "get", "describe", "export", "delete"]),
+    ("See", &["status", "watch", "fleet"]),
+    ("History", &["history", "diff", "show"]),
+    ("Run", &["serve", "rebuild", "completions"]),
+];
+
+/// The same command line with its verbs listed in groups.
+pub fn grouped(command: clap::Command) -> clap::Command {
+    let verbs: Vec<&clap::Command> = command
+        .get_subcommands()
+        .filter(|verb| verb.get_name() != "help" && !verb.is_hide_set())
+        .collect();
+    let width = verbs
+        .iter()
+        .map(|verb| label(verb).len())
+        .max()
+        .unwrap_or_default();
+    let mut text = String::new();
+    let mut section = |title: &str, verbs: &[&clap::Command]| {
+        if verbs.is_empty() {
+            return;
+        }
+        let _ = writeln!(text, "{title}:"); // a String takes everything
+        for verb in verbs {
+            let about = verb
+                .get_about()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            let _ = writeln!(text, "  {:width$}  {about}", label(verb));
+        }
+        text.push('\n');
+    };
+    for (title, names) in GROUPS {
+        let listed: Vec<_> = names
+            .iter()
+            .filter_map(|name| verbs.iter().find(|verb| verb.get_name() == *name).copied())
+            .collect();
+        section(title, &listed);
+    }
+    let grouped = |name: &str| GROUPS.iter().any(|(_, names)| names.contains(&name));
+    let others: Vec<_> = verbs
+        .iter()
+        .filter(|verb| !grouped(verb.get_name()))
+        .copied()
+        .collect();
+    section("Other", &others);
+    let template = format!(
+        "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{text}{{options}}{{after-help}}"
+    );
+    command
+        .help_template(template)
+        .disable_help_subcommand(true)
+}
+
+/// The verb with its aliases.
+fn label(verb: &clap::Command) -> String {
+    std::iter::once(verb.get_name())
+        .chain(verb.get_visible_aliases())
+        .collect::<Vec<_>>()
+        .join(", ")
+}

@@ -1,0 +1,96 @@
+//! What is shown on stderr while a command runs: its plan, notices, and on a terminal one line that follows the
+//! delivery.
+
+use std::fmt::Write;
+
+use super::{
+    diff::plan_text,
+    out::{self, DIM, WARN, paint},
+    report::Plan,
+};
+use crate::api;
+
+/// What is shown on stderr while a command runs.
+pub(super) struct Progress {
+    quiet: bool,
+    terminal: bool,
+    /// A line without its end is on the terminal.
+    open_line: bool,
+}
+
+impl Progress {
+    pub fn new() -> Self {
+        Self {
+            quiet: false,
+            terminal: out::stderr_is_terminal(),
+            open_line: false,
+        }
+    }
+
+    /// For a plan that is made before the command itself, which shows everything again.
+    pub fn quiet() -> Self {
+        Self {
+            quiet: true,
+            ..Self::new()
+        }
+    }
+
+    pub fn notice(&mut self, notice: &api::Notice) {
+        if self.quiet {
+            return;
+        }
+        self.close();
+        out::say(WARN, &notice.kind, &notice.text);
+    }
+
+    pub fn note(&mut self, text: &str) {
+        self.close();
+        out::say(WARN, "note", text);
+    }
+
+    pub fn plan(&mut self, plan: &Plan) {
+        if self.quiet {
+            return;
+        }
+        self.close();
+        out::stderr(&plan_text(plan));
+    }
+
+    pub fn durable(&mut self, durable: &api::Durable) {
+        self.close();
+        let text = format!(
+            "{}: revision {} is durable after {:.1} ms\n",
+            durable.fleet, durable.revision, durable.ms
+        );
+        out::stderr(&paint(DIM, text));
+    }
+
+    /// Only on a terminal: a log wants the end, not each ACK.
+    pub fn delivery(&mut self, delivery: &api::Delivery) {
+        if !self.terminal {
+            return;
+        }
+        let mut text = format!(
+            "{}: revision {}: {} of {} proxies acked",
+            delivery.fleet, delivery.revision, delivery.acked, delivery.total
+        );
+        for (count, word) in [
+            (delivery.pending, "pending"),
+            (delivery.nacked, "nacked"),
+            (delivery.disconnected, "away"),
+        ] {
+            if count > 0 {
+                let _ = write!(text, ", {count} {word}"); // a String takes everything
+            }
+        }
+        out::stderr(&format!("\r\x1b[K{text}"));
+        self.open_line = true;
+    }
+
+    /// Takes the line that follows the delivery away: the report says it better.
+    pub fn close(&mut self) {
+        if std::mem::take(&mut self.open_line) {
+            out::stderr("\r\x1b[K");
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! `status`: how a service stands, readable at three in the morning.
+
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use super::{
+    client::Context,
+    convert,
+    error::Error,
+    out::{BAD, DIM, GOOD, WARN, paint},
+    report::{NotAcked, Proxies, not_acked_text},
+    table::Columns,
+};
+use crate::api;
+
+/// Show what is live, what is ready, and how far the fleet is
+///
+/// With -o json or yaml: one object for SERVICE, a list of such objects without it.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  bluegreen status
+  bluegreen status fraud-model -o json | jq .environments.green.version")]
+pub struct Args {
+    /// The service; all without it
+    service: Option<String>,
+}
+
+/// How one service stands.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Status {
+    service: String,
+    fleet: String,
+    live: Option<&'static str>,
+    revision: u64,
+    environments: Environments,
+    proxies: Proxies,
+    not_acked: Vec<NotAcked>,
+    drift: Vec<String>,
+    release: Option<Release>,
+    alarms: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Environments {
+    blue: Environment,
+    green: Environment,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Environment {
+    role: &'static str,
+    version: Option<String>,
+    deployment: Option<u64>,
+    endpoints: Vec<String>,
+    addresses: Vec<String>,
+    rolled_back: bool,
+    weight: u32,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Release {
+    number: u64,
+    from_version: String,
+    to_version: String,
+    phase: String,
+    revision: u64,
+    at: String,
+}
+
+pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, Error> {
+    let one = args.service.is_some();
+    let request = api::GetStatusRequest {
+        service: args.service.unwrap_or_default(),
+    };
+    let mut client = cx.connect().await?;
+    let answer = client
+        .get_status(request)
+        .await
+        .map_err(|e| cx.failed(&e))?;
+    let statuses = statuses(answer.into_inner());
+    match statuses.as_slice() {
+        [status] if one => cx.out.data(status, || text(&statuses))?,
+        _ => cx.out.data(&statuses, || text(&statuses))?,
+    }
+    Ok(0)
+}
+
+/// The server's answer, service by service.
+pub(super) fn statuses(answer: api::GetStatusResponse) -> Vec<Status> {
+    let alarms = answer.alarms;
+    let services = answer.services.into_iter();
+    services.map(|service| status(service, &alarms)).collect()
+}
+
+fn status(service: api::ServiceStatus, alarms: &[String]) -> Status {
+    let delivery = service.delivery.unwrap_or_default();
+    Status {
+        service: service.service,
+        fleet: service.fleet,
+        live: convert::colour(service.live),
+        revision: service.revision,
+        environments: Environments {
+            blue: environment(service.blue.unwrap_or_default()),
+            green: environment(service.green.unwrap_or_default()),
+        },
+        proxies: Proxies::from(&delivery),
+        not_acked: delivery.not_acked.into_iter().map(NotAcked::from).collect(),
+        drift: service.drift,
+        release: service.release.map(|release| Release {
+            number: release.number,
+            from_version: release.from_version,
+            to_version: release.to_version,
+            phase: release.phase,
+            revision: release.revision,
+            at: release.at,
+        }),
+        alarms: alarms.to_vec(),
+    }
+}
+
+fn environment(environment: api::EnvironmentStatus) -> Environment {
+    Environment {
+        role: convert::role(environment.role),
+        version: Some(environment.version).filter(|version| !version.is_empty()),
+        deployment: Some(environment.deployment).filter(|number| *number > 0),
+        endpoints: environment.endpoints,
+        addresses: environment.addresses,
+        rolled_back: environment.rolled_back,
+        weight: environment.weight,
+    }
+}
+
+/// All of them for people, a block each; alarms first.
+pub(super) fn text(statuses: &[Status]) -> String {
+    let alarms = statuses
+        .first()
+        .map(|status| status.alarms.as_slice())
+        .unwrap_or_default();
+    let mut text: String = alarms
+        .iter()
+        .map(|alarm| format!("{}\n", paint(BAD, format_args!("ALARM: {alarm}"))))
+        .collect();
+    if statuses.is_empty() {
+        text.push_str("no services are declared; `bluegreen apply -f FILE` declares one\n");
+    }
+    let blocks: Vec<String> = statuses.iter().map(block).collect();
+    text.push_str(&blocks.join("\n"));
+    text
+}
+
+fn block(status: &Status) -> String {
+    let live = match status.live {
+        Some("green") => &status.environments.green,
+        _ => &status.environments.blue,
+    };
+    let mut text = format!(
+        "{}: {} {} is live  (fleet {}, revision {})\n",
+        status.service,
+        status.live.unwrap_or("nothing"),
+        live.version.as_deref().unwrap_or_default(),
+        status.fleet,
+        status.revision,
+    );
+    text.push_str(&environments_table(&status.environments));
+    let proxies = &status.proxies;
+    let style = match proxies.acked == proxies.total {
+        true => GOOD,
+        false if proxies.nacked > 0 => BAD,
+        false => WARN,
+    };
+    let summary = format!(
+        "  proxies: {} of {} accepted revision {}",
+        proxies.acked, proxies.total, status.revision
+    );
+    let _ = writeln!(text, "{}", paint(style, summary)); // a String takes everything
+    text.push_str(&not_acked_text(&status.not_acked));
+    if let Some(release) = &status.release {
+        let _ = writeln!(
+            text,
+            "  {}",
+            paint(
+                DIM,
+                format_args!(
+                    "release {}: {} -> {}, {} in revision {} at {}",
+                    release.number,
+                    release.from_version,
+                    release.to_version,
+                    release.phase,
+                    release.revision,
+                    release.at
+                )
+            )
+        );
+    }
+    for path in &status.drift {
+        let line = format!("  drift: {path} is not as last applied");
+        let _ = writeln!(text, "{}", paint(WARN, line));
+    }
+    text
+}
+
+fn environments_table(environments: &Environments) -> String {
+    let mut table = Columns::new([
+        "  ENVIRONMENT",
+        "ROLE",
+        "VERSION",
+        "DEPLOYMENT",
+        "WEIGHT",
+        "ENDPOINTS",
+    ]);
+    for (colour, environment) in [("blue", &environments.blue), ("green", &environments.green)] {
+        let role = match environment.rolled_back {
+            true => format!("{} (rolled back)", environment.role),
+            false => environment.role.to_owned(),
+        };
+        table.row([
+            format!("  {colour}"),
+            role,
+            environment.version.clone().unwrap_or_default(),
+            environment
+                .deployment
+                .map(|number| number.to_string())
+                .unwrap_or_default(),
+            environment.weight.to_string(),
+            environment.endpoints.join(" "),
+        ]);
+    }
+    table.text()
+}
