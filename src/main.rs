@@ -1,3 +1,11 @@
 //! Arguments to `cli` or `app`.
 
-fn main() {}
+use std::process::ExitCode;
+
+use bluegreen::cli;
+
+fn main() -> ExitCode {
+    let whole = cli::command([]);
+    let matches = whole.clone().get_matches();
+    cli::start(&matches, whole)
+}

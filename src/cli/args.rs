@@ -12,7 +12,7 @@ const DEFAULT_SERVER: &str = "http://127.0.0.1:18001";
 #[command(next_help_heading = "Global options")]
 pub struct Globals {
     /// The admin API of the server
-    #[arg(long, global = true, env = "BLUEGREEN_SERVER", value_name = "URL", default_value = DEFAULT_SERVER)]
+    #[arg(long, global = true, env = "BLUEGREEN_SERVER", hide_env_values = true, value_name = "URL", default_value = DEFAULT_SERVER)]
     pub server: String,
     /// A file that holds the bearer token, instead of the environment's BLUEGREEN_TOKEN
     #[arg(long, global = true, value_name = "FILE")]

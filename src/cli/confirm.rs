@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, IsTerminal};
 
-use super::{error::Error, out};
+use super::{error::Error, out, perform::interrupt};
 
 /// True when there is a person to ask.
 pub(super) fn can_ask() -> bool {
@@ -18,11 +18,14 @@ pub(super) async fn ask(what: &str) -> Result<(), Error> {
     }
     out::stderr(&format!("{what}\nGo on? [y/N] "));
     // Reading blocks until the line is there, which is no work for an async thread.
-    let answer = tokio::task::spawn_blocking(|| {
+    let line = tokio::task::spawn_blocking(|| {
         let mut line = String::new();
         io::stdin().lock().read_line(&mut line).map(|_| line)
-    })
-    .await;
+    });
+    let answer = tokio::select! {
+        answer = line => answer,
+        () = interrupt() => return Err(Error::Interrupted { operation_id: None }),
+    };
     match answer {
         Ok(Ok(line)) if matches!(line.trim(), "y" | "Y" | "yes" | "Yes") => Ok(()),
         _ => Err(Error::Declined),

@@ -62,10 +62,10 @@ pub(super) enum Error {
     Unconfirmed { what: String },
     #[error("not done: the answer was no")]
     Declined,
-    #[error("{0} not found")]
-    NotFound(String),
     #[error("interrupted")]
     Interrupted { operation_id: Option<String> },
+    #[error("can't start: {0}")]
+    Runtime(#[source] io::Error),
     #[error("can't print: {0}")]
     Output(#[source] io::Error),
     #[error("can't make {format} of the answer: {message}")]
@@ -88,11 +88,13 @@ impl Error {
             | Error::NothingIn { .. }
             | Error::Usage(_)
             | Error::Unconfirmed { .. } => exit::USAGE,
-            Error::NotFound(_) => exit::NOT_FOUND,
+
             Error::Interrupted { .. } => exit::INTERRUPTED,
             // `bluegreen … | head` is no failure.
             Error::Output(source) if source.kind() == io::ErrorKind::BrokenPipe => 0,
-            Error::Declined | Error::Output(_) | Error::Encode { .. } => exit::UNEXPECTED,
+            Error::Declined | Error::Runtime(_) | Error::Output(_) | Error::Encode { .. } => {
+                exit::UNEXPECTED
+            }
         }
     }
 

@@ -15,7 +15,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
 ];
 
 /// The same command line with its verbs listed in groups.
-pub fn grouped(command: clap::Command) -> clap::Command {
+pub(super) fn grouped(command: clap::Command) -> clap::Command {
     let verbs: Vec<&clap::Command> = command
         .get_subcommands()
         .filter(|verb| verb.get_name() != "help" && !verb.is_hide_set())
@@ -55,7 +55,7 @@ pub fn grouped(command: clap::Command) -> clap::Command {
         .collect();
     section("Other", &others);
     let template = format!(
-        "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{text}{{options}}{{after-help}}"
+        "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{text}Options:\n{{options}}{{after-help}}"
     );
     command
         .help_template(template)

@@ -180,7 +180,7 @@ async fn attempt(
 }
 
 /// Waits for Ctrl-C.
-async fn interrupt() {
+pub(super) async fn interrupt() {
     if tokio::signal::ctrl_c().await.is_err() {
         // Without a handler the signal ends the process itself.
         std::future::pending().await
