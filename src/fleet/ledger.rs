@@ -2,19 +2,40 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use jiff::Timestamp;
 
-use super::{Proof, ProxyInfo, ProxyView, Record, Requirement, RosterEntry, StreamId};
+use super::{
+    NotAcked, NotAckedState, Proof, ProxyInfo, ProxyView, Record, Requirement, RosterEntry,
+    StreamId, row::Row,
+};
+use crate::model::{Revision, TypeUrl};
+
+/// Parts that are locked on their own, so that the streams of a large fleet do not queue for one lock when all of
+/// them ACK in the same millisecond. More than the cores of a large machine.
+const SHARDS: usize = 64;
+
+/// Why a proxy was not taken off the roster.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ForgetError {
+    /// Nobody of that name.
+    #[error("no proxy {0:?} is on the roster: `bluegreen fleet` lists those that are")]
+    Unknown(String),
+    /// It would be back at once.
+    #[error("proxy {0:?} is connected: stop it first, only a proxy that is away can be forgotten")]
+    Connected(String),
+}
 
 /// Who belongs to the fleet and what each has accepted. Shared by all streams of the fleet.
 ///
 /// It never waits and never calls out but to `observer`, which must return at once.
 pub struct Ledger {
-    rows: Mutex<BTreeMap<String, ()>>,
+    proxies: Sharded<Arc<str>, Row>,
+    streams: Sharded<StreamId, Arc<str>>,
     observer: Box<dyn Fn() + Send + Sync>,
 }
 
@@ -22,8 +43,232 @@ impl Ledger {
     /// An empty ledger; `observer` is called after every change that a proof or a view could show.
     pub fn new(observer: impl Fn() + Send + Sync + 'static) -> Self {
         Self {
-            rows: Mutex::default(),
+            proxies: Sharded::new(),
+            streams: Sharded::new(),
             observer: Box::new(observer),
         }
     }
+
+    /// A stream of that proxy began.
+    pub fn connect(&self, stream: StreamId, proxy: ProxyInfo, at: Timestamp) {
+        let id = proxy.id.clone();
+        self.streams.of(&stream).insert(stream, id.clone());
+        self.proxies
+            .of(&id)
+            .entry(id)
+            .or_insert_with(|| Row::away(proxy.clone(), at))
+            .connect(stream, proxy, at);
+        (self.observer)();
+    }
+
+    /// Something happened on a stream, at the time at which the server read or wrote it. A record of a stream that
+    /// is not connected is dropped.
+    pub fn record(&self, stream: StreamId, record: Record, at: Timestamp) {
+        let Some(id) = self.streams.of(&stream).get(&stream).cloned() else {
+            return;
+        };
+        let changed = self
+            .proxies
+            .of(&id)
+            .get_mut(&id)
+            .is_some_and(|row| row.record(stream, record, at));
+        if changed {
+            (self.observer)();
+        }
+    }
+
+    /// The stream ended. The proxy stays on the roster.
+    pub fn disconnect(&self, stream: StreamId, at: Timestamp) {
+        let Some(id) = self.streams.of(&stream).remove(&stream) else {
+            return;
+        };
+        if let Some(row) = self.proxies.of(&id).get_mut(&id) {
+            row.disconnect(stream, at);
+        }
+        (self.observer)();
+    }
+
+    /// How far the fleet is with a requirement. Every proxy of the roster counts, away or not.
+    pub fn proof(&self, requirement: &Requirement) -> Proof {
+        let mut proof = Proof {
+            revision: requirement.revision,
+            ..Proof::default()
+        };
+        self.proxies.each(|id, row| {
+            for member in row.members() {
+                proof.total += 1;
+                match member.accepted(requirement) {
+                    Ok(at) => {
+                        proof.acked += 1;
+                        proof.first_ack = match (proof.first_ack, at) {
+                            (Some(first), Some(at)) => Some(first.min(at)),
+                            (first, at) => first.or(at),
+                        };
+                        proof.last_ack = proof.last_ack.max(at);
+                    }
+                    Err(state) => {
+                        match state {
+                            NotAckedState::Pending => proof.pending += 1,
+                            NotAckedState::Disconnected(_) => proof.disconnected += 1,
+                            NotAckedState::Nacked { .. } => proof.nacked += 1,
+                        }
+                        proof.not_acked.push(NotAcked {
+                            proxy: id.clone(),
+                            state,
+                        });
+                    }
+                }
+            }
+        });
+        proof.not_acked.sort_by(|a, b| a.proxy.cmp(&b.proxy));
+        proof
+    }
+
+    /// Every proxy by name, against the revision in which each type last changed ([`newest`] of the snapshot's
+    /// types). Two proxies with one node id are two entries.
+    ///
+    /// [`newest`]: crate::snapshot::TypeSet::changed_in
+    pub fn proxies(&self, newest: &BTreeMap<TypeUrl, Revision>) -> Vec<ProxyView> {
+        let mut views = Vec::new();
+        self.proxies.each(|_, row| {
+            let members = row.members();
+            let duplicate = members.len() > 1;
+            views.extend(members.iter().map(|member| ProxyView {
+                info: member.info.clone(),
+                connected: member.connected,
+                since: member.since,
+                duplicate,
+                types: member.types(newest),
+            }));
+        });
+        views.sort_by(|a, b| (&a.info.id, a.since).cmp(&(&b.info.id, b.since)));
+        views
+    }
+
+    /// Who belongs to the fleet, by name, as it is kept in the store. `now` is the last sight of those connected.
+    pub fn roster(&self, now: Timestamp) -> Vec<RosterEntry> {
+        let mut roster = Vec::new();
+        self.proxies.each(|id, row| {
+            roster.push(RosterEntry {
+                id: id.clone(),
+                address: row.info.address.clone(),
+                software: row.info.software.clone(),
+                last_seen: if row.is_connected() {
+                    now
+                } else {
+                    row.last_seen
+                },
+            });
+        });
+        roster.sort_by(|a, b| a.id.cmp(&b.id));
+        roster
+    }
+
+    /// Proxies that the store remembers: away, until they connect. Those already known are left as they are.
+    pub fn restore(&self, roster: Vec<RosterEntry>) {
+        for entry in roster {
+            let info = ProxyInfo {
+                id: entry.id.clone(),
+                address: entry.address,
+                software: entry.software,
+            };
+            self.proxies
+                .of(&entry.id)
+                .entry(entry.id)
+                .or_insert_with(|| Row::away(info, entry.last_seen));
+        }
+        (self.observer)();
+    }
+
+    /// Takes a proxy that is away off the roster.
+    pub fn forget(&self, id: &str) -> Result<(), ForgetError> {
+        {
+            let key: Arc<str> = id.into();
+            let mut shard = self.proxies.of(&key);
+            match shard.get(&key) {
+                None => return Err(ForgetError::Unknown(id.to_owned())),
+                Some(row) if row.is_connected() => {
+                    return Err(ForgetError::Connected(id.to_owned()));
+                }
+                Some(_) => shard.remove(&key),
+            };
+        }
+        (self.observer)();
+        Ok(())
+    }
+
+    /// Takes those off the roster that have been away for `after` or longer, and names them.
+    pub fn expire(&self, now: Timestamp, after: Duration) -> Vec<Arc<str>> {
+        let after = jiff::SignedDuration::try_from(after).unwrap_or(jiff::SignedDuration::MAX);
+        let mut expired = Vec::new();
+        for shard in self.proxies.shards() {
+            shard.retain_rows(|id, row| {
+                let keep = row.is_connected() || now.duration_since(row.since) < after;
+                if !keep {
+                    expired.push(id.clone());
+                }
+                keep
+            });
+        }
+        if !expired.is_empty() {
+            (self.observer)();
+        }
+        expired.sort();
+        expired
+    }
+
+    /// Proxies that showed a version of a revision which the fleet has not reached: the store went back in time.
+    pub fn newer(&self) -> Vec<(Arc<str>, Revision)> {
+        let mut newer = Vec::new();
+        self.proxies
+            .each(|id, row| newer.extend(row.newer.map(|revision| (id.clone(), revision))));
+        newer.sort();
+        newer
+    }
 }
+
+/// A map in parts, each behind its own lock.
+struct Sharded<K, V> {
+    shards: Vec<Shard<K, V>>,
+}
+
+struct Shard<K, V>(Mutex<BTreeMap<K, V>>);
+
+impl<K: Ord, V> Shard<K, V> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<K, V>> {
+        // A panic while a row was changed leaves that row as far as it got; the others are as good as before.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn retain_rows(&self, mut keep: impl FnMut(&K, &V) -> bool) {
+        self.lock().retain(|key, value| keep(key, value));
+    }
+}
+
+impl<K: Ord + Hash, V> Sharded<K, V> {
+    fn new() -> Self {
+        Self {
+            shards: (0..SHARDS).map(|_| Shard(Mutex::default())).collect(),
+        }
+    }
+
+    fn of(&self, key: &K) -> MutexGuard<'_, BTreeMap<K, V>> {
+        let mut hasher = DefaultHasher::new();
+        key.hash(&mut hasher);
+        self.shards[hasher.finish() as usize % SHARDS].lock()
+    }
+
+    fn shards(&self) -> &[Shard<K, V>] {
+        &self.shards
+    }
+
+    fn each(&self, mut f: impl FnMut(&K, &V)) {
+        for shard in &self.shards {
+            shard.lock().iter().for_each(|(key, value)| f(key, value));
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "ledger_tests.rs"]
+mod tests;

@@ -3,7 +3,8 @@
 mod ledger;
 mod proof;
 mod record;
+mod row;
 
-pub use ledger::Ledger;
+pub use ledger::{ForgetError, Ledger};
 pub use proof::{NotAcked, NotAckedState, Proof, Requirement};
 pub use record::{ProxyInfo, ProxyView, Record, RosterEntry, StreamId, TypeState, TypeView};

@@ -1,0 +1,339 @@
+//! The ledger: what counts as accepted, by whom and when.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::fleet::TypeState;
+
+const CDS: TypeUrl = TypeUrl::Cluster;
+const RDS: TypeUrl = TypeUrl::RouteConfiguration;
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
+
+fn proxy(id: &str) -> ProxyInfo {
+    ProxyInfo {
+        id: id.into(),
+        address: "127.0.0.1:1".into(),
+        software: "envoy 1.40.0".into(),
+    }
+}
+
+fn routes(revision: u64) -> Requirement {
+    Requirement {
+        revision: Revision(revision),
+        types: vec![RDS],
+    }
+}
+
+fn rejected(revision: u64) -> Record {
+    Record::Rejected {
+        type_url: RDS,
+        revision: Revision(revision),
+        resources: vec!["main".into()],
+        message: "no".into(),
+    }
+}
+
+fn accepted(revision: u64) -> Record {
+    Record::Accepted(RDS, Revision(revision))
+}
+
+/// A ledger with one connected proxy `a` on stream 1, which asked for routes at second 0.
+fn one() -> Ledger {
+    let ledger = Ledger::new(|| {});
+    ledger.connect(StreamId(1), proxy("a"), at(0));
+    ledger.record(StreamId(1), Record::Subscribed(RDS), at(0));
+    ledger
+}
+
+fn counts(proof: &Proof) -> (u32, u32, u32, u32) {
+    (proof.acked, proof.pending, proof.nacked, proof.disconnected)
+}
+
+#[test]
+fn a_proxy_is_pending_until_it_accepts_and_the_time_is_that_of_the_ack() {
+    let ledger = one();
+    ledger.record(StreamId(1), Record::Sent(RDS, Revision(3)), at(1));
+    assert_eq!(counts(&ledger.proof(&routes(3))), (0, 1, 0, 0));
+    ledger.record(StreamId(1), accepted(3), at(2));
+    let proof = ledger.proof(&routes(3));
+    assert!(proof.is_complete());
+    assert_eq!(
+        (proof.first_ack, proof.last_ack),
+        (Some(at(2)), Some(at(2)))
+    );
+}
+
+#[test]
+fn a_later_revision_proves_an_earlier_one_and_does_not_move_its_time() {
+    let ledger = one();
+    ledger.record(StreamId(1), accepted(3), at(2));
+    ledger.record(StreamId(1), accepted(5), at(9));
+    assert_eq!(ledger.proof(&routes(3)).last_ack, Some(at(2)));
+    assert_eq!(ledger.proof(&routes(4)).last_ack, Some(at(9)));
+    assert_eq!(counts(&ledger.proof(&routes(6))), (0, 1, 0, 0));
+}
+
+#[test]
+fn a_type_that_the_revision_did_not_change_is_not_waited_for() {
+    let ledger = one();
+    ledger.record(StreamId(1), Record::Subscribed(CDS), at(0));
+    ledger.record(StreamId(1), Record::Sent(CDS, Revision(2)), at(1));
+    ledger.record(StreamId(1), accepted(3), at(2));
+    assert!(ledger.proof(&routes(3)).is_complete());
+}
+
+#[test]
+fn a_rejection_stays_with_its_revision_when_a_later_one_heals_the_proxy() {
+    let ledger = one();
+    ledger.record(StreamId(1), rejected(3), at(2));
+    let proof = ledger.proof(&routes(3));
+    assert_eq!(counts(&proof), (0, 0, 1, 0));
+    assert_eq!(
+        proof.not_acked[0].state,
+        NotAckedState::Nacked {
+            type_url: RDS,
+            resources: vec!["main".into()],
+            message: "no".into()
+        }
+    );
+    ledger.record(StreamId(1), accepted(4), at(3));
+    assert_eq!(counts(&ledger.proof(&routes(3))), (0, 0, 1, 0));
+    assert!(ledger.proof(&routes(4)).is_complete());
+    let newest = BTreeMap::from([(RDS, Revision(4))]);
+    assert_eq!(ledger.proxies(&newest)[0].types[0].state, TypeState::Synced);
+    assert_eq!(ledger.proxies(&newest)[0].types[0].error, None);
+}
+
+#[test]
+fn a_rejected_later_revision_leaves_an_unanswered_earlier_one_rejected_too() {
+    let ledger = one();
+    ledger.record(StreamId(1), rejected(5), at(2));
+    assert_eq!(counts(&ledger.proof(&routes(4))), (0, 0, 1, 0));
+    assert_eq!(counts(&ledger.proof(&routes(6))), (0, 1, 0, 0));
+}
+
+#[test]
+fn a_proxy_that_left_still_counts_with_what_it_had() {
+    let ledger = one();
+    ledger.record(StreamId(1), accepted(3), at(2));
+    ledger.disconnect(StreamId(1), at(4));
+    assert!(ledger.proof(&routes(3)).is_complete());
+    let proof = ledger.proof(&routes(4));
+    assert_eq!(counts(&proof), (0, 0, 0, 1));
+    assert_eq!(proof.not_acked[0].state, NotAckedState::Disconnected(at(4)));
+}
+
+#[test]
+fn a_reconnect_with_the_same_version_keeps_the_time_of_the_first_ack() {
+    let ledger = one();
+    ledger.record(StreamId(1), accepted(3), at(2));
+    ledger.disconnect(StreamId(1), at(4));
+    ledger.connect(StreamId(2), proxy("a"), at(5));
+    // It may have been restarted: nothing is known of it until it shows its version.
+    assert_eq!(counts(&ledger.proof(&routes(3))), (0, 1, 0, 0));
+    ledger.record(StreamId(2), Record::Subscribed(RDS), at(6));
+    ledger.record(StreamId(2), accepted(3), at(6));
+    assert_eq!(ledger.proof(&routes(3)).last_ack, Some(at(2)));
+}
+
+#[test]
+fn a_reconnect_before_the_old_stream_is_noticed_dead_is_one_proxy() {
+    let ledger = one();
+    ledger.connect(StreamId(2), proxy("a"), at(5));
+    ledger.record(StreamId(2), Record::Subscribed(RDS), at(5));
+    ledger.record(StreamId(1), accepted(3), at(6));
+    assert_eq!(ledger.proof(&routes(3)).total, 1);
+    ledger.record(StreamId(2), accepted(3), at(7));
+    assert!(ledger.proof(&routes(3)).is_complete());
+    assert!(!ledger.proxies(&BTreeMap::new())[0].duplicate);
+}
+
+#[test]
+fn two_streams_that_both_go_on_speaking_are_two_proxies_with_one_name() {
+    let ledger = one();
+    ledger.connect(StreamId(2), proxy("a"), at(5));
+    ledger.record(StreamId(2), Record::Subscribed(RDS), at(5));
+    ledger.record(StreamId(2), accepted(3), at(6));
+    ledger.record(StreamId(1), accepted(2), at(60));
+    let proof = ledger.proof(&routes(3));
+    assert_eq!((proof.total, counts(&proof)), (2, (1, 1, 0, 0)));
+    let views = ledger.proxies(&BTreeMap::new());
+    assert_eq!(views.len(), 2);
+    assert!(views.iter().all(|view| view.duplicate));
+}
+
+#[test]
+fn streams_of_different_types_are_one_proxy() {
+    let ledger = one();
+    ledger.connect(StreamId(2), proxy("a"), at(1));
+    ledger.record(StreamId(2), Record::Subscribed(CDS), at(1));
+    ledger.record(StreamId(2), Record::Accepted(CDS, Revision(3)), at(2));
+    ledger.record(StreamId(1), accepted(3), at(60));
+    let both = Requirement {
+        revision: Revision(3),
+        types: vec![CDS, RDS],
+    };
+    let proof = ledger.proof(&both);
+    assert_eq!((proof.total, proof.acked), (1, 1));
+    assert_eq!(
+        (proof.first_ack, proof.last_ack),
+        (Some(at(60)), Some(at(60)))
+    );
+}
+
+#[test]
+fn a_type_that_was_not_asked_for_counts_once_the_stream_says_it_is_not_needed() {
+    let ledger = Ledger::new(|| {});
+    ledger.connect(StreamId(1), proxy("a"), at(0));
+    assert_eq!(counts(&ledger.proof(&routes(3))), (0, 1, 0, 0));
+    ledger.record(StreamId(1), accepted(3), at(1));
+    assert!(ledger.proof(&routes(3)).is_complete());
+    assert_eq!(ledger.proxies(&BTreeMap::new())[0].types, []);
+}
+
+#[test]
+fn states_are_those_of_istioctl() {
+    let ledger = one();
+    let state = |ledger: &Ledger| {
+        let newest = BTreeMap::from([(RDS, Revision(3))]);
+        ledger.proxies(&newest)[0].types[0].state
+    };
+    assert_eq!(state(&ledger), TypeState::NotSent);
+    ledger.record(StreamId(1), Record::Sent(RDS, Revision(3)), at(1));
+    assert_eq!(state(&ledger), TypeState::Stale);
+    ledger.record(StreamId(1), rejected(3), at(1));
+    assert_eq!(state(&ledger), TypeState::Nacked);
+    ledger.record(StreamId(1), accepted(3), at(1));
+    assert_eq!(state(&ledger), TypeState::Synced);
+}
+
+#[test]
+fn the_roster_survives_a_restart_and_forgets_only_who_is_away() {
+    let ledger = one();
+    ledger.connect(StreamId(2), proxy("b"), at(0));
+    ledger.disconnect(StreamId(2), at(10));
+    let restarted = Ledger::new(|| {});
+    restarted.restore(ledger.roster(at(20)));
+    let proof = restarted.proof(&routes(1));
+    assert_eq!((proof.total, proof.disconnected), (2, 2));
+
+    restarted.connect(StreamId(1), proxy("a"), at(30));
+    assert_eq!(
+        restarted.forget("a"),
+        Err(ForgetError::Connected("a".into()))
+    );
+    assert_eq!(restarted.forget("c"), Err(ForgetError::Unknown("c".into())));
+    assert_eq!(restarted.expire(at(609), Duration::from_secs(600)), []);
+    assert_eq!(
+        restarted.expire(at(610), Duration::from_secs(600)),
+        ["b".into()]
+    );
+    assert_eq!(restarted.proof(&routes(1)).total, 1);
+    restarted.disconnect(StreamId(1), at(700));
+    assert_eq!(restarted.forget("a"), Ok(()));
+    assert_eq!(restarted.proof(&routes(1)).total, 0);
+}
+
+#[test]
+fn a_proxy_of_a_newer_revision_is_an_alarm_until_it_accepts_something() {
+    let ledger = one();
+    ledger.record(StreamId(1), Record::Newer(RDS, Revision(50)), at(1));
+    assert_eq!(ledger.newer(), [("a".into(), Revision(50))]);
+    ledger.record(StreamId(1), accepted(51), at(2));
+    assert_eq!(ledger.newer(), []);
+}
+
+#[test]
+fn an_older_store_that_was_accepted_counts_from_what_the_proxy_has_now() {
+    let ledger = one();
+    ledger.record(StreamId(1), accepted(50), at(1));
+    ledger.record(StreamId(1), accepted(43), at(2));
+    assert_eq!(counts(&ledger.proof(&routes(44))), (0, 1, 0, 0));
+}
+
+#[test]
+fn the_observer_hears_of_changes_only() {
+    static HEARD: AtomicUsize = AtomicUsize::new(0);
+    let ledger = Ledger::new(|| {
+        HEARD.fetch_add(1, Ordering::Relaxed);
+    });
+    ledger.connect(StreamId(1), proxy("a"), at(0));
+    ledger.record(StreamId(1), accepted(3), at(1));
+    ledger.record(StreamId(1), accepted(3), at(2));
+    ledger.record(StreamId(9), accepted(3), at(2));
+    assert_eq!(HEARD.load(Ordering::Relaxed), 2);
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Connect(u64, u8),
+    Disconnect(u64),
+    Record(u64, Record),
+    Expire,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let types = prop_oneof![Just(CDS), Just(RDS)];
+    let record = (types, 1u64..8, 0u8..5).prop_map(|(type_url, revision, kind)| match kind {
+        0 => Record::Subscribed(type_url),
+        1 => Record::Sent(type_url, Revision(revision)),
+        2 => Record::Unsubscribed(type_url),
+        3 => Record::Rejected {
+            type_url,
+            revision: Revision(revision),
+            resources: vec![],
+            message: "no".into(),
+        },
+        _ => Record::Accepted(type_url, Revision(revision)),
+    });
+    let step = prop_oneof![
+        2 => (0u64..8, 0u8..3).prop_map(|(stream, proxy)| Step::Connect(stream, proxy)),
+        1 => (0u64..8).prop_map(Step::Disconnect),
+        12 => (0u64..8, record).prop_map(|(stream, record)| Step::Record(stream, record)),
+        1 => Just(Step::Expire),
+    ];
+    proptest::collection::vec(step, 0..120)
+}
+
+proptest! {
+    /// Named invariant: acked + pending + nacked + disconnected = total, and the times are in order.
+    #[test]
+    fn everybody_is_counted_once(steps in steps(), revision in 1u64..8) {
+        let ledger = Ledger::new(|| {});
+        let mut streams = std::collections::BTreeSet::new();
+        for (now, step) in steps.into_iter().enumerate() {
+            let now = at(now as i64 * 4);
+            match step {
+                Step::Connect(stream, id) if streams.insert(stream) => {
+                    ledger.connect(StreamId(stream), proxy(&id.to_string()), now);
+                }
+                Step::Connect(..) => {}
+                Step::Disconnect(stream) => {
+                    streams.remove(&stream);
+                    ledger.disconnect(StreamId(stream), now);
+                }
+                Step::Record(stream, record) => ledger.record(StreamId(stream), record, now),
+                Step::Expire => {
+                    ledger.expire(now, Duration::from_secs(40));
+                }
+            }
+            let requirement = Requirement {
+                revision: Revision(revision),
+                types: vec![CDS, RDS],
+            };
+            let proof = ledger.proof(&requirement);
+            let (acked, pending, nacked, disconnected) = counts(&proof);
+            prop_assert_eq!(acked + pending + nacked + disconnected, proof.total);
+            prop_assert_eq!(proof.not_acked.len() as u32, proof.total - acked);
+            prop_assert_eq!(ledger.proxies(&BTreeMap::new()).len() as u32, proof.total);
+            prop_assert_eq!(proof.first_ack.is_some(), acked > 0);
+            prop_assert!(proof.first_ack <= proof.last_ack);
+            prop_assert!(proof.last_ack.is_none_or(|last| last <= now));
+        }
+    }
+}
