@@ -25,8 +25,8 @@ fn plan(target: std::net::SocketAddr, protocol: Protocol) -> Plan {
     }
 }
 
-/// Waits until a load of a limited number of requests has ended by itself.
-async fn finished(load: &Load, requests: usize) {
+/// Waits until so many requests of a load have ended.
+async fn ended(load: &Load, requests: usize) {
     while load.samples().len() < requests {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
@@ -37,8 +37,7 @@ async fn load_counts_every_answer_by_version() {
     for protocol in [Protocol::Http1, Protocol::Http2] {
         let backend = Backend::start("v1").await;
         let load = Load::start(plan(backend.addr(), protocol));
-        finished(&load, 200).await;
-        let report = load.stop().await;
+        let report = load.finish().await;
         assert_eq!(
             report.failures().len(),
             0,
@@ -59,10 +58,10 @@ async fn load_overlooks_no_backend_that_goes_away() {
         limit: 100_000,
         ..plan(backend.addr(), Protocol::Http1)
     });
-    finished(&load, 50).await;
+    ended(&load, 50).await;
     backend.stop().await;
     let answered = load.samples().len();
-    finished(&load, answered + 50).await;
+    ended(&load, answered + 50).await;
     let report = load.stop().await;
     let refused = report.failures().get(&Failure::Connect).copied();
     assert!(
@@ -81,8 +80,7 @@ async fn load_is_late_in_its_own_numbers_when_the_server_is_slow() {
         limit: 10,
         ..plan(backend.addr(), Protocol::Http1)
     });
-    finished(&load, 10).await;
-    let report = load.stop().await;
+    let report = load.finish().await;
     assert!(
         report.latency(1.0) >= Some(Duration::from_millis(150)),
         "{:?}",

@@ -214,6 +214,7 @@ impl Envoy {
     /// # Errors
     /// If the admin port does not answer.
     pub async fn stats(&self, filter: &str) -> Result<BTreeMap<String, u64>, EnvoyError> {
+        let filter: String = filter.bytes().map(|byte| format!("%{byte:02x}")).collect();
         let text = self.ask(&format!("/stats?filter={filter}")).await?;
         // Histograms and text readouts have no number after the colon, and are left out.
         Ok(text

@@ -205,8 +205,13 @@ impl Load {
     }
 
     /// Starts no more requests, waits for the open ones (each has its timeout), and reports.
-    pub async fn stop(mut self) -> Report {
+    pub async fn stop(self) -> Report {
         self.stop.send_replace(true);
+        self.finish().await
+    }
+
+    /// Waits until all requests of [`Plan::limit`] have been sent and have ended, and reports.
+    pub async fn finish(mut self) -> Report {
         while self.tasks.join_next().await.is_some() {}
         let mut samples = std::mem::take(&mut *lock(&self.samples));
         samples.sort_by_key(|sample| sample.due);
