@@ -11,6 +11,7 @@ mod path;
 mod revision;
 mod service;
 mod type_url;
+mod validate;
 
 pub use colour::{Colour, ParseColourError};
 pub use document::{
@@ -27,3 +28,7 @@ pub use service::{
     Protocol, ResourceSet, RetryOn, RetrySpec, RouteMatch, RouteSpec, ServiceSpec, Split,
 };
 pub use type_url::TypeUrl;
+pub use validate::{
+    DuplicateDocument, FleetConflict, Invalid, MAX_ATTEMPTS, MAX_DURATION, MAX_VERSION,
+    unique_documents, validate_declaration, validate_fleet, validate_resources, validate_service,
+};

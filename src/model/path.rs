@@ -89,6 +89,11 @@ pub(super) fn one_line(text: &str, max: usize) -> String {
     line
 }
 
+/// [`one_line`] between quotes.
+pub(super) fn quoted(text: &str, max: usize) -> String {
+    format!("\"{}\"", one_line(text, max))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,9 @@
 //! The declared service: where it is listened for, how it is routed, and its two environments.
 
-use std::net::IpAddr;
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+};
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::Value;
@@ -62,6 +65,13 @@ pub struct ListenerSpec {
     pub port: u16,
 }
 
+impl ListenerSpec {
+    /// Address and port as one.
+    pub fn socket(&self) -> SocketAddr {
+        SocketAddr::new(self.address, self.port)
+    }
+}
+
 fn ip_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<IpAddr, D::Error> {
     let text = String::deserialize(deserializer)?;
     let no_address =
@@ -98,6 +108,15 @@ pub enum RouteMatch {
     Path(String),
     /// Every path that begins so.
     Prefix(String),
+}
+
+impl fmt::Display for RouteMatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RouteMatch::Path(path) => write!(f, "path {path:?}"),
+            RouteMatch::Prefix(prefix) => write!(f, "prefix {prefix:?}"),
+        }
+    }
 }
 
 /// Envoy's retry policy, the part that is safe to offer.

@@ -33,6 +33,15 @@ impl FieldError {
         }
     }
 
+    /// A problem whose place is known in full.
+    pub fn at(path: Path, line: usize, problem: String) -> Self {
+        Self {
+            steps: path.0.into_iter().rev().collect(),
+            line: Some(line),
+            problem,
+        }
+    }
+
     /// The line, unless something further inside knew a better one.
     pub fn on_line(mut self, line: usize) -> Self {
         self.line.get_or_insert(line);

@@ -15,6 +15,7 @@ use serde_json::Value;
 use super::{
     Name, ResourceSet, ServiceSpec,
     path::{Path, one_line},
+    validate::{validate_declaration, validate_resources},
 };
 use field_error::FieldError;
 use tree::{Node, What};
@@ -228,17 +229,25 @@ fn document(mut node: Node) -> Result<Document, FieldError> {
         return Err(FieldError::new("is missing").inside("spec").on_line(line));
     };
     let inside = |error: FieldError| error.inside("spec");
-    let (spec, raw) = match envelope.kind {
+    let (spec, raw, invalid) = match envelope.kind {
         DocumentKind::Service => {
             keep_versions_as_written(spec);
             let service = typed::read(spec).map_err(inside)?;
-            (DocumentSpec::Service(service), spec.to_value(false))
+            let invalid = validate_declaration(&service);
+            let raw = spec.to_value(false);
+            (DocumentSpec::Service(service), raw, invalid)
         }
         DocumentKind::EnvoyResources => {
             let set = typed::read(spec).map_err(inside)?;
-            (DocumentSpec::EnvoyResources(set), spec.to_value(true))
+            let invalid = validate_resources(&set);
+            let raw = spec.to_value(true);
+            (DocumentSpec::EnvoyResources(set), raw, invalid)
         }
     };
+    if let Some(first) = invalid.into_iter().next() {
+        let line = node.line_of(&first.path);
+        return Err(FieldError::at(first.path, line, first.problem));
+    }
     Ok(Document {
         kind: envelope.kind,
         name: envelope.metadata.name,
