@@ -67,3 +67,15 @@ pub(super) fn change_kind(value: i32) -> &'static str {
         _ => "unknown",
     }
 }
+
+/// The word for how far a proxy is with one type.
+pub(super) fn type_state(value: i32) -> &'static str {
+    use api::type_status::State;
+    match State::try_from(value) {
+        Ok(State::Synced) => "synced",
+        Ok(State::Stale) => "stale",
+        Ok(State::Nacked) => "nacked",
+        Ok(State::NotSent) => "not-sent",
+        _ => "unknown",
+    }
+}

@@ -1,76 +1,73 @@
-//! Changes of resources, for people: plans by name, and unified diffs.
+//! `diff`: what one revision has that another has not, resource by resource.
 
-use std::fmt::Write;
+use serde::Serialize;
 
 use super::{
-    out::{BAD, DIM, GOOD, WARN, paint},
-    report::{Change, Plan},
+    change::{change_text, counts},
+    client::Context,
+    error::Error,
+    report::Change,
 };
+use crate::api;
 
-/// Resources of a plan listed by name; the rest is counted. A screenful.
-const MAX_CHANGES: usize = 40;
+/// Show what changed between two revisions of a fleet, resource by resource as YAML
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  bluegreen diff payments 41 42      what revision 42 changed
+  bluegreen diff payments 41         everything that changed since revision 41")]
+pub struct Args {
+    /// The fleet
+    fleet: String,
+    /// From this revision
+    #[arg(value_name = "R1", value_parser = clap::value_parser!(u64).range(1..))]
+    from: u64,
+    /// To this one; the newest without it
+    #[arg(value_name = "R2", value_parser = clap::value_parser!(u64).range(1..))]
+    to: Option<u64>,
+}
 
-/// A plan, a resource a line: `+` added, `~` changed, `-` removed.
-pub(super) fn plan_text(plan: &Plan) -> String {
-    let mut text = match plan.from_revision {
-        0 => format!("{}: a new fleet\n", plan.fleet),
-        revision => format!("{}: changes to revision {revision}\n", plan.fleet),
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Diff {
+    fleet: String,
+    from_revision: u64,
+    to_revision: u64,
+    changes: Vec<Change>,
+}
+
+pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, Error> {
+    let request = api::GetDiffRequest {
+        fleet: args.fleet.clone(),
+        from_revision: args.from,
+        to_revision: args.to.unwrap_or_default(),
     };
-    let shown = plan.changes.iter().take(MAX_CHANGES);
-    let width = shown
-        .clone()
-        .map(|change| change.type_.len())
-        .max()
-        .unwrap_or_default();
-    for change in shown {
-        text.push_str(&change_line(change, width));
-    }
-    if plan.changes.len() > MAX_CHANGES {
-        let _ = writeln!(text, "  … and {} more", plan.changes.len() - MAX_CHANGES);
-    }
-    let count = |kind| {
-        plan.changes
-            .iter()
-            .filter(|change| change.kind == kind)
-            .count()
+    let mut client = cx.connect().await?;
+    let answer = client
+        .get_diff(request)
+        .await
+        .map_err(|e| cx.failed(&e))?
+        .into_inner();
+    let diff = Diff {
+        fleet: args.fleet,
+        from_revision: answer.from_revision,
+        to_revision: answer.to_revision,
+        changes: answer.changes.into_iter().map(Change::from).collect(),
     };
-    let _ = writeln!(
-        text,
-        "  {} added, {} changed, {} removed",
-        count("added"),
-        count("changed"),
-        count("removed")
+    cx.out.data(&diff, || text(&diff))?;
+    Ok(0)
+}
+
+fn text(diff: &Diff) -> String {
+    let mut text = format!(
+        "{}: revision {} to {}: {}\n",
+        diff.fleet,
+        diff.from_revision,
+        diff.to_revision,
+        counts(&diff.changes)
     );
+    for change in &diff.changes {
+        text.push_str(&change_text(change));
+    }
     text
-}
-
-/// One resource of a plan or a diff.
-fn change_line(change: &Change, width: usize) -> String {
-    let (style, sign) = match change.kind {
-        "added" => (GOOD, '+'),
-        "removed" => (BAD, '-'),
-        _ => (WARN, '~'),
-    };
-    let line = format!("  {sign} {:width$}  {}", change.type_, change.name);
-    format!("{}\n", paint(style, line))
-}
-
-/// One resource with its diff.
-pub(super) fn change_text(change: &Change) -> String {
-    format!("{}{}", change_line(change, 0), diff_text(&change.diff))
-}
-
-/// A unified diff with its signs in colour.
-fn diff_text(diff: &str) -> String {
-    diff.lines()
-        .map(|line| {
-            let style = match line.as_bytes().first() {
-                Some(b'+') => GOOD,
-                Some(b'-') => BAD,
-                Some(b'@') => DIM,
-                _ => return format!("{line}\n"),
-            };
-            format!("{}\n", paint(style, line))
-        })
-        .collect()
 }

@@ -66,6 +66,10 @@ pub(super) enum Error {
     Interrupted { operation_id: Option<String> },
     #[error("can't start: {0}")]
     Runtime(#[source] io::Error),
+    #[error("{0}")]
+    NotFound(String),
+    #[error("the server's answer can't be read: {what}: {message}")]
+    Answer { what: String, message: String },
     #[error("can't print: {0}")]
     Output(#[source] io::Error),
     #[error("can't make {format} of the answer: {message}")]
@@ -89,12 +93,15 @@ impl Error {
             | Error::Usage(_)
             | Error::Unconfirmed { .. } => exit::USAGE,
 
+            Error::NotFound(_) => exit::NOT_FOUND,
             Error::Interrupted { .. } => exit::INTERRUPTED,
             // `bluegreen … | head` is no failure.
             Error::Output(source) if source.kind() == io::ErrorKind::BrokenPipe => 0,
-            Error::Declined | Error::Runtime(_) | Error::Output(_) | Error::Encode { .. } => {
-                exit::UNEXPECTED
-            }
+            Error::Answer { .. }
+            | Error::Declined
+            | Error::Runtime(_)
+            | Error::Output(_)
+            | Error::Encode { .. } => exit::UNEXPECTED,
         }
     }
 
@@ -116,6 +123,11 @@ impl Error {
             )),
             _ => None,
         }
+    }
+
+    /// True when what was asked for does not exist.
+    pub fn is_not_found(&self) -> bool {
+        self.exit_code() == exit::NOT_FOUND
     }
 
     /// The stable name of a refusal.

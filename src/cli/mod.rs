@@ -5,24 +5,41 @@
 
 use std::process::ExitCode;
 
+mod age;
 mod apply;
 mod args;
+mod change;
 mod client;
+mod completions;
 mod confirm;
 mod convert;
+mod delete;
 mod deploy;
+mod describe;
 mod diff;
+mod documents;
 mod error;
+mod export;
 mod files;
+mod fleet;
+mod fleet_text;
+mod get;
 mod help;
+mod history;
+mod kind;
 mod out;
 mod perform;
 mod progress;
+mod rebuild;
 mod report;
+mod retire;
 mod rollback;
+mod scale;
+mod show;
 mod status;
 mod switch;
 mod table;
+mod watch;
 
 pub use args::Globals;
 use clap::{Args, FromArgMatches, Subcommand};
@@ -30,14 +47,28 @@ use client::Context;
 
 /// What an operator can do.
 #[derive(Clone, Debug, clap::Subcommand)]
+#[allow(missing_docs)] // each verb's description is the doc comment of its arguments
 pub enum Command {
-    Apply(apply::Args),
     Deploy(deploy::Args),
     #[command(visible_alias = "promote")]
     Switch(switch::Args),
     #[command(visible_alias = "undo")]
     Rollback(rollback::Args),
+    Retire(retire::Args),
+    Scale(scale::Args),
+    Apply(apply::Args),
+    Get(get::Args),
+    Describe(describe::Args),
+    Export(export::Args),
+    Delete(delete::Args),
     Status(status::Args),
+    Watch(watch::Args),
+    Fleet(fleet::Args),
+    History(history::Args),
+    Diff(diff::Args),
+    Show(show::Args),
+    Rebuild(rebuild::Args),
+    Completions(completions::Args),
 }
 
 /// The complete command line. `others` are the verbs that are not clients: `serve`.
@@ -83,13 +114,25 @@ pub fn start(matches: &clap::ArgMatches, whole: clap::Command) -> ExitCode {
 /// completions.
 pub async fn run(globals: Globals, command: Command, whole: clap::Command) -> ExitCode {
     let cx = Context::new(globals);
-    let _ = whole;
     let done = match command {
-        Command::Apply(args) => apply::run(&cx, args).await,
         Command::Deploy(args) => deploy::run(&cx, args).await,
         Command::Switch(args) => switch::run(&cx, args).await,
         Command::Rollback(args) => rollback::run(&cx, args).await,
+        Command::Retire(args) => retire::run(&cx, args).await,
+        Command::Scale(args) => scale::run(&cx, args).await,
+        Command::Apply(args) => apply::run(&cx, args).await,
+        Command::Get(args) => get::run(&cx, args).await,
+        Command::Describe(args) => describe::run(&cx, args).await,
+        Command::Export(args) => export::run(&cx, args).await,
+        Command::Delete(args) => delete::run(&cx, args).await,
         Command::Status(args) => status::run(&cx, args).await,
+        Command::Watch(args) => watch::run(&cx, args).await,
+        Command::Fleet(args) => fleet::run(&cx, args).await,
+        Command::History(args) => history::run(&cx, args).await,
+        Command::Diff(args) => diff::run(&cx, args).await,
+        Command::Show(args) => show::run(&cx, args).await,
+        Command::Rebuild(args) => rebuild::run(&cx, args).await,
+        Command::Completions(args) => completions::run(&args, whole),
     };
     match done {
         Ok(code) => ExitCode::from(code),

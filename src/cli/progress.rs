@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use super::{
-    diff::plan_text,
+    change::plan_text,
     out::{self, DIM, WARN, paint},
     report::Plan,
 };

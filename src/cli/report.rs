@@ -5,8 +5,8 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use super::{
+    change::change_text,
     convert,
-    diff::change_text,
     out::{BAD, DIM, GOOD, WARN, paint},
     table::Columns,
 };

@@ -1,0 +1,172 @@
+//! `fleet`: a line per proxy, as `istioctl proxy-status` has it; and `fleet forget`.
+
+use serde::Serialize;
+
+use super::{
+    age::age,
+    client::{Context, actor},
+    convert,
+    error::Error,
+    fleet_text,
+    report::Proxies,
+};
+use crate::api;
+
+/// Show the proxies of a fleet, and what each of them has accepted
+///
+/// Per type: SYNCED, STALE (not the newest yet), NACKED (rejected) or NOT SENT, and the revision accepted.
+/// With -o json: a list of fleets, one fleet with NAME, one proxy with PROXY.
+#[derive(Clone, Debug, clap::Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    override_usage = "bluegreen fleet [NAME [PROXY]]\n       bluegreen fleet forget FLEET PROXY",
+    after_help = "\
+Examples:
+  bluegreen fleet
+  bluegreen fleet payments
+  bluegreen fleet payments envoy-3
+  bluegreen fleet forget payments envoy-3"
+)]
+pub struct Args {
+    /// The fleet; all without it
+    name: Option<String>,
+    /// One of its proxies, with the errors it reported
+    proxy: Option<String>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Clone, Debug, clap::Subcommand)]
+enum Command {
+    /// Take a proxy that is away off the roster, so that nothing waits for it
+    #[command(after_help = "Example:\n  bluegreen fleet forget payments envoy-3")]
+    Forget {
+        /// The fleet
+        fleet: String,
+        /// The proxy
+        proxy: String,
+    },
+}
+
+/// One fleet and its proxies.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Fleet {
+    pub fleet: String,
+    pub revision: u64,
+    /// Proxies wait for it; nothing is declared yet.
+    pub waiting: bool,
+    pub delivery: Proxies,
+    pub proxies: Vec<Proxy>,
+    pub alarms: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Proxy {
+    pub proxy: String,
+    pub address: String,
+    pub connected: bool,
+    pub since: String,
+    pub software: String,
+    pub duplicate: bool,
+    pub types: Vec<Type>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Type {
+    #[serde(rename = "type")]
+    pub type_: String,
+    pub state: &'static str,
+    pub revision: u64,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub error: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub resources: Vec<String>,
+}
+
+pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, Error> {
+    if let Some(Command::Forget { fleet, proxy }) = args.command {
+        return forget(cx, fleet, proxy).await;
+    }
+    let request = api::GetFleetsRequest {
+        fleet: args.name.clone().unwrap_or_default(),
+        proxy: args.proxy.clone().unwrap_or_default(),
+    };
+    let answer = cx.connect().await?.get_fleets(request).await;
+    let answer = answer.map_err(|e| cx.failed(&e))?.into_inner();
+    let fleets: Vec<Fleet> = answer.fleets.into_iter().map(fleet).collect();
+    let now = jiff::Timestamp::now();
+    match (fleets.as_slice(), &args.name, &args.proxy) {
+        ([fleet], Some(_), Some(name)) => {
+            let Some(proxy) = fleet.proxies.iter().find(|proxy| proxy.proxy == *name) else {
+                return Err(Error::NotFound(format!(
+                    "fleet {} has no proxy {name}",
+                    fleet.fleet
+                )));
+            };
+            cx.out
+                .data(proxy, || fleet_text::proxy(proxy, |since| age(since, now)))?;
+        }
+        ([fleet], Some(_), None) => {
+            cx.out.data(fleet, || {
+                fleet_text::fleets(&fleets, |since| age(since, now))
+            })?;
+        }
+        ([], Some(name), _) => return Err(Error::NotFound(format!("there is no fleet {name}"))),
+        _ => cx.out.data(&fleets, || {
+            fleet_text::fleets(&fleets, |since| age(since, now))
+        })?,
+    }
+    Ok(0)
+}
+
+async fn forget(cx: &Context, fleet: String, proxy: String) -> Result<u8, Error> {
+    let request = api::ForgetProxyRequest {
+        fleet: fleet.clone(),
+        proxy: proxy.clone(),
+        actor: actor(),
+    };
+    let answer = cx.connect().await?.forget_proxy(request).await;
+    answer.map_err(|e| cx.failed(&e))?;
+    let message = format!("{proxy} is off the roster of fleet {fleet}");
+    let done = serde_json::json!({
+        "fleet": fleet, "proxy": proxy, "result": "done", "exitCode": 0, "message": message,
+    });
+    cx.out.data(&done, || format!("{message}\n"))?;
+    Ok(0)
+}
+
+fn fleet(fleet: api::FleetStatus) -> Fleet {
+    Fleet {
+        fleet: fleet.fleet,
+        revision: fleet.revision,
+        waiting: fleet.waiting,
+        delivery: fleet
+            .delivery
+            .as_ref()
+            .map(Proxies::from)
+            .unwrap_or_default(),
+        proxies: fleet.proxies.into_iter().map(proxy).collect(),
+        alarms: fleet.alarms,
+    }
+}
+
+fn proxy(proxy: api::ProxyStatus) -> Proxy {
+    let types = proxy.types.into_iter().map(|t| Type {
+        state: convert::type_state(t.state),
+        type_: t.r#type,
+        revision: t.revision,
+        error: t.error,
+        resources: t.resources,
+    });
+    Proxy {
+        proxy: proxy.proxy,
+        address: proxy.address,
+        connected: proxy.connected,
+        since: proxy.since,
+        software: proxy.software,
+        duplicate: proxy.duplicate,
+        types: types.collect(),
+    }
+}

@@ -1,0 +1,157 @@
+//! `history`: who did what, when and why.
+
+use serde::Serialize;
+
+use super::{
+    client::Context,
+    error::Error,
+    out::{WARN, paint},
+    table::Columns,
+};
+use crate::api;
+
+/// Show the revisions of a fleet or of a service: who, when (UTC), what and why
+///
+/// A name that is both a fleet and a service means the fleet; --service asks for the service.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  bluegreen history payments
+  bluegreen history fraud-model --limit 10 -o json")]
+pub struct Args {
+    /// The fleet or the service
+    #[arg(value_name = "FLEET|SERVICE")]
+    name: String,
+    /// NAME is a service, also where a fleet has the same name
+    #[arg(long)]
+    service: bool,
+    /// So many revisions, the newest first
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    limit: u32,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Entry {
+    fleet: String,
+    revision: u64,
+    at: String,
+    actor: String,
+    actor_verified: bool,
+    command: String,
+    what: String,
+    why: String,
+    services: Vec<String>,
+    waived: Vec<String>,
+    notes: Vec<String>,
+    added: u32,
+    changed: u32,
+    removed: u32,
+}
+
+pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, Error> {
+    let entries = fetch(cx, &args.name, args.service, args.limit).await?;
+    let entries: Vec<Entry> = entries.into_iter().map(entry).collect();
+    cx.out.data(&entries, || text(&entries))?;
+    Ok(0)
+}
+
+/// Asks for a fleet of that name, and if there is none, for a service.
+async fn fetch(
+    cx: &Context,
+    name: &str,
+    service: bool,
+    limit: u32,
+) -> Result<Vec<api::HistoryEntry>, Error> {
+    let mut client = cx.connect().await?;
+    if !service {
+        let request = api::GetHistoryRequest {
+            fleet: name.to_owned(),
+            service: String::new(),
+            limit,
+        };
+        match client.get_history(request).await {
+            Ok(answer) if !answer.get_ref().entries.is_empty() => {
+                return Ok(answer.into_inner().entries);
+            }
+            Ok(_) => {}
+            Err(status) if status.code() == tonic::Code::NotFound => {}
+            Err(status) => return Err(cx.failed(&status)),
+        }
+    }
+    let entries = of_service(cx, name, limit).await;
+    match entries {
+        Err(error) if error.is_not_found() && !service => Err(Error::NotFound(format!(
+            "{name} is neither a fleet nor a service"
+        ))),
+        entries => entries,
+    }
+}
+
+/// The revisions that changed a service.
+pub(super) async fn of_service(
+    cx: &Context,
+    name: &str,
+    limit: u32,
+) -> Result<Vec<api::HistoryEntry>, Error> {
+    let request = api::GetHistoryRequest {
+        fleet: String::new(),
+        service: name.to_owned(),
+        limit,
+    };
+    let answer = cx.connect().await?.get_history(request).await;
+    Ok(answer.map_err(|e| cx.failed(&e))?.into_inner().entries)
+}
+
+fn entry(entry: api::HistoryEntry) -> Entry {
+    Entry {
+        fleet: entry.fleet,
+        revision: entry.revision,
+        at: entry.at,
+        actor: entry.actor,
+        actor_verified: entry.actor_verified,
+        command: entry.command,
+        what: entry.what,
+        why: entry.why,
+        services: entry.services,
+        waived: entry.waived,
+        notes: entry.notes,
+        added: entry.added,
+        changed: entry.changed,
+        removed: entry.removed,
+    }
+}
+
+/// The server's entries for people.
+pub(super) fn entries_text(entries: Vec<api::HistoryEntry>) -> String {
+    text(&entries.into_iter().map(entry).collect::<Vec<_>>())
+}
+
+/// A revision a line; what became known later, and what was waived, below the table.
+fn text(entries: &[Entry]) -> String {
+    let mut table = Columns::new(["REVISION", "AT", "WHO", "COMMAND", "CHANGES", "WHAT", "WHY"]);
+    for entry in entries {
+        let who = match entry.actor_verified {
+            true => entry.actor.clone(),
+            false => format!("{} (unverified)", entry.actor),
+        };
+        table.row([
+            entry.revision.to_string(),
+            entry.at.clone(),
+            who,
+            entry.command.clone(),
+            format!("+{} ~{} -{}", entry.added, entry.changed, entry.removed),
+            entry.what.clone(),
+            entry.why.clone(),
+        ]);
+    }
+    let mut text = table.text();
+    for entry in entries {
+        let waived = entry.waived.iter().map(|waived| format!("waived {waived}"));
+        for note in waived.chain(entry.notes.iter().cloned()) {
+            text.push_str(&paint(WARN, format_args!("{}: {note}", entry.revision)));
+            text.push('\n');
+        }
+    }
+    text
+}

@@ -1,0 +1,87 @@
+//! `rebuild`: a fleet's resources anew, with the builder of the running server.
+
+use super::{
+    args,
+    change::plan_text,
+    client::Context,
+    confirm,
+    error::Error,
+    out,
+    perform::{follow, perform},
+    progress::Progress,
+    report::Report,
+};
+use crate::{api, model::HumanDuration};
+
+/// Build a fleet's resources anew from what is declared
+///
+/// A server serves what it has stored, byte for byte, so an upgrade of bluegreen changes no proxy by itself. This
+/// shows what the new server would build differently, and does it after a yes.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  bluegreen rebuild payments --dry-run
+  bluegreen rebuild payments --wait 30s")]
+pub struct Args {
+    /// The fleet
+    fleet: String,
+    /// Don't ask
+    #[arg(long)]
+    yes: bool,
+    /// How long to wait for the fleet to accept
+    #[arg(long, value_name = "DURATION", default_value = "0s")]
+    wait: HumanDuration,
+    #[command(flatten)]
+    change: args::Change,
+}
+
+pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, Error> {
+    let mut meta = cx.identify(args.change.meta(args.wait));
+    let mut request = api::RebuildRequest {
+        meta: Some(meta.clone()),
+        fleet: args.fleet,
+    };
+    if !args.yes && !meta.dry_run {
+        if !confirm::can_ask() {
+            return Err(Error::Unconfirmed {
+                what: format!("rebuilding fleet {}", request.fleet),
+            });
+        }
+        // What the plan starts from is what the command must find.
+        if let Some(from) = confirm_plan(cx, &request).await? {
+            meta.if_revision = from;
+            request.meta = Some(meta.clone());
+        }
+    }
+    perform(cx, &meta, async |mut client| {
+        client.rebuild(request.clone()).await
+    })
+    .await
+}
+
+/// Shows the plan and asks; the revision it starts from. None: there is nothing to rebuild.
+async fn confirm_plan(cx: &Context, request: &api::RebuildRequest) -> Result<Option<u64>, Error> {
+    let mut plan = request.clone();
+    // The plan is a command of its own.
+    let meta = api::CommandMeta {
+        operation_id: String::new(),
+        dry_run: true,
+        ..request.meta.clone().unwrap_or_default()
+    };
+    plan.meta = Some(meta.clone());
+    let mut report = Report::default();
+    follow(
+        cx,
+        &meta,
+        &mut report,
+        Progress::quiet(),
+        async |mut client| client.rebuild(plan.clone()).await,
+    )
+    .await?;
+    let Some(plan) = report.plan.iter().find(|plan| !plan.changes.is_empty()) else {
+        return Ok(None);
+    };
+    out::stderr(&plan_text(plan));
+    confirm::ask(&format!("this rebuilds fleet {}", plan.fleet)).await?;
+    Ok(Some(plan.from_revision))
+}

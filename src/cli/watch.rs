@@ -1,0 +1,99 @@
+//! `watch`: status, again after every change.
+
+use std::time::Duration;
+
+use super::{
+    args::Format,
+    client::Context,
+    error::{self, Error},
+    out::{self, DIM, WARN, paint},
+    status,
+};
+use crate::api;
+
+/// The pause before the server is asked again after the connection was lost.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Show the status again after every change, until Ctrl-C
+///
+/// With -o json every change is one line. A lost connection is made again.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  bluegreen watch
+  bluegreen watch fraud-model -o json | jq --unbuffered .proxies")]
+pub struct Args {
+    /// The service; all without it
+    service: Option<String>,
+}
+
+pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, Error> {
+    let request = api::GetStatusRequest {
+        service: args.service.clone().unwrap_or_default(),
+    };
+    let mut client = cx.connect().await?;
+    let mut said = false;
+    loop {
+        let answer = client.watch_status(request.clone()).await;
+        let ended = match answer {
+            Ok(answer) => {
+                let mut changes = answer.into_inner();
+                loop {
+                    match changes.message().await {
+                        Ok(Some(change)) => {
+                            said = false;
+                            print(cx, args.service.is_some(), change)?;
+                        }
+                        Ok(None) => break None,
+                        Err(status) => break Some(status),
+                    }
+                }
+            }
+            Err(status) => Some(status),
+        };
+        if let Some(status) = ended.filter(|status| !error::lost(status)) {
+            return Err(cx.failed(&status));
+        }
+        if !std::mem::replace(&mut said, true) {
+            out::say(
+                WARN,
+                "note",
+                "the connection was lost; it is made again as soon as the server answers",
+            );
+        }
+        client = loop {
+            tokio::time::sleep(PAUSE).await;
+            match cx.connect().await {
+                Ok(client) => break client,
+                Err(Error::Unreachable { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        };
+    }
+}
+
+fn print(cx: &Context, one: bool, change: api::GetStatusResponse) -> Result<(), Error> {
+    let statuses = status::statuses(change);
+    let encode = |e: serde_json::Error| Error::Encode {
+        format: "JSON",
+        message: e.to_string(),
+    };
+    match (cx.out.format_or(Format::Table), statuses.as_slice()) {
+        (Format::Table, _) => {
+            // A person sees the newest state, a log keeps all of them apart.
+            let start = match out::stdout_is_terminal() {
+                true => "\x1b[H\x1b[2J",
+                false => "",
+            };
+            let now = jiff::Timestamp::now().round(jiff::Unit::Second);
+            let at = now.map(|now| paint(DIM, now)).unwrap_or_default();
+            out::stdout(&format!("{start}{at}\n{}\n", status::text(&statuses)))
+        }
+        (Format::Json, [only]) if one => {
+            out::stdout(&(serde_json::to_string(only).map_err(encode)? + "\n"))
+        }
+        (Format::Json, all) => out::stdout(&(serde_json::to_string(all).map_err(encode)? + "\n")),
+        (Format::Yaml, [only]) if one => out::stdout(&format!("---\n{}", out::yaml(only)?)),
+        (Format::Yaml, all) => out::stdout(&format!("---\n{}", out::yaml(&all)?)),
+    }
+}
