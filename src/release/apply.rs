@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{
-    Context, Environment, Reason, Refusal, Role, ServiceState, Step, StepKind,
+    Context, Deployment, Environment, Reason, Refusal, Role, ServiceState, Step, StepKind,
     draft::{Done, Draft},
     environments::counted,
     words::{self, held},
@@ -133,10 +133,10 @@ impl<'a> Draft<'a> {
                 return Ok(None);
             };
             self.put(colour, &declared.version, &declared.endpoints)?;
-            return Ok(Some(format!("{} in {colour}", declared.version)));
+            return Ok(Some(format!("{} put into {colour}", declared.version)));
         };
         let Some(declared) = declared else {
-            return self.take_away(colour, replace_standby, force);
+            return self.take_away(colour, &present, replace_standby, force);
         };
         if declared.version == present.version {
             self.guard_endpoints(colour, &declared.endpoints, replace_standby, force)?;
@@ -168,7 +168,7 @@ impl<'a> Draft<'a> {
         )?;
         self.put(colour, &declared.version, &declared.endpoints)?;
         Ok(Some(format!(
-            "{} in place of {} in {colour}",
+            "{} put into {colour} in place of {}",
             declared.version, present.version
         )))
     }
@@ -177,6 +177,7 @@ impl<'a> Draft<'a> {
     fn take_away(
         &mut self,
         colour: Colour,
+        present: &Deployment,
         replace_standby: bool,
         force: bool,
     ) -> Result<Option<String>, Refusal> {
@@ -190,7 +191,7 @@ impl<'a> Draft<'a> {
             Role::Standby | Role::Staged | Role::Empty => {
                 self.give_up_standby(colour, replace_standby, None, "bluegreen apply -f FILE")?;
                 self.clear(colour);
-                Ok(Some(format!("nothing in {colour}")))
+                Ok(Some(format!("{} taken out of {colour}", present.version)))
             }
         }
     }

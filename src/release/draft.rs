@@ -171,10 +171,15 @@ impl<'a> Draft<'a> {
         };
         let version = deployment.version.clone();
         if deployment.endpoints.is_empty() {
-            self.notice(
-                "no-endpoints",
-                format!("{colour} ({version}) has no endpoints"),
-            );
+            let text = match self.state.environment(colour).role {
+                Role::Live => {
+                    format!(
+                        "{colour} ({version}) is live and has no endpoints: every request fails"
+                    )
+                }
+                _ => format!("{colour} ({version}) has no endpoints"),
+            };
+            self.notice("no-endpoints", text);
             return;
         }
         let shared = self

@@ -100,7 +100,7 @@ impl Draft<'_> {
         let count = self.endpoints(colour);
         Ok(Done::new(
             StepKind::Endpoints,
-            format!("gave {name} {present} in {colour} {}", counted(count)),
+            format!("scaled {name} {present} in {colour} to {}", counted(count)),
         ))
     }
 
@@ -138,7 +138,7 @@ impl Draft<'_> {
             (_, None) => Err(Refusal::new(
                 Reason::NothingToRetire,
                 format!("{name} has no standby: {colour} is empty"),
-                format!("nothing is to be done; see `bluegreen status {name}`"),
+                format!("there is nothing to do; see `bluegreen status {name}`"),
             )),
         }
     }
@@ -149,13 +149,10 @@ impl Draft<'_> {
         let mut moved = Vec::new();
         for colour in Colour::BOTH {
             if let Some(deployment) = &mut self.state.environment_mut(colour).deployment {
-                let before = deployment.introduced;
+                let before = deployment.clone();
                 deployment.take_addresses(context);
-                if deployment.introduced != before {
-                    moved.push(format!(
-                        "{colour} ({} addresses)",
-                        deployment.addresses.len()
-                    ));
+                if *deployment != before {
+                    moved.push(format!("{colour} ({})", deployment.addresses.len()));
                 }
             }
         }
@@ -164,7 +161,7 @@ impl Draft<'_> {
             false => Done::new(
                 StepKind::Endpoints,
                 format!(
-                    "followed the host names of {name} in {}",
+                    "followed the host names of {name} to new addresses in {}",
                     moved.join(" and ")
                 ),
             ),
@@ -197,6 +194,13 @@ impl Draft<'_> {
             Some(version) => format!("{version} would replace"),
             None => "the document would remove".to_owned(),
         };
+        let back = match version {
+            Some(version) if version == standby.version => format!(
+                "to go back to it: `{}`; to have it elsewhere: `bluegreen scale {name} {colour}`; else ",
+                words::plain("rollback", &self.state)
+            ),
+            _ => String::new(),
+        };
         let refusal = Refusal::new(
             Reason::WouldReplaceStandby,
             format!(
@@ -204,7 +208,7 @@ impl Draft<'_> {
                 held(standby)
             ),
             format!(
-                "give it up with `{}` first, or at once: `{command} --replace-standby`",
+                "{back}give it up with `{}` first, or at once: `{command} --replace-standby`",
                 words::plain("retire", &self.state)
             ),
         );

@@ -22,3 +22,6 @@ pub use state::{
     Deployment, Environment, FleetState, Phase, Release, ResourceState, Role, ServiceState,
 };
 pub use step::{Context, Event, Moved, Notice, Step, StepKind, create, step};
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Context, Environment, FleetState, Notice, Phase, Role, ServiceState};
+use super::{Context, Deployment, Environment, FleetState, Notice, Phase, Role, ServiceState};
 use crate::model::{Colour, Name};
 
 /// A fleet as it would be after going back.
@@ -113,6 +113,11 @@ fn same_places(a: &ServiceState, b: &ServiceState) -> bool {
     })
 }
 
+/// A service deleted and made again counts from 1 again: the version tells its deployments from the old ones.
+fn is_same(a: &Deployment, b: &Deployment) -> bool {
+    a.number == b.number && a.version == b.version
+}
+
 /// `environment` is as it was then; it takes what is still true of now.
 fn restore_environment(
     environment: &mut Environment,
@@ -131,11 +136,7 @@ fn restore_environment(
         deployment.version, deployment.number
     );
     let present = now.and_then(|now| now.deployment.as_ref());
-    // A service deleted and made again counts from 1 again: the version tells its deployments from the old ones.
-    let same = present.filter(|present| {
-        present.number == deployment.number && present.version == deployment.version
-    });
-    match same {
+    match present.filter(|present| is_same(present, deployment)) {
         Some(present) => {
             if now.is_some_and(|now| now.rolled_back) {
                 if role == Role::Live {

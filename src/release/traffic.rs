@@ -101,11 +101,7 @@ impl Draft<'_> {
     pub(super) fn rollback(&mut self) -> Result<Done, Refusal> {
         let name = self.state.name.clone();
         let Some(release) = self.state.release.clone() else {
-            return Err(Refusal::new(
-                Reason::NothingToRollBack,
-                format!("{name} has not been switched yet"),
-                format!("nothing is to be done; see `bluegreen status {name}`"),
-            ));
+            return Err(self.nothing_to_roll_back(None));
         };
         let target = release.from;
         if release.phase == Phase::RolledBack {
@@ -137,10 +133,10 @@ impl Draft<'_> {
                 }
                 present
             }
-            _ => return Err(self.nothing_to_roll_back(&release, environment)),
+            _ => return Err(self.nothing_to_roll_back(Some(&release))),
         };
         if release.phase == Phase::Completed {
-            return Err(self.nothing_to_roll_back(&release, environment));
+            return Err(self.nothing_to_roll_back(Some(&release)));
         }
         if deployment.is_unreachable() {
             return Err(Refusal::new(
@@ -236,42 +232,41 @@ impl Draft<'_> {
         )
     }
 
-    fn nothing_to_roll_back(&self, release: &Release, environment: &Environment) -> Refusal {
+    fn nothing_to_roll_back(&self, release: Option<&Release>) -> Refusal {
         let name = &self.state.name;
-        if release.from_deployment == 0 {
-            return Refusal::new(
-                Reason::NothingToRollBack,
+        let other = self.state.live.other();
+        let refuse = |message, remedy| Refusal::new(Reason::NothingToRollBack, message, remedy);
+        // A fleet that was taken back has the standby of then, and no release that belongs to it.
+        if self.state.environment(other).role == Role::Standby {
+            return refuse(
+                format!("the last release of {name} was ended by a rollback of its fleet"),
+                format!("to use the standby: `bluegreen switch {name} --to {other}`"),
+            );
+        }
+        match release {
+            None => refuse(
+                format!("{name} has not been switched yet"),
+                format!("there is nothing to do; see `bluegreen status {name}`"),
+            ),
+            Some(release) if release.from_deployment == 0 => refuse(
                 format!("{name} {} is its first version", release.to_version),
                 format!(
                     "deploy another: `{}`",
                     words::deploy(&self.state, "VERSION", &[])
                 ),
-            );
-        }
-        let standby = self.state.environment(self.state.live.other());
-        if standby.role == Role::Standby {
-            return Refusal::new(
-                Reason::NothingToRollBack,
-                format!("the last release of {name} was ended by a rollback of its fleet"),
-                format!(
-                    "to use the standby: `bluegreen switch {name} --to {}`",
-                    self.state.live.other()
-                ),
-            );
-        }
-        let gone = match environment.deployment {
-            None => format!("{} in {} was retired", release.from_version, release.from),
-            Some(_) => "the last release was ended by a rollback of its fleet".to_owned(),
-        };
-        Refusal::new(
-            Reason::NothingToRollBack,
-            format!("{name} has no standby to go back to: {gone}"),
-            format!(
-                "deploy {} again: `{}`, then `bluegreen switch {name}`",
-                release.from_version,
-                words::deploy(&self.state, &release.from_version, &[])
             ),
-        )
+            Some(release) => refuse(
+                format!(
+                    "{name} has no standby any more: {} (deployment {}) was given up",
+                    release.from_version, release.from_deployment
+                ),
+                format!(
+                    "deploy {} again: `{}`, then `bluegreen switch {name}`",
+                    release.from_version,
+                    words::deploy(&self.state, &release.from_version, &[])
+                ),
+            ),
+        }
     }
 }
 

@@ -1,0 +1,210 @@
+//! A fleet goes back to an earlier revision: what comes back, what stays, and what is said about it.
+
+use std::sync::Arc;
+
+use super::{Story, context, deploy, endpoints, insist, name, scale, switch};
+use crate::{
+    model::{Colour, Revision},
+    release::{Event, FleetState, Phase, Reason, Restored, Role, ServiceState, restore},
+};
+
+fn fleet(states: &[&ServiceState]) -> FleetState {
+    FleetState {
+        services: states
+            .iter()
+            .map(|state| (state.name.clone(), Arc::new((*state).clone())))
+            .collect(),
+        ..FleetState::default()
+    }
+}
+
+/// The service goes back from `now` to `then`.
+fn back(now: &Story, then: &ServiceState, exact: bool) -> (Story, Restored) {
+    let revision = now.revision + 1;
+    let restored = restore(
+        &fleet(&[&now.state]),
+        &fleet(&[then]),
+        exact,
+        &context(revision),
+    );
+    let state = ServiceState::clone(&restored.state.services["fraud-model"]);
+    (Story { state, revision }, restored)
+}
+
+fn kinds(restored: &Restored) -> Vec<&'static str> {
+    restored.notices.iter().map(|notice| notice.kind).collect()
+}
+
+#[test]
+fn a_deployment_that_still_exists_keeps_its_endpoints_of_now() {
+    let then = Story::one().state;
+    let now = Story::one().then(scale(Colour::Blue, &["10.0.0.8:80"]));
+    let (story, restored) = back(&now, &then, false);
+    assert_eq!(story.state.blue, now.state.blue);
+    assert!(!restored.changed);
+
+    let (story, restored) = back(&now, &then, true);
+    let blue = story.state.blue.deployment.unwrap();
+    assert_eq!(blue.endpoints, endpoints(&["10.0.0.1:80"]));
+    // Proxies have the address of now: that of then comes with this revision.
+    assert_eq!(blue.introduced, Revision(3));
+    assert!(restored.changed);
+}
+
+#[test]
+fn a_deployment_that_is_gone_comes_back_with_its_endpoints_of_then() {
+    let then = Story::one().then(deploy("v1.3", &["up.test:80"]));
+    let now = Story {
+        state: then.state.clone(),
+        revision: then.revision,
+    }
+    .then(deploy("v1.4", &["10.0.0.4:80"]));
+    let (story, restored) = back(&now, &then.state, false);
+    let green = story.state.green.deployment.unwrap();
+    assert_eq!((green.number, green.version.as_str()), (2, "v1.3"));
+    assert_eq!(green.introduced, Revision(4));
+    assert_eq!(story.state.deployments, 3);
+    assert_eq!(kinds(&restored), ["old-endpoints"]);
+}
+
+#[test]
+fn endpoints_that_were_taken_away_since_come_back() {
+    let then = Story::one().state;
+    let now = Story::one().then(insist(scale(Colour::Blue, &[])));
+    let (story, restored) = back(&now, &then, false);
+    assert_eq!(
+        story.state.blue.deployment.unwrap().endpoints,
+        endpoints(&["10.0.0.1:80"])
+    );
+    assert_eq!(kinds(&restored), ["old-endpoints"]);
+}
+
+#[test]
+fn a_service_that_is_as_it_was_keeps_its_way_back() {
+    let then = Story::one()
+        .then(deploy("v1.3", &["10.0.0.2:80"]))
+        .then(switch(None));
+    let (story, restored) = back(&then, &then.state, false);
+    assert!(!restored.changed && restored.notices.is_empty());
+    assert_eq!(story.then(Event::Rollback).state.live, Colour::Blue);
+}
+
+#[test]
+fn a_release_whose_traffic_moves_is_ended() {
+    let before = Story::one().then(deploy("v1.3", &["10.0.0.2:80"]));
+    let then = before.state.clone();
+    let (story, restored) = back(&before.then(switch(None)), &then, false);
+    assert_eq!(
+        (story.state.live, story.state.green.role),
+        (Colour::Blue, Role::Staged)
+    );
+    assert_eq!(
+        story.state.release.as_ref().unwrap().phase,
+        Phase::Completed
+    );
+    assert_eq!(kinds(&restored), ["release-ended"]);
+    assert_eq!(
+        story.would(&Event::Rollback).unwrap_err().reason,
+        Reason::NothingToRollBack
+    );
+    // The next release counts on.
+    let next = story.then(switch(None)).state.release.unwrap();
+    assert_eq!((next.number, next.phase), (2, Phase::Switched));
+}
+
+#[test]
+fn a_standby_of_then_is_guarded_and_can_be_switched_to_by_name() {
+    let switched = Story::one()
+        .then(deploy("v1.3", &["10.0.0.2:80"]))
+        .then(switch(None));
+    let then = switched.state.clone();
+    let (story, restored) = back(&switched.then(Event::Rollback), &then, false);
+    assert_eq!(
+        (story.state.live, story.state.blue.role),
+        (Colour::Green, Role::Standby)
+    );
+    // v1.3 was rolled back since; that it is live again must not go unsaid.
+    assert_eq!(kinds(&restored), ["was-rolled-back", "release-ended"]);
+
+    let refusal = story.would(&Event::Rollback).unwrap_err();
+    assert_eq!(refusal.reason, Reason::NothingToRollBack);
+    assert!(
+        refusal
+            .remedy
+            .contains("`bluegreen switch fraud-model --to blue`"),
+        "{refusal}"
+    );
+    assert_eq!(
+        story
+            .would(&deploy("v2", &["10.0.0.3:80"]))
+            .unwrap_err()
+            .reason,
+        Reason::WouldReplaceStandby
+    );
+    assert_eq!(
+        story.then(switch(Some(Colour::Blue))).state.live,
+        Colour::Blue
+    );
+}
+
+#[test]
+fn what_was_rolled_back_since_stays_marked() {
+    let staged = Story::one().then(deploy("v1.3", &["10.0.0.2:80"]));
+    let then = staged.state.clone();
+    let (story, _) = back(
+        &staged.then(switch(None)).then(Event::Rollback),
+        &then,
+        false,
+    );
+    assert!(story.state.green.rolled_back);
+    assert_eq!(
+        story.would(&switch(None)).unwrap_err().reason,
+        Reason::WasRolledBack
+    );
+}
+
+#[test]
+fn services_that_vanish_or_return_are_listed() {
+    let one = Story::one().state;
+    let other = |text: &str| ServiceState {
+        name: name(text),
+        ..one.clone()
+    };
+    let (new, old) = (other("new"), other("old"));
+    let restored = restore(
+        &fleet(&[&one, &new]),
+        &fleet(&[&one, &old]),
+        false,
+        &context(2),
+    );
+    assert_eq!(restored.vanishing, [name("new")]);
+    assert_eq!(restored.returning, [name("old")]);
+    let services: Vec<_> = restored
+        .state
+        .services
+        .keys()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(services, ["fraud-model", "old"]);
+}
+
+#[test]
+fn a_service_made_anew_does_not_lend_its_endpoints_to_the_old_one() {
+    let then = Story::one().state;
+    let mut anew = then.clone();
+    let deployment = anew.blue.deployment.as_mut().unwrap();
+    deployment.version = "v9".to_owned();
+    deployment.endpoints = endpoints(&["10.0.0.9:80"]);
+    let (story, _) = back(
+        &Story {
+            state: anew,
+            revision: 4,
+        },
+        &then,
+        false,
+    );
+    assert_eq!(
+        story.state.blue.deployment.unwrap().endpoints,
+        endpoints(&["10.0.0.1:80"])
+    );
+}
