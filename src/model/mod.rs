@@ -6,10 +6,15 @@ mod colour;
 mod document;
 mod duration;
 mod endpoint;
+mod merge;
 mod name;
 mod path;
 mod revision;
+#[cfg(test)]
+pub(crate) mod samples;
 mod service;
+#[cfg(test)]
+mod tests;
 mod type_url;
 mod validate;
 
@@ -20,6 +25,7 @@ pub use document::{
 };
 pub use duration::{DurationError, HumanDuration};
 pub use endpoint::{Endpoint, EndpointError};
+pub use merge::{Merged, merge};
 pub use name::{Name, NameError};
 pub use path::{Path, Step};
 pub use revision::Revision;
