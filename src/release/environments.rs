@@ -120,7 +120,7 @@ impl Draft<'_> {
                 Reason::NothingToRetire,
                 format!("{name} has no standby: {colour} has {} staged", held(other)),
                 format!(
-                    "to take its endpoints away: `bluegreen scale {name} {colour}` without --endpoint"
+                    "to take its endpoints away: `bluegreen scale {name} {colour} --endpoint` with none"
                 ),
             )),
             (_, None)
@@ -170,100 +170,6 @@ impl Draft<'_> {
                 format!("the host names of {name} are where they were"),
             ),
         })
-    }
-
-    /// Named invariant: **the standby is never replaced** without the operator's word. Refuses, or ends the
-    /// release that would go back to it. `version` is what takes its place, `command` what was tried.
-    pub(super) fn give_up_standby(
-        &mut self,
-        colour: Colour,
-        replace_standby: bool,
-        version: Option<&str>,
-        command: &str,
-    ) -> Result<(), Refusal> {
-        let environment = self.state.environment(colour);
-        let (Role::Standby, Some(standby)) = (environment.role, &environment.deployment) else {
-            return Ok(());
-        };
-        let name = &self.state.name;
-        let live = self.state.environment(colour.other()).deployment.as_ref();
-        let would = match version {
-            Some(version) if live.is_some_and(|live| live.version == version) => {
-                format!("{version}, which is live already, would replace")
-            }
-            Some(version) => format!("{version} would replace"),
-            None => "the document would remove".to_owned(),
-        };
-        let back = match version {
-            Some(version) if version == standby.version => format!(
-                "to go back to it: `{}`; to have it elsewhere: `bluegreen scale {name} {colour}`; else ",
-                words::plain("rollback", &self.state)
-            ),
-            _ => String::new(),
-        };
-        let refusal = Refusal::new(
-            Reason::WouldReplaceStandby,
-            format!(
-                "{would} {name} {} in {colour}, the standby that a rollback needs",
-                held(standby)
-            ),
-            format!(
-                "{back}give it up with `{}` first, or at once: `{command} --replace-standby`",
-                words::plain("retire", &self.state)
-            ),
-        );
-        self.unless(replace_standby, refusal)?;
-        self.complete_release();
-        Ok(())
-    }
-
-    /// Whether the deployment of an environment may have these endpoints; none at all is a matter of its role.
-    pub(super) fn guard_endpoints(
-        &mut self,
-        colour: Colour,
-        endpoints: &[Endpoint],
-        replace_standby: bool,
-        force: bool,
-    ) -> Result<(), Refusal> {
-        let environment = self.state.environment(colour);
-        let Some(present) = &environment.deployment else {
-            return Ok(());
-        };
-        if !endpoints.is_empty() || present.endpoints.is_empty() {
-            return Ok(());
-        }
-        let name = &self.state.name;
-        match environment.role {
-            Role::Live => {
-                let refusal = Refusal::new(
-                    Reason::LiveWouldBeEmpty,
-                    format!(
-                        "{name} {} in {colour} is live and would have no endpoints: every request would fail",
-                        held(present)
-                    ),
-                    format!(
-                        "name where it runs: `{}`, or insist with --force",
-                        words::scale(&self.state, colour, &[])
-                    ),
-                );
-                self.unless(force, refusal)
-            }
-            Role::Standby => {
-                let refusal = Refusal::new(
-                    Reason::WouldReplaceStandby,
-                    format!(
-                        "{name} {} in {colour} is the standby that a rollback needs, and would have no endpoints",
-                        held(present)
-                    ),
-                    format!(
-                        "give it up: `{}`, or insist with --replace-standby",
-                        words::plain("retire", &self.state)
-                    ),
-                );
-                self.unless(replace_standby, refusal)
-            }
-            Role::Staged | Role::Empty => Ok(()),
-        }
     }
 
     /// Gives an environment other endpoints; false: it has them already.

@@ -8,6 +8,7 @@
 mod apply;
 mod draft;
 mod environments;
+mod guard;
 mod reason;
 mod resolve;
 mod restore;

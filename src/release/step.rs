@@ -21,6 +21,10 @@ pub struct Context {
 
 /// What can happen to a service.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one event is alive at a time, and is never stored"
+)]
 pub enum Event {
     /// Its document was applied.
     Apply {
@@ -139,7 +143,7 @@ pub fn create(
 /// What `event` makes of a service. A refusal changes nothing.
 ///
 /// # Errors
-/// The table of roles and commands (`table.golden.txt` beside this file) has every refusal.
+/// The table of roles and commands (`tests/table.golden.txt`) has every refusal.
 pub fn step(state: &ServiceState, event: &Event, context: &Context) -> Result<Step, Refusal> {
     let mut draft = Draft::of(state, context);
     let done = match event {

@@ -1,153 +1,36 @@
 //! The named invariants, under random schedules of events.
 
-use proptest::{collection::vec, option, prelude::*, sample::select};
+use std::{collections::BTreeSet, sync::Arc};
 
-use super::{apply, context, endpoints, environment, name, spec};
-use crate::{
-    model::{Colour, Endpoint, EnvironmentSpec},
-    release::{Context, Event, Phase, Role, ServiceState, create, step},
+use proptest::prelude::*;
+
+use super::{
+    context, environment,
+    generators::{answering, event, starts, turns},
+    name, spec,
 };
-
-/// What an operator, or the world, does next. Documents are made when their turn comes, from what is in force.
-#[derive(Clone, Debug)]
-enum Move {
-    Event(Event),
-    Document {
-        blue: Option<Option<EnvironmentSpec>>,
-        green: Option<Option<EnvironmentSpec>>,
-        insist: bool,
+use crate::{
+    model::Colour,
+    release::{
+        Deployment, Environment, Event, FleetState, Phase, Role, ServiceState, create, restore,
+        step,
     },
-}
-
-/// A move, and what the host names resolve to when it is made.
-type Turn = (Move, Vec<(&'static str, Vec<u8>)>);
-
-fn colours() -> impl Strategy<Value = Colour> {
-    select(Colour::BOTH.to_vec())
-}
-
-fn hosts() -> impl Strategy<Value = Vec<Endpoint>> {
-    vec(
-        select(vec![
-            "10.0.0.1:80",
-            "10.0.0.2:80",
-            "10.0.0.3:81",
-            "a.test:80",
-            "b.test:80",
-        ]),
-        0..4,
-    )
-    .prop_map(|texts| endpoints(&texts))
-}
-
-fn versions() -> impl Strategy<Value = String> {
-    select(vec!["v1", "v2", "v3"]).prop_map(str::to_owned)
-}
-
-fn environments() -> impl Strategy<Value = EnvironmentSpec> {
-    (versions(), hosts()).prop_map(|(version, endpoints)| EnvironmentSpec { version, endpoints })
-}
-
-fn moves() -> impl Strategy<Value = Move> {
-    let deploy =
-        (versions(), hosts(), any::<bool>()).prop_map(|(version, endpoints, replace_standby)| {
-            Event::Deploy {
-                version,
-                endpoints,
-                replace_standby,
-            }
-        });
-    let scale = (colours(), hosts(), any::<bool>(), any::<bool>()).prop_map(
-        |(colour, endpoints, replace_standby, force)| Event::Scale {
-            colour,
-            endpoints,
-            replace_standby,
-            force,
-        },
-    );
-    let switch =
-        (option::of(colours()), any::<bool>()).prop_map(|(to, force)| Event::Switch { to, force });
-    let document = (
-        option::of(option::of(environments())),
-        option::of(option::of(environments())),
-        any::<bool>(),
-    )
-        .prop_map(|(blue, green, insist)| Move::Document {
-            blue,
-            green,
-            insist,
-        });
-    prop_oneof![
-        3 => deploy.prop_map(Move::Event),
-        2 => scale.prop_map(Move::Event),
-        4 => switch.prop_map(Move::Event),
-        2 => Just(Move::Event(Event::Rollback)),
-        1 => Just(Move::Event(Event::Retire)),
-        1 => Just(Move::Event(Event::Resolved)),
-        2 => document,
-    ]
-}
-
-fn turns() -> impl Strategy<Value = Vec<Turn>> {
-    let answers =
-        ["a.test", "b.test"].map(|host| vec(0u8..3, 0..3).prop_map(move |ips| (host, ips)));
-    let [a, b] = answers;
-    vec((moves(), (a, b).prop_map(|(a, b)| vec![a, b])), 1..40)
-}
-
-fn starts() -> impl Strategy<Value = ServiceState> {
-    (
-        option::of(environments()),
-        option::of(environments()),
-        colours(),
-    )
-        .prop_filter_map("refused", |(blue, green, live)| {
-            let spec = spec(blue, green, live);
-            create(name("s"), serde_json::Value::Null, spec, &answering(1, &[]))
-                .ok()
-                .map(|made| made.state)
-        })
-}
-
-fn answering(revision: u64, answers: &[(&'static str, Vec<u8>)]) -> Context {
-    let mut context = context(revision);
-    context.addresses = answers
-        .iter()
-        .map(|(host, ips)| {
-            (
-                (*host).to_owned(),
-                ips.iter().map(|ip| [10, 9, 0, *ip].into()).collect(),
-            )
-        })
-        .collect();
-    context
-}
-
-fn event(next: &Move, state: &ServiceState) -> Event {
-    match next {
-        Move::Event(event) => event.clone(),
-        Move::Document {
-            blue,
-            green,
-            insist,
-        } => {
-            let mut spec = state.in_force();
-            for (colour, changed) in [(Colour::Blue, blue), (Colour::Green, green)] {
-                if let Some(environment) = changed {
-                    spec.environments.set(colour, environment.clone());
-                }
-            }
-            if *insist {
-                super::insist(apply(spec))
-            } else {
-                apply(spec)
-            }
-        }
-    }
-}
+};
 
 /// What holds in every state.
 fn check_state(state: &ServiceState, revision: u64) {
+    check_roles(state, revision);
+    let other = state.environment(state.live.other());
+    // A standby is there for exactly as long as there is a release to roll back.
+    let switched = state
+        .release
+        .as_ref()
+        .is_some_and(|release| release.phase == Phase::Switched);
+    assert_eq!(other.role == Role::Standby, switched, "{state:#?}");
+}
+
+/// What holds even after the rollback of a fleet, which brings a standby back, but not its release.
+fn check_roles(state: &ServiceState, revision: u64) {
     // "Exactly one environment is live", and it is the one that has all the traffic.
     let live = Colour::BOTH.map(|colour| state.environment(colour).role == Role::Live);
     assert_eq!(live.iter().filter(|live| **live).count(), 1, "{state:#?}");
@@ -164,12 +47,6 @@ fn check_state(state: &ServiceState, revision: u64) {
         other.deployment.is_none(),
         "{state:#?}"
     );
-    // A standby is there for exactly as long as there is a release to roll back.
-    let switched = state
-        .release
-        .as_ref()
-        .is_some_and(|release| release.phase == Phase::Switched);
-    assert_eq!(other.role == Role::Standby, switched, "{state:#?}");
     assert!(!state.environment(state.live).rolled_back);
     for colour in Colour::BOTH {
         if let Some(deployment) = &state.environment(colour).deployment {
@@ -225,7 +102,7 @@ fn check_step(before: &ServiceState, event: &Event, after: &ServiceState) {
         if !may_replace(event) {
             let numbers = [was, is].map(|e| e.deployment.as_ref().map(|d| d.number));
             assert_eq!(numbers[0], numbers[1], "{event:?}");
-            let emptied = |e: &crate::release::Environment| {
+            let emptied = |e: &Environment| {
                 e.deployment
                     .as_ref()
                     .is_some_and(|d| d.endpoints.is_empty())
@@ -252,12 +129,7 @@ fn check_step(before: &ServiceState, event: &Event, after: &ServiceState) {
         if let [Some(was), Some(is)] = both
             && was.number == is.number
         {
-            let set = |d: &crate::release::Deployment| {
-                d.addresses
-                    .iter()
-                    .copied()
-                    .collect::<std::collections::BTreeSet<_>>()
-            };
+            let set = |d: &Deployment| d.addresses.iter().copied().collect::<BTreeSet<_>>();
             assert_eq!(
                 set(was) == set(is),
                 was.introduced == is.introduced,
@@ -311,10 +183,7 @@ proptest! {
             let Ok(done) = step(&state, &event, &context) else { continue };
             match step(&done.state, &event, &context) {
                 Ok(again) => prop_assert!(!again.changed, "{:?}: {}", event, again.what),
-                Err(_) => {
-                    let plain_switch = matches!(event, Event::Switch { to: None, .. });
-                    prop_assert!(plain_switch || deploys_into_live(&event, &done.state), "{:?}", event);
-                }
+                Err(_) => prop_assert!(matches!(event, Event::Switch { to: None, .. }), "{:?}", event),
             }
             state = done.state;
         }
@@ -352,9 +221,64 @@ proptest! {
     }
 }
 
-/// The step is a rollback or a document that can't be repeated; there is none but a deployment that went live.
-fn deploys_into_live(event: &Event, state: &ServiceState) -> bool {
-    matches!(event, Event::Deploy { .. }) && state.environment(state.live).deployment.is_none()
+/// A fleet of that one service.
+fn fleet(state: &ServiceState) -> FleetState {
+    FleetState {
+        services: [(state.name.clone(), Arc::new(state.clone()))].into(),
+        ..FleetState::default()
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    /// A fleet goes back to any of its states: roles and deployments are those of then, "deployment numbers never
+    /// go back", no release is left that could be rolled back to something else, and twice is the same as once.
+    #[test]
+    fn a_fleet_goes_back_to_any_revision(
+        start in starts(),
+        turns in turns(),
+        back_to in any::<prop::sample::Index>(),
+        exact in any::<bool>(),
+    ) {
+        let mut states = vec![start];
+        for (next, answers) in &turns {
+            let now = &states[states.len() - 1];
+            let event = event(next, now);
+            let revision = states.len() as u64;
+            if let Ok(done) = step(now, &event, &answering(revision + 1, answers)) && done.changed {
+                states.push(done.state);
+            }
+        }
+        let revision = states.len() as u64 + 1;
+        let (now, then) = (&states[states.len() - 1], &states[back_to.index(states.len())]);
+        let context = answering(revision, &[]);
+        let restored = restore(&fleet(now), &fleet(then), exact, &context);
+        let service = &restored.state.services["s"];
+        check_roles(service, revision);
+        prop_assert_eq!(service.live, then.live);
+        prop_assert_eq!(service.deployments, now.deployments.max(then.deployments));
+        for colour in Colour::BOTH {
+            let (is, was) = (service.environment(colour), then.environment(colour));
+            prop_assert_eq!(is.role, was.role);
+            let label = |e: &Environment| e.deployment.as_ref().map(|d| (d.number, d.version.clone()));
+            prop_assert_eq!(label(is), label(was));
+            if exact {
+                let endpoints = |e: &Environment| e.deployment.as_ref().map(|d| d.endpoints.clone());
+                prop_assert_eq!(endpoints(is), endpoints(was));
+            }
+        }
+        let twice = restore(&restored.state, &fleet(then), exact, &context);
+        prop_assert!(!twice.changed);
+
+        // What can be rolled back is the release that can be seen, and nothing else.
+        if let Ok(back) = step(service, &Event::Rollback, &answering(revision + 1, &[])) {
+            let release = service.release.as_ref().unwrap();
+            prop_assert_eq!(back.state.live, release.from);
+            let live = back.state.environment(release.from).deployment.as_ref();
+            prop_assert_eq!(live.map(|d| d.number), Some(release.from_deployment));
+        }
+    }
 }
 
 #[test]
