@@ -6,8 +6,11 @@ CARGO ?= cargo
 TOOLS := target/tools
 ENVOY_LOOKUP := envoy/get-envoy
 
+# A switch for `make demo`: `make demo ARGS=--keep`.
+ARGS ?=
+
 .DEFAULT_GOAL := help
-.PHONY: help prerequisites envoy test lint
+.PHONY: help prerequisites demo test lint compose-test image prebuilt envoy
 
 help: ## this list
 	@echo "bluegreen: an Envoy control plane for blue-green deployment"
@@ -18,8 +21,10 @@ prerequisites:
 	@command -v $(CARGO) >/dev/null || { echo "cargo is missing: install Rust from https://rustup.rs, and open a new shell" >&2; exit 1; }
 	@command -v cc >/dev/null || { echo "cc is missing, which Rust links with: apt-get install gcc libc6-dev" >&2; exit 1; }
 
-envoy: ## finds an Envoy, or fetches one into target/
-	@$(ENVOY_LOOKUP)
+demo: prerequisites ## a fleet of real Envoys switched and rolled back under load (ARGS=--keep: leave it running)
+	@$(ENVOY_LOOKUP) >/dev/null
+	$(CARGO) build --release --bin bluegreen --example fraud-model --example demo
+	@$(CARGO) run --quiet --release --example demo -- $(ARGS)
 
 test: prerequisites ## every test, those with real Envoys too
 	@$(ENVOY_LOOKUP) >/dev/null
@@ -35,3 +40,19 @@ lint: prerequisites $(TOOLS)/bin/cargo-deny ## format, clippy, licences and advi
 # A debug build of the tool: it compiles in half of the time, and runs for two seconds.
 $(TOOLS)/bin/cargo-deny: | prerequisites
 	$(CARGO) install --locked --debug --quiet --root $(TOOLS) cargo-deny
+
+image: prebuilt ## Docker images bluegreen and bluegreen-examples, from binaries built here
+	docker build --build-arg PREBUILT=yes --build-arg BUILDER=debian:bookworm-slim --tag bluegreen .
+	docker build --build-arg PREBUILT=yes --build-arg BUILDER=debian:bookworm-slim --tag bluegreen-examples --target examples .
+
+# Where the Dockerfile looks for binaries that were built outside.
+prebuilt: prerequisites
+	$(CARGO) build --release --bin bluegreen --example fraud-model --example load
+	mkdir -p target/docker
+	cp target/release/bluegreen target/release/examples/fraud-model target/release/examples/load target/docker/
+
+compose-test: ## docker-compose up, a switch, a rollback, no failed request, down
+	docker/compose-test
+
+envoy: ## finds an Envoy, or fetches one into target/
+	@$(ENVOY_LOOKUP)
