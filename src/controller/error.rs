@@ -26,6 +26,12 @@ pub enum CommandError {
         /// What is wrong.
         detail: String,
     },
+    /// What was checked before the turn has changed; the checks are made again.
+    #[error("the target of the switch of {service} changed while it was checked")]
+    Stale {
+        /// The service.
+        service: Name,
+    },
     /// The server is going down.
     #[error("the server is shutting down: nothing was changed")]
     Stopping,
@@ -39,6 +45,7 @@ impl CommandError {
             Self::Commit(CommitError::Conflict { .. }) => Some(Reason::FleetMovedOn),
             Self::Commit(CommitError::DiskFull { .. }) => Some(Reason::StoreFull),
             Self::Commit(_) | Self::Store(_) => Some(Reason::StoreFailed),
+            Self::Stale { .. } => Some(Reason::FleetMovedOn),
             Self::Internal { .. } | Self::Stopping => None,
         }
     }
@@ -52,6 +59,7 @@ impl CommandError {
                 "proxies go on with what they have; see `bluegreen status` and the server's log"
                     .to_owned()
             }
+            Self::Stale { .. } => "try again".to_owned(),
             Self::Internal { .. } => "report this with the server's log".to_owned(),
             Self::Stopping => "send the command again when the server is back".to_owned(),
         }

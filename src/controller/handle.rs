@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::{
     registry::{Shared, lock},
+    turn::Turn,
     verdict::Verdict,
 };
 use crate::{
@@ -36,14 +37,14 @@ pub(super) struct Inner {
     pub heads: watch::Receiver<Option<Arc<Head>>>,
     pub snapshots: watch::Receiver<Option<Arc<Snapshot>>>,
     /// Turns of rollbacks and reverts: taken before all others.
-    pub urgent: mpsc::Sender<()>,
-    pub ordinary: mpsc::Sender<()>,
+    pub urgent: mpsc::Sender<Turn>,
+    pub ordinary: mpsc::Sender<Turn>,
     verdicts: Mutex<BTreeMap<Revision, Verdict>>,
 }
 
 impl Handle {
     /// Opens a fleet and starts its tasks.
-    pub(super) fn open(fleet: Name, shared: Arc<Shared>, _roster: Vec<RosterEntry>) -> Self {
+    pub(super) fn open(fleet: Name, shared: Arc<Shared>, roster: Vec<RosterEntry>) -> Self {
         let ledger_changes = watch::Sender::new(0);
         let ledger = {
             let (of_fleet, of_all) = (ledger_changes.clone(), shared.changes.clone());
@@ -52,12 +53,13 @@ impl Handle {
                 bump(&of_all);
             }))
         };
+        ledger.restore(roster);
         let heads = shared.store.watch_head(&fleet);
         let first = heads.borrow().clone();
         let (published, snapshots) =
             watch::channel(first.as_ref().map(|head| head.snapshot.clone()));
-        let (urgent, _urgent_turns) = mpsc::channel(QUEUE);
-        let (ordinary, _ordinary_turns) = mpsc::channel(QUEUE);
+        let (urgent, urgent_turns) = mpsc::channel(QUEUE);
+        let (ordinary, ordinary_turns) = mpsc::channel(QUEUE);
         if let Some(head) = &first {
             shared.index.settle(&fleet, &head.state);
         }
@@ -73,6 +75,16 @@ impl Handle {
             verdicts: Mutex::default(),
         }));
         shared.spawn(super::publisher::run(handle.clone(), published));
+        shared.spawn(super::writer::run(
+            handle.clone(),
+            urgent_turns,
+            ordinary_turns,
+        ));
+        shared.spawn(super::roster::run(handle.clone()));
+        shared.spawn(super::names::run(handle.clone()));
+        if let Some(head) = first {
+            super::nack::resume(&handle, &head);
+        }
         handle
     }
 

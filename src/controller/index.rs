@@ -2,8 +2,11 @@
 
 use std::{collections::BTreeMap, sync::Mutex};
 
-use super::{DocumentKind, registry::lock};
-use crate::{model::Name, release::FleetState};
+use super::registry::lock;
+use crate::{
+    model::{DocumentKind, Name},
+    release::FleetState,
+};
 
 /// Documents by kind and name, with the fleet that has them.
 #[derive(Default)]
@@ -17,11 +20,12 @@ impl Index {
         lock(&self.owners).get(&kind)?.get(name).cloned()
     }
 
-    /// Takes the names for a fleet before its commit; fails with the first that another fleet has, and its owner.
+    /// Takes the names for a fleet before its commit (`keep`), or only asks whether it could; fails with the first that another fleet has, and its owner.
     pub fn claim<'a>(
         &self,
         fleet: &Name,
         names: impl Iterator<Item = (DocumentKind, &'a Name)> + Clone,
+        keep: bool,
     ) -> Result<(), (DocumentKind, Name, Name)> {
         let mut owners = lock(&self.owners);
         for (kind, name) in names.clone() {
@@ -31,7 +35,7 @@ impl Index {
                 return Err((kind, name.clone(), owner.clone()));
             }
         }
-        for (kind, name) in names {
+        for (kind, name) in names.filter(|_| keep) {
             owners
                 .entry(kind)
                 .or_default()

@@ -5,23 +5,39 @@
 //! commit: nobody ever waits behind another one's probes or ACKs. What proxies are served follows the store's head
 //! and nothing else.
 
+mod delivery;
+mod documents;
+mod draft;
 mod error;
+mod execute;
 mod handle;
 mod index;
+mod input;
+mod nack;
+mod names;
 mod options;
+mod preconditions;
+mod prepare;
 mod publisher;
+mod record;
 mod registry;
 mod request;
 mod resolve;
+mod restore;
+mod roster;
+mod turn;
 mod verdict;
+mod writer;
 
+pub use delivery::{Follower, Progress, Touched};
+pub use documents::{drift, in_force};
 pub use error::CommandError;
 pub use handle::Handle;
 pub use options::{Clock, LAG_PATIENCE, Options, ROSTER_AWAY, ROSTER_SAVE, SETTLE};
+pub use prepare::Tell;
 pub use registry::Controllers;
 pub use request::{
-    Accepted, Command, Declared, DocumentKind, Documents, Ended, NackPolicy, OnNack, Plan, Request,
-    Waivers,
+    Accepted, Command, Declared, Documents, Ended, NackPolicy, OnNack, Plan, Request, Waivers,
 };
-pub use resolve::{Addresses, Names, Resolve, ResolveError, Resolved, SystemResolver};
+pub use resolve::{Addresses, Resolve, ResolveError, Resolved, SystemResolver};
 pub use verdict::Verdict;

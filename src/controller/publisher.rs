@@ -10,7 +10,6 @@ use crate::snapshot::Snapshot;
 /// Follows the head of one fleet until the server goes down.
 pub(super) async fn run(handle: Handle, published: watch::Sender<Option<Arc<Snapshot>>>) {
     let mut heads = handle.heads();
-    let mut stopping = handle.0.shared.stopping.clone();
     loop {
         let head = heads.borrow_and_update().clone();
         if let Some(head) = head {
@@ -25,7 +24,7 @@ pub(super) async fn run(handle: Handle, published: watch::Sender<Option<Arc<Snap
         }
         tokio::select! {
             changed = heads.changed() => if changed.is_err() { return },
-            _ = stopping.wait_for(|stop| *stop) => return,
+            () = handle.0.shared.stopped() => return,
         }
     }
 }

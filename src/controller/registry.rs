@@ -8,10 +8,10 @@ use std::{
 
 use tokio::{sync::watch, task::JoinSet, time::Instant};
 
-use super::{Handle, Names, Options, index::Index, options::Clock};
+use super::{Handle, Options, Resolve, index::Index, options::Clock};
 use crate::{
     gates::ProbeOptions,
-    model::Name,
+    model::{DocumentKind, Name},
     store::{Store, StoreError},
 };
 
@@ -21,7 +21,7 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 /// What all fleets share.
 pub(super) struct Shared {
     pub store: Arc<dyn Store>,
-    pub names: Names,
+    pub resolver: Box<dyn Resolve>,
     pub index: Index,
     pub probe: ProbeOptions,
     pub clock: Clock,
@@ -35,11 +35,17 @@ pub(super) struct Shared {
     /// Counts changes of any head or ledger.
     pub changes: watch::Sender<u64>,
     /// True: the server goes down.
-    pub stopping: watch::Receiver<bool>,
+    stopping: watch::Receiver<bool>,
     tasks: Mutex<JoinSet<()>>,
 }
 
 impl Shared {
+    /// Returns when the server goes down.
+    pub async fn stopped(&self) {
+        // An error: the controllers are gone, which is the same.
+        let _ = self.stopping.clone().wait_for(|stop| *stop).await;
+    }
+
     /// Runs a task until it ends, or the server does.
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let mut tasks = lock(&self.tasks);
@@ -62,7 +68,7 @@ impl Controllers {
         let (stop, stopping) = watch::channel(false);
         let shared = Arc::new(Shared {
             store: store.clone(),
-            names: Names::new(options.resolver),
+            resolver: options.resolver,
             index: Index::default(),
             probe: options.probe,
             clock: options.clock,
@@ -109,11 +115,11 @@ impl Controllers {
 
     /// The fleet that a service belongs to.
     pub fn fleet_of_service(&self, service: &str) -> Option<Handle> {
-        self.fleet_of(super::DocumentKind::Service, service)
+        self.fleet_of(DocumentKind::Service, service)
     }
 
     /// The fleet that a declared document belongs to.
-    pub fn fleet_of(&self, kind: super::DocumentKind, name: &str) -> Option<Handle> {
+    pub fn fleet_of(&self, kind: DocumentKind, name: &str) -> Option<Handle> {
         self.shared
             .index
             .fleet_of(kind, name)

@@ -6,9 +6,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::{Addresses, delivery::Touched};
 use crate::{
     fleet::Requirement,
-    model::{Colour, Endpoint, Name, ResourceSet, Revision, ServiceSpec},
+    model::{Colour, DocumentKind, Endpoint, Name, ResourceSet, Revision, ServiceSpec},
     release::{Moved, Notice},
     snapshot::{Change, Snapshot},
     store::RevisionMeta,
@@ -117,31 +118,15 @@ pub enum Command {
     /// Build all resources anew.
     Rebuild,
     /// Endpoint names resolve to other addresses now. Given by the server itself.
-    Resolved,
+    Resolved {
+        /// What they resolve to.
+        addresses: Addresses,
+    },
     /// Take a rejected revision back. Given by the server itself.
     Revert {
         /// The revision that was rejected.
         revision: Revision,
     },
-}
-
-/// The kinds of documents.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum DocumentKind {
-    /// `kind: Service`.
-    Service,
-    /// `kind: EnvoyResources`.
-    EnvoyResources,
-}
-
-impl DocumentKind {
-    /// As it stands in documents.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Service => "Service",
-            Self::EnvoyResources => "EnvoyResources",
-        }
-    }
 }
 
 /// Documents of one fleet.
@@ -222,8 +207,10 @@ pub struct Accepted {
     pub meta: Option<RevisionMeta>,
     /// What was done, in a sentence.
     pub what: String,
-    /// What changed, or would.
-    pub plan: Plan,
+    /// What changed, or would; None where nothing did, and for a repeat.
+    pub plan: Option<Plan>,
+    /// What changed, with its new content.
+    pub touched: Arc<[Touched]>,
     /// What a proxy must have accepted for this command to have reached it.
     pub requirement: Requirement,
     /// The service and its traffic that moved.

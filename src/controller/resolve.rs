@@ -4,7 +4,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
-    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
@@ -106,82 +105,51 @@ impl Resolve for SystemResolver {
 /// Addresses by host name.
 pub type Addresses = BTreeMap<String, Vec<IpAddr>>;
 
-/// Resolves names, and remembers the last good answer for each.
-pub struct Names {
-    resolver: Box<dyn Resolve>,
-    last_good: Mutex<Addresses>,
+/// What became of looking several names up.
+#[derive(Debug)]
+pub struct Lookup {
+    /// Of those that resolve.
+    pub addresses: Addresses,
+    /// How long all answers may be used.
+    pub valid_for: Duration,
+    /// Those that don't.
+    pub failures: Vec<ResolveError>,
 }
 
-impl Names {
-    /// Nothing is known yet.
-    pub fn new(resolver: Box<dyn Resolve>) -> Self {
-        Self {
-            resolver,
-            last_good: Mutex::default(),
-        }
-    }
+async fn look_up(resolver: &dyn Resolve, host: String) -> (String, Result<Resolved, ResolveError>) {
+    let answer = resolver.resolve(&host).await;
+    (host, answer)
+}
 
-    /// Resolves every name of `fresh`, or fails with the first that does not resolve; names of `known` that don't
-    /// resolve any more have their last good addresses, or are left out.
-    pub async fn resolve(
-        &self,
-        fresh: &BTreeSet<String>,
-        known: &BTreeSet<String>,
-    ) -> Result<Addresses, ResolveError> {
-        let (mut addresses, _, failures) = self.follow(&(fresh | known)).await;
-        for failure in failures {
-            if fresh.contains(&failure.host) {
-                return Err(failure);
+/// Looks all names up at once.
+pub async fn resolve_all(resolver: &dyn Resolve, hosts: BTreeSet<String>) -> Lookup {
+    let lookups: Vec<_> = hosts
+        .into_iter()
+        .map(|host| look_up(resolver, host))
+        .collect();
+    let answers: Vec<_> = stream::iter(lookups)
+        .buffer_unordered(CONCURRENCY)
+        .collect()
+        .await;
+    let mut lookup = Lookup {
+        addresses: Addresses::new(),
+        valid_for: MAX_TTL,
+        failures: Vec::new(),
+    };
+    for (host, answer) in answers {
+        match answer {
+            Ok(resolved) => {
+                lookup.valid_for = lookup.valid_for.min(resolved.valid_for);
+                lookup.addresses.insert(host, resolved.addresses);
             }
-            if let Some(kept) = self.last_good(&failure.host) {
-                addresses.insert(failure.host, kept);
-            }
-        }
-        Ok(addresses)
-    }
-
-    /// Resolves what resolves; says how long the shortest-lived answer may be used, and what failed.
-    pub async fn follow(
-        &self,
-        hosts: &BTreeSet<String>,
-    ) -> (Addresses, Duration, Vec<ResolveError>) {
-        let answers: Vec<_> = stream::iter(hosts.iter().cloned())
-            .map(|host| async move {
-                let answer = self.resolver.resolve(&host).await;
-                (host, answer)
-            })
-            .buffer_unordered(CONCURRENCY)
-            .collect()
-            .await;
-        let mut found = Addresses::new();
-        let mut valid_for = MAX_TTL;
-        let mut failures = Vec::new();
-        for (host, answer) in answers {
-            match answer {
-                Ok(resolved) => {
-                    valid_for = valid_for.min(resolved.valid_for);
-                    found.insert(host, resolved.addresses);
-                }
-                Err(error) => {
-                    valid_for = MIN_TTL;
-                    failures.push(error);
-                }
+            Err(error) => {
+                lookup.valid_for = MIN_TTL;
+                lookup.failures.push(error);
             }
         }
-        self.lock().extend(found.clone());
-        (found, valid_for, failures)
     }
-
-    fn last_good(&self, host: &str) -> Option<Vec<IpAddr>> {
-        self.lock().get(host).cloned()
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Addresses> {
-        // A map of finished answers is whole whatever happened to a thread that held it.
-        self.last_good
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
+    lookup.valid_for = lookup.valid_for.clamp(MIN_TTL, MAX_TTL);
+    lookup
 }
 
 #[cfg(test)]
@@ -204,34 +172,32 @@ mod tests {
         assert!(error.to_string().contains("\"no-such-host.invalid\""));
     }
 
-    /// Answers once for every name, and never again.
-    #[derive(Default)]
-    struct Once(Mutex<BTreeSet<String>>);
+    /// Knows `a` only.
+    struct OnlyA;
 
     #[async_trait]
-    impl Resolve for Once {
+    impl Resolve for OnlyA {
         async fn resolve(&self, host: &str) -> Result<Resolved, ResolveError> {
-            if self.0.lock().unwrap().insert(host.to_owned()) {
-                return Ok(Resolved {
+            match host {
+                "a" => Ok(Resolved {
                     addresses: vec![[10, 0, 0, 1].into()],
-                    valid_for: MAX_TTL,
-                });
+                    valid_for: Duration::ZERO,
+                }),
+                _ => Err(ResolveError {
+                    host: host.to_owned(),
+                    detail: "unknown".to_owned(),
+                }),
             }
-            Err(ResolveError {
-                host: host.to_owned(),
-                detail: "gone".to_owned(),
-            })
         }
     }
 
     #[tokio::test]
-    async fn last_good_addresses_are_kept_for_names_in_force_and_not_for_new_ones() {
-        let names = Names::new(Box::new(Once::default()));
-        let hosts = BTreeSet::from(["a".to_owned()]);
-        let none = BTreeSet::new();
-        let first = names.resolve(&hosts, &none).await.unwrap();
-        let second = names.resolve(&none, &hosts).await.unwrap();
-        assert_eq!(first, second);
-        assert_eq!(names.resolve(&hosts, &none).await.unwrap_err().host, "a");
+    async fn what_resolves_is_found_beside_what_does_not() {
+        let hosts = BTreeSet::from(["a".to_owned(), "b".to_owned()]);
+        let lookup = resolve_all(&OnlyA, hosts).await;
+        assert_eq!(lookup.addresses.keys().collect::<Vec<_>>(), ["a"]);
+        assert_eq!(lookup.failures.len(), 1);
+        assert_eq!(lookup.failures[0].host, "b");
+        assert_eq!(lookup.valid_for, MIN_TTL);
     }
 }

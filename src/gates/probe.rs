@@ -99,17 +99,26 @@ pub async fn probe(
         check.timeout.0.max(options.timeout).min(options.longest)
     });
     // `buffered` keeps the order, and never has more than CONCURRENCY sockets open.
-    stream::iter(addresses.iter().copied())
-        .map(|address| async move {
-            let answer = timeout(limit, ask(target, address))
-                .await
-                .unwrap_or(Err(ProbeError::Timeout(limit)));
-            answer.err().map(|error| Unreachable { address, error })
-        })
+    let questions: Vec<_> = addresses
+        .iter()
+        .map(|address| ask_in_time(target, *address, limit))
+        .collect();
+    let answers: Vec<_> = stream::iter(questions)
         .buffered(CONCURRENCY)
-        .filter_map(|unreachable| async move { unreachable })
         .collect()
+        .await;
+    answers.into_iter().flatten().collect()
+}
+
+async fn ask_in_time(
+    target: ProbeTarget<'_>,
+    address: SocketAddr,
+    limit: Duration,
+) -> Option<Unreachable> {
+    let answer = timeout(limit, ask(target, address))
         .await
+        .unwrap_or(Err(ProbeError::Timeout(limit)));
+    answer.err().map(|error| Unreachable { address, error })
 }
 
 async fn ask(target: ProbeTarget<'_>, address: SocketAddr) -> Result<(), ProbeError> {

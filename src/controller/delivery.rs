@@ -1,0 +1,130 @@
+//! Following a revision to the proxies. Whoever wants to know follows; nothing waits for it and nothing is held.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep},
+};
+
+use super::{Accepted, Handle, Verdict};
+use crate::{
+    fleet::{Proof, Requirement},
+    model::{Revision, TypeUrl},
+    snapshot::{self, Digest, Snapshot},
+};
+
+/// A follower spends at most one part in so many of a core: reading a proof costs as much as the fleet is large, and
+/// a large fleet ACKs ten thousand times in a second.
+const SHARE: u32 = 5;
+
+/// A resource that a revision changed, with the content it gave it; None: it removed it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Touched {
+    /// Its type.
+    pub type_url: TypeUrl,
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its new content.
+    pub digest: Option<Digest>,
+}
+
+impl Touched {
+    /// What `new` changed against `old`.
+    pub(super) fn between(old: &Snapshot, new: &Snapshot) -> Vec<Self> {
+        let of = |change: snapshot::Change| Self {
+            digest: digest_of(new, change.type_url, &change.name),
+            type_url: change.type_url,
+            name: change.name,
+        };
+        snapshot::diff(old, new).into_iter().map(of).collect()
+    }
+
+    fn is_so_in(&self, snapshot: &Snapshot) -> bool {
+        digest_of(snapshot, self.type_url, &self.name) == self.digest
+    }
+}
+
+fn digest_of(snapshot: &Snapshot, type_url: TypeUrl, name: &str) -> Option<Digest> {
+    snapshot
+        .resource(type_url, name)
+        .map(|resource| resource.digest)
+}
+
+/// How far a revision has come.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Progress {
+    /// Who has accepted it.
+    pub proof: Proof,
+    /// A later revision changed the same resources again.
+    pub superseded_by: Option<Revision>,
+    /// What the server decided about it.
+    pub verdict: Option<Verdict>,
+}
+
+/// Follows one revision.
+pub struct Follower {
+    handle: Handle,
+    requirement: Requirement,
+    touched: Arc<[Touched]>,
+    changes: watch::Receiver<u64>,
+    superseded_by: Option<Revision>,
+    /// What the last look cost.
+    cost: Duration,
+}
+
+impl Follower {
+    /// Follows what a command made.
+    pub fn new(handle: &Handle, accepted: &Accepted) -> Self {
+        Self::of(
+            handle,
+            accepted.requirement.clone(),
+            accepted.touched.clone(),
+        )
+    }
+
+    pub(super) fn of(handle: &Handle, requirement: Requirement, touched: Arc<[Touched]>) -> Self {
+        Self {
+            handle: handle.clone(),
+            requirement,
+            touched,
+            changes: handle.ledger_changes(),
+            superseded_by: None,
+            cost: Duration::ZERO,
+        }
+    }
+
+    /// How far it is now.
+    pub fn look(&mut self) -> Progress {
+        let began = Instant::now();
+        self.changes.borrow_and_update();
+        if self.superseded_by.is_none()
+            && let Some(head) = self.handle.head()
+            && head.meta.revision > self.requirement.revision
+            && !self.touched.iter().all(|one| one.is_so_in(&head.snapshot))
+        {
+            self.superseded_by = Some(head.meta.revision);
+        }
+        let progress = Progress {
+            proof: self.handle.ledger().proof(&self.requirement),
+            superseded_by: self.superseded_by,
+            verdict: self.handle.verdict(self.requirement.revision),
+        };
+        self.cost = began.elapsed();
+        progress
+    }
+
+    /// Returns after the next change of the ledger, later for a large fleet. False: the server goes down.
+    pub async fn changed(&mut self) -> bool {
+        let pause = self.cost * (SHARE - 1);
+        tokio::select! {
+            changed = self.changes.changed() => {
+                if pause > Duration::from_millis(1) {
+                    sleep(pause).await;
+                }
+                changed.is_ok()
+            }
+            () = self.handle.0.shared.stopped() => false,
+        }
+    }
+}

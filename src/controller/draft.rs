@@ -1,0 +1,268 @@
+//! What a command makes of a fleet's state, before anything is built or stored.
+
+use std::sync::Arc;
+
+use super::{
+    Command, Request, documents,
+    error::{CommandError, not_found},
+    prepare::Prepared,
+    restore,
+};
+use crate::{
+    fleet::{Ledger, Requirement},
+    model::{Name, Revision, TypeUrl},
+    release::{
+        self, Context, Event, FleetState, Moved, Notice, Reason, Refusal, ServiceState, Step,
+        StepKind,
+    },
+    store::{CommitKind, Head},
+};
+
+/// What a draft stands on.
+pub(super) struct Ground<'a> {
+    pub fleet: &'a Name,
+    /// None: nothing was ever declared.
+    pub head: Option<&'a Head>,
+    pub context: Context,
+    pub prepared: &'a Prepared,
+    pub ledger: &'a Ledger,
+}
+
+/// A fleet's state as it would be.
+#[derive(Default)]
+pub(super) struct Draft {
+    pub state: FleetState,
+    pub changed: bool,
+    /// Sentences for the history.
+    pub done: Vec<String>,
+    /// Sentences on what was so already.
+    pub already: Vec<String>,
+    /// Services that are touched.
+    pub services: Vec<Name>,
+    pub moved: Option<(Name, Moved)>,
+    pub notices: Vec<Notice>,
+    pub waived: Vec<String>,
+    /// For what is so already: the revision in which it came to be.
+    pub settled_in: Option<Revision>,
+    pub kind: Option<CommitKind>,
+    /// How the snapshot comes about.
+    pub making: Making,
+}
+
+/// How the snapshot of a draft comes about.
+#[derive(Default)]
+pub(super) enum Making {
+    /// From the snapshot before and what differs.
+    #[default]
+    Incremental,
+    /// As `Incremental`, and it may differ in route configurations only, unless `waivable` and waived.
+    RoutesOnly {
+        /// `--force` was given.
+        waived: bool,
+    },
+    /// All anew.
+    Rebuild,
+    /// The stored resources of an earlier revision.
+    Restore {
+        /// That revision.
+        then: Arc<Head>,
+        /// Its endpoints too.
+        exact: bool,
+    },
+}
+
+impl Draft {
+    /// What was done, or what is so already, in a sentence or a few.
+    pub fn what(&self) -> String {
+        let sentences = if self.changed {
+            &self.done
+        } else {
+            &self.already
+        };
+        let mut what = sentences[..sentences.len().min(SENTENCES)].join("; ");
+        if sentences.len() > SENTENCES {
+            what.push_str(&format!("; and {} more", sentences.len() - SENTENCES));
+        }
+        what
+    }
+
+    /// Enters what a step of the state machine says.
+    pub fn take(&mut self, service: &Name, step: Step) {
+        self.notices.extend(step.notices);
+        self.waived
+            .extend(step.waived.iter().map(|reason| reason.name().to_owned()));
+        if let Some(moved) = step.moved {
+            self.moved = Some((service.clone(), moved));
+        }
+        self.settled_in = self.settled_in.max(step.settled_in);
+        if !step.changed {
+            self.already.push(step.what);
+            return;
+        }
+        self.done.push(step.what);
+        self.changed = true;
+        self.services.push(service.clone());
+        let kind = match step.kind {
+            StepKind::Change => CommitKind::Change,
+            StepKind::Switch => CommitKind::Switch,
+            StepKind::Endpoints => CommitKind::Endpoints,
+        };
+        // A revision that does several things is a change: retention must not thin it.
+        self.kind = Some(match self.kind {
+            None => kind,
+            Some(same) if same == kind => kind,
+            Some(_) => CommitKind::Change,
+        });
+        self.state
+            .services
+            .insert(service.clone(), Arc::new(step.state));
+    }
+}
+
+/// So many sentences stand in a record; the rest is counted.
+const SENTENCES: usize = 20;
+
+/// Works out what the request makes of the fleet.
+pub(super) fn draft(request: &Request, ground: &Ground<'_>) -> Result<Draft, CommandError> {
+    let mut draft = Draft {
+        state: ground
+            .head
+            .map(|head| FleetState::clone(&head.state))
+            .unwrap_or_default(),
+        waived: ground.prepared.waived.clone(),
+        ..Draft::default()
+    };
+    match &request.command {
+        Command::Apply {
+            documents,
+            replace_standby,
+            force,
+            ..
+        } => documents::apply(&mut draft, ground, documents, *replace_standby, *force)?,
+        Command::Delete { kind, name, .. } => documents::delete(&mut draft, *kind, name)?,
+        Command::Deploy {
+            service,
+            version,
+            endpoints,
+            replace_standby,
+        } => {
+            let event = Event::Deploy {
+                version: version.clone(),
+                endpoints: endpoints.clone(),
+                replace_standby: *replace_standby,
+            };
+            one(&mut draft, ground, service, &event)?;
+        }
+        Command::Scale {
+            service,
+            colour,
+            endpoints,
+            replace_standby,
+            force,
+        } => {
+            let event = Event::Scale {
+                colour: *colour,
+                endpoints: endpoints.clone(),
+                replace_standby: *replace_standby,
+                force: *force,
+            };
+            one(&mut draft, ground, service, &event)?;
+        }
+        Command::Switch { service, to } => {
+            let force = request.waivers.force;
+            one(
+                &mut draft,
+                ground,
+                service,
+                &Event::Switch { to: *to, force },
+            )?;
+            draft.making = Making::RoutesOnly { waived: force };
+        }
+        Command::Rollback { service } => {
+            one(&mut draft, ground, service, &Event::Rollback)?;
+            draft.making = Making::RoutesOnly { waived: false };
+        }
+        Command::Retire { service, force } => {
+            let state = find(&draft.state, service)?;
+            not_routed(&mut draft, ground, &state, *force)?;
+            one(&mut draft, ground, service, &Event::Retire)?;
+        }
+        Command::Resolved { .. } => {
+            for name in draft.state.services.keys().cloned().collect::<Vec<_>>() {
+                one(&mut draft, ground, &name, &Event::Resolved)?;
+            }
+        }
+        Command::RollbackFleet { to, exact, yes } => {
+            restore::fleet(&mut draft, ground, *to, *exact, *yes)?;
+        }
+        Command::Revert { revision } => restore::take_back(&mut draft, ground, *revision)?,
+        Command::Rebuild => {
+            if ground.head.is_none() {
+                return Err(not_found("fleet", ground.fleet.as_str()).into());
+            }
+            draft.changed = true;
+            draft.done.push("rebuild all resources".to_owned());
+            draft.making = Making::Rebuild;
+        }
+    }
+    Ok(draft)
+}
+
+/// The state of a service.
+pub(super) fn find(state: &FleetState, service: &Name) -> Result<Arc<ServiceState>, Refusal> {
+    state
+        .services
+        .get(service)
+        .cloned()
+        .ok_or_else(|| not_found("service", service.as_str()))
+}
+
+/// One event on one service.
+pub(super) fn one(
+    draft: &mut Draft,
+    ground: &Ground<'_>,
+    service: &Name,
+    event: &Event,
+) -> Result<(), CommandError> {
+    let state = find(&draft.state, service)?;
+    let step = release::step(&state, event, &ground.context)?;
+    draft.take(service, step);
+    Ok(())
+}
+
+/// A standby is retired once no proxy of the roster routes to it: all have accepted the switch away from it.
+fn not_routed(
+    draft: &mut Draft,
+    ground: &Ground<'_>,
+    state: &ServiceState,
+    force: bool,
+) -> Result<(), Refusal> {
+    let Some(release) = &state.release else {
+        return Ok(());
+    };
+    let proof = ground.ledger.proof(&Requirement {
+        revision: release.switched_in,
+        types: vec![TypeUrl::RouteConfiguration],
+    });
+    if proof.is_complete() {
+        return Ok(());
+    }
+    if force {
+        draft.waived.push(Reason::StillRouted.name().to_owned());
+        return Ok(());
+    }
+    Err(Refusal::new(
+        Reason::StillRouted,
+        format!(
+            "{} of {} proxies have not accepted revision {}, which took the traffic from the standby: {}",
+            proof.total - proof.acked,
+            proof.total,
+            release.switched_in,
+            super::prepare::names_of(&proof)
+        ),
+        format!(
+            "wait for them (`bluegreen fleet {}`), forget those that are gone, or use --force",
+            ground.fleet
+        ),
+    ))
+}

@@ -1,0 +1,127 @@
+//! From a request to its turn and back.
+
+use tokio::sync::oneshot;
+
+use super::{
+    Accepted, Command, CommandError, Handle, Request,
+    prepare::{Tell, prepare},
+    turn::Turn,
+};
+use crate::release::{Reason, Refusal};
+
+/// What was checked before the turn may have changed by then; after so many times it is somebody's loop.
+const ATTEMPTS: usize = 3;
+
+impl Handle {
+    /// Carries a command out; returns when it is durable. `tell` hears of what can't wait until then.
+    ///
+    /// # Errors
+    /// Nothing was changed, but for a commit whose outcome is unknown.
+    pub async fn execute(
+        &self,
+        request: Request,
+        tell: Tell<'_>,
+    ) -> Result<Accepted, CommandError> {
+        // A repeated command must not be refused by checks that its first run has passed.
+        if let Some(accepted) = self.repeated(&request).await? {
+            return Ok(accepted);
+        }
+        for _ in 0..ATTEMPTS {
+            let prepared = prepare(self, &request, tell).await?;
+            let unresolved: Vec<String> = prepared
+                .unresolved
+                .iter()
+                .map(|one| one.detail.clone())
+                .collect();
+            let (reply, answer) = oneshot::channel();
+            let turn = Turn {
+                request: request.clone(),
+                prepared,
+                reply,
+            };
+            let queue = if request.command.is_urgent() {
+                &self.0.urgent
+            } else {
+                &self.0.ordinary
+            };
+            queue.send(turn).await.map_err(|_| CommandError::Stopping)?;
+            match answer.await.map_err(|_| CommandError::Stopping)? {
+                Err(CommandError::Stale { .. }) => {}
+                Err(CommandError::Refused(refusal)) => {
+                    return Err(explained(refusal, &unresolved).into());
+                }
+                other => return other,
+            }
+        }
+        Err(Refusal::new(
+            Reason::FleetMovedOn,
+            format!(
+                "the target of the switch changed again and again while it was checked, {ATTEMPTS} times"
+            ),
+            "look at who changes it (`bluegreen history`), then try again",
+        )
+        .into())
+    }
+
+    async fn repeated(&self, request: &Request) -> Result<Option<Accepted>, CommandError> {
+        let id = &request.operation_id;
+        if id.is_empty() || request.dry_run {
+            return Ok(None);
+        }
+        match self.0.shared.store.operation(self.name(), id).await? {
+            // One that is another command is refused in the turn.
+            Some(meta) if meta.command == request.command.name() => {
+                super::record::recall(self, meta).await.map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+}
+
+/// A name that does not resolve is refused by the state machine, which does not know why it does not.
+fn explained(mut refusal: Refusal, unresolved: &[String]) -> Refusal {
+    if refusal.reason == Reason::EndpointUnresolved && !unresolved.is_empty() {
+        refusal.message = format!("{} ({})", refusal.message, unresolved.join("; "));
+    }
+    refusal
+}
+
+impl Command {
+    /// As it is kept in the history.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Apply { .. } => "apply",
+            Self::Delete { .. } => "delete",
+            Self::Deploy { .. } => "deploy",
+            Self::Scale { .. } => "scale",
+            Self::Switch { .. } => "switch",
+            Self::Rollback { .. } => "rollback",
+            Self::RollbackFleet { .. } => "rollback-fleet",
+            Self::Retire { .. } => "retire",
+            Self::Rebuild => "rebuild",
+            Self::Resolved { .. } => "endpoints",
+            Self::Revert { .. } => "revert",
+        }
+    }
+
+    /// It goes back to what worked: it waits for no other command, and may use the disk space kept for it.
+    pub(super) fn is_urgent(&self) -> bool {
+        matches!(
+            self,
+            Self::Rollback { .. } | Self::RollbackFleet { .. } | Self::Revert { .. }
+        )
+    }
+
+    /// Rejections of its revision are acted on. What goes back is never taken back itself.
+    pub(super) fn is_watched(&self) -> bool {
+        !self.is_urgent() && !matches!(self, Self::Resolved { .. })
+    }
+
+    /// Reference checks don't stop it. What goes back to an earlier state is as good as that was.
+    pub(super) fn insists(&self) -> bool {
+        match self {
+            Self::Apply { no_verify, .. } | Self::Delete { no_verify, .. } => *no_verify,
+            _ => self.is_urgent(),
+        }
+    }
+}

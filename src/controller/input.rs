@@ -1,0 +1,45 @@
+//! From a fleet's state to what its snapshot is built from.
+
+use std::sync::Arc;
+
+use crate::{
+    model::Colour,
+    release::{FleetState, ServiceState},
+    snapshot::{Input, ServiceInput},
+};
+
+/// The builder's input for `state`. Entries that `known` (a state and its input) has already are shared with it, so
+/// that the builder sees at once what did not change.
+pub(super) fn input(state: &FleetState, known: Option<(&FleetState, &Input)>) -> Input {
+    let services = state.services.iter().map(|(name, service)| {
+        let kept = known.and_then(|(old, input)| {
+            let same = old
+                .services
+                .get(name)
+                .is_some_and(|old| Arc::ptr_eq(old, service));
+            input.services.get(name).filter(|_| same).cloned()
+        });
+        (name.clone(), kept.unwrap_or_else(|| of_service(service)))
+    });
+    let resources = state
+        .resources
+        .iter()
+        .map(|(name, resources)| (name.clone(), resources.set.clone()));
+    Input {
+        services: services.collect(),
+        resources: resources.collect(),
+    }
+}
+
+fn of_service(service: &ServiceState) -> Arc<ServiceInput> {
+    let addresses = |colour| {
+        let deployment = service.environment(colour).deployment.as_ref();
+        deployment.map_or_else(Vec::new, |deployment| deployment.addresses.clone())
+    };
+    Arc::new(ServiceInput {
+        spec: service.spec.clone(),
+        blue: addresses(Colour::Blue),
+        green: addresses(Colour::Green),
+        split: service.split(),
+    })
+}

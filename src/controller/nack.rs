@@ -1,0 +1,166 @@
+//! What happens when proxies reject a revision: the server itself follows each one, whoever asked for it, and takes
+//! it back or reports it.
+
+use std::sync::Arc;
+
+use super::{
+    Command, CommandError, Ended, Handle, NackPolicy, OnNack, Request, Verdict, Waivers,
+    delivery::{Follower, Touched},
+    record::WatchRecord,
+};
+use crate::{
+    fleet::{NotAckedState, Proof, Requirement},
+    model::{Name, Revision},
+    store::{CommitKind, Head, RevisionMeta},
+};
+
+/// So many revisions of a fleet are followed at a time: those before have been overtaken.
+const FOLLOWED: u64 = 16;
+
+/// So many rejections are quoted in a record; the rest is counted.
+const QUOTED: usize = 3;
+
+/// How a note begins that ends the watch of a revision; a restart does not begin it again.
+const ACCEPTED: &str = "accepted by all";
+const REJECTED: &str = "rejected by";
+
+/// Follows a revision that was just committed.
+pub(super) fn watch(handle: &Handle, head: &Head, touched: Arc<[Touched]>) {
+    if head.meta.kind == CommitKind::Endpoints {
+        return;
+    }
+    let requirement = Requirement {
+        revision: head.meta.revision,
+        types: head.snapshot.changed_types().collect(),
+    };
+    let follower = Follower::of(handle, requirement, touched);
+    let task = follow(handle.clone(), head.meta.clone(), follower);
+    handle.0.shared.spawn(task);
+}
+
+/// After a start: follows the head again, if its watch had not come to an end.
+pub(super) fn resume(handle: &Handle, head: &Head) {
+    let ended = |note: &String| note.starts_with(ACCEPTED) || note.starts_with(REJECTED);
+    if !head.meta.notes.iter().any(ended) {
+        watch(handle, head, Arc::default());
+    }
+}
+
+async fn follow(handle: Handle, meta: RevisionMeta, mut follower: Follower) {
+    let policy = WatchRecord::of(&meta).policy;
+    loop {
+        let progress = follower.look();
+        if let Some(policy) = policy
+            && progress.proof.nacked > policy.max_nack
+        {
+            return rejected(&handle, &meta, policy, &progress.proof).await;
+        }
+        if progress.proof.is_complete() && progress.proof.total > 0 {
+            let last = progress
+                .proof
+                .last_ack
+                .map(|at| format!(", the last at {at:.3}"))
+                .unwrap_or_default();
+            let note = format!("{ACCEPTED} {} proxies{last}", progress.proof.total);
+            annotate(&handle, meta.revision, note).await;
+            handle.decide(meta.revision, Verdict::Delivered);
+            return;
+        }
+        let newest = handle.head().map_or(0, |head| head.meta.revision.0);
+        if newest > meta.revision.0 + FOLLOWED || !follower.changed().await {
+            return;
+        }
+    }
+}
+
+async fn rejected(handle: &Handle, meta: &RevisionMeta, policy: NackPolicy, proof: &Proof) {
+    let (fleet, revision) = (handle.name(), meta.revision);
+    let who = quote(proof);
+    let verdict = match policy.on_nack {
+        OnNack::Halt => Verdict::Left("the policy is halt".to_owned()),
+        OnNack::Revert => match revert(handle, revision, &who).await {
+            Ok(by) => Verdict::Reverted(by),
+            Err(CommandError::Stopping) => return,
+            Err(error) => Verdict::Left(error.to_string()),
+        },
+    };
+    let note = match &verdict {
+        Verdict::Reverted(by) => {
+            tracing::warn!(%fleet, %revision, reverted_by = %by, "revision was rejected and taken back: {who}");
+            format!("{REJECTED} {who}; taken back by revision {by}")
+        }
+        Verdict::Left(why) => {
+            tracing::error!(%fleet, %revision, "revision was rejected and is left in place, {why}: {who}");
+            format!("{REJECTED} {who}; left in place: {why}")
+        }
+        Verdict::Delivered => return,
+    };
+    annotate(handle, revision, note).await;
+    handle.decide(revision, verdict);
+}
+
+/// Takes a revision back. Done again after a crash, it finds what it did.
+async fn revert(handle: &Handle, revision: Revision, who: &str) -> Result<Revision, CommandError> {
+    let request = Request {
+        command: Command::Revert { revision },
+        operation_id: revert_id(handle.name(), revision),
+        message: format!("revision {revision} was rejected by {who}"),
+        ..by_server(handle)
+    };
+    let accepted = handle.execute(request, &|_| {}).await?;
+    debug_assert!(accepted.ended != Ended::Planned);
+    Ok(accepted.revision)
+}
+
+/// The operation id of the revert of a revision: at most one is ever made.
+pub(super) fn revert_id(fleet: &Name, revision: Revision) -> String {
+    format!("revert-{fleet}-{revision}")
+}
+
+/// A command that the server gives itself.
+pub(super) fn by_server(handle: &Handle) -> Request {
+    Request {
+        command: Command::Rebuild,
+        operation_id: String::new(),
+        actor: "bluegreen".to_owned(),
+        actor_verified: true,
+        message: String::new(),
+        dry_run: false,
+        if_revision: None,
+        arrived_at: (handle.0.shared.clock)(),
+        policy: NackPolicy::default(),
+        waivers: Waivers::default(),
+    }
+}
+
+/// Who rejected what, in the proxies' own words.
+fn quote(proof: &Proof) -> String {
+    let mut quotes: Vec<String> = proof
+        .not_acked
+        .iter()
+        .filter_map(|one| match &one.state {
+            NotAckedState::Nacked {
+                type_url,
+                resources,
+                message,
+            } => Some(match resources.as_slice() {
+                [] => format!("{} ({type_url}: {message})", one.proxy),
+                names => format!("{} ({type_url} {}: {message})", one.proxy, names.join(", ")),
+            }),
+            NotAckedState::Pending | NotAckedState::Disconnected(_) => None,
+        })
+        .take(QUOTED)
+        .collect();
+    let rest = (proof.nacked as usize).saturating_sub(quotes.len());
+    if rest > 0 {
+        quotes.push(format!("{rest} more"));
+    }
+    quotes.join(", ")
+}
+
+async fn annotate(handle: &Handle, revision: Revision, note: String) {
+    let store = &handle.0.shared.store;
+    if let Err(error) = store.annotate(handle.name(), revision, note).await {
+        tracing::warn!(fleet = %handle.name(), %revision, %error, "a note of the history was not kept");
+    }
+}

@@ -1,0 +1,212 @@
+//! The preconditions of a switch that need the world: the fleet has the target's endpoints, and they answer.
+//!
+//! A rollback has none of these: it goes to what worked before, whatever state the fleet is in.
+
+use std::sync::Arc;
+
+use tokio::time::{Instant, timeout_at};
+
+use super::{
+    CommandError, Handle, Request, Waivers,
+    draft::find,
+    prepare::{Prepared, Target, Tell, names_of},
+};
+use crate::{
+    fleet::{Ledger, NotAckedState, Proof, Requirement},
+    gates::{ProbeTarget, Unreachable, probe},
+    model::{Colour, Name, TypeUrl},
+    release::{self, Context, Event, FleetState, Notice, Reason, Refusal, ServiceState},
+};
+
+/// So many endpoints are named in a message; the rest is counted.
+const NAMED: usize = 5;
+
+/// Checks what a switch needs from outside; waits, bounded, for a fleet that is about to have it.
+pub(super) async fn check(
+    handle: &Handle,
+    request: &Request,
+    service: &Name,
+    to: Option<Colour>,
+    prepared: &mut Prepared,
+    tell: Tell<'_>,
+) -> Result<(), CommandError> {
+    let Some(head) = handle.head() else {
+        return Ok(());
+    };
+    let state = find(&head.state, service)?;
+    let waivers = request.waivers;
+    let context = Context {
+        revision: head.meta.revision.next(),
+        now: request.arrived_at,
+        ..Context::default()
+    };
+    // What the state machine refuses is refused before anybody waits for anything.
+    let event = Event::Switch {
+        to,
+        force: waivers.force,
+    };
+    let step = release::step(&state, &event, &context)?;
+    if !step.changed {
+        return Ok(());
+    }
+    let Some(target) = target(&step.state) else {
+        return Ok(());
+    };
+    if !waivers.force {
+        wait_for_fleet(handle, &target, waivers, tell).await;
+    }
+    if let Some(waived) = lagging(handle.name(), handle.ledger(), &target, waivers)? {
+        prepared.waived.push(waived);
+    }
+    if waivers.force || waivers.skip_probe {
+        let name = Reason::EndpointUnreachable.name();
+        prepared.waived.push(name.to_owned());
+    } else {
+        let asked = ProbeTarget {
+            protocol: state.spec.cluster.protocol,
+            health_check: state.spec.cluster.health_check.as_ref(),
+        };
+        let silent = probe(asked, &target.addresses, handle.0.shared.probe).await;
+        if !silent.is_empty() {
+            return Err(unreachable(service, &target, &silent).into());
+        }
+    }
+    prepared.target = Some(target);
+    Ok(())
+}
+
+/// What the live environment of a state is, as the target of a switch.
+pub(super) fn target(state: &ServiceState) -> Option<Target> {
+    let colour = state.live;
+    let deployment = state.environment(colour).deployment.as_ref()?;
+    Some(Target {
+        colour,
+        deployment: deployment.number,
+        addresses: deployment.addresses.clone(),
+        introduced: deployment.introduced,
+    })
+}
+
+/// What a switch would go to must be what was checked.
+pub(super) fn still_so(
+    prepared: &Prepared,
+    before: &FleetState,
+    after: &FleetState,
+    service: &Name,
+) -> bool {
+    let live = |state: &FleetState| state.services.get(service).map(Arc::clone);
+    match (live(before), live(after)) {
+        (Some(old), Some(new)) if old.live != new.live => target(&new) == prepared.target,
+        // The switch changes nothing, so nothing had to be checked.
+        _ => true,
+    }
+}
+
+/// Refuses if more of the roster lag behind the target's endpoints than is allowed. `Some`: it was waived.
+pub(super) fn lagging(
+    fleet: &Name,
+    ledger: &Ledger,
+    target: &Target,
+    waivers: Waivers,
+) -> Result<Option<String>, Refusal> {
+    let proof = ledger.proof(&requirement(target));
+    if proof.is_complete() {
+        return Ok(None);
+    }
+    let behind = proof.total - proof.acked;
+    if waivers.force || behind <= waivers.allow_lagging {
+        return Ok(Some(Reason::FleetLagging.name().to_owned()));
+    }
+    Err(Refusal::new(
+        Reason::FleetLagging,
+        format!(
+            "{behind} of {} proxies have not accepted revision {}, in which the endpoints of {} came: {}",
+            proof.total,
+            target.introduced,
+            target.colour,
+            names_of(&proof)
+        ),
+        format!(
+            "see `bluegreen fleet {fleet}`, then wait, forget proxies that are gone, or use --allow-lagging {behind}"
+        ),
+    ))
+}
+
+fn requirement(target: &Target) -> Requirement {
+    Requirement {
+        revision: target.introduced,
+        types: vec![TypeUrl::Cluster, TypeUrl::ClusterLoadAssignment],
+    }
+}
+
+/// Waits for proxies that are about to catch up: after a start for those that were known to come back, else for
+/// connected ones that have not answered yet.
+async fn wait_for_fleet(handle: &Handle, target: &Target, waivers: Waivers, tell: Tell<'_>) {
+    let shared = &handle.0.shared;
+    let settled = shared.started + shared.settle;
+    let patience = Instant::now() + shared.lag_patience;
+    let mut changes = handle.ledger_changes();
+    let mut told = false;
+    loop {
+        changes.borrow_and_update();
+        let proof = handle.ledger().proof(&requirement(target));
+        if proof.total - proof.acked <= waivers.allow_lagging {
+            return;
+        }
+        let until = if Instant::now() < settled {
+            settled.max(patience)
+        } else if may_catch_up(&proof) {
+            patience
+        } else {
+            return;
+        };
+        if !told {
+            told = true;
+            tell(Notice {
+                kind: "waiting-for-roster",
+                text: format!(
+                    "waiting for {} of {} proxies to accept the endpoints of {}: {}",
+                    proof.total - proof.acked,
+                    proof.total,
+                    target.colour,
+                    names_of(&proof)
+                ),
+            });
+        }
+        if timeout_at(until, changes.changed()).await.is_err() {
+            return;
+        }
+    }
+}
+
+fn may_catch_up(proof: &Proof) -> bool {
+    proof
+        .not_acked
+        .iter()
+        .any(|one| one.state == NotAckedState::Pending)
+}
+
+fn unreachable(service: &Name, target: &Target, silent: &[Unreachable]) -> Refusal {
+    let named: Vec<String> = silent
+        .iter()
+        .take(NAMED)
+        .map(|one| format!("{} ({})", one.address, one.error))
+        .collect();
+    let rest = silent.len().saturating_sub(NAMED);
+    let more = if rest > 0 {
+        format!(" and {rest} more")
+    } else {
+        String::new()
+    };
+    Refusal::new(
+        Reason::EndpointUnreachable,
+        format!(
+            "{} of {} endpoints of {service} {} do not answer: {}{more}",
+            silent.len(),
+            target.addresses.len(),
+            target.colour,
+            named.join(", ")
+        ),
+        "start them, take them out with `bluegreen scale`, or use --skip-probe".to_owned(),
+    )
+}

@@ -1,0 +1,139 @@
+//! What a command needs from outside its fleet, found before its turn: addresses, old revisions, checks of a switch.
+//!
+//! All of it may take seconds; a turn must not. What was checked is compared with the state inside the turn.
+
+use std::{collections::BTreeSet, net::SocketAddr, sync::Arc};
+
+use super::{
+    Addresses, Command, CommandError, Documents, Handle, Request, ResolveError, error::not_found,
+    preconditions, resolve::resolve_all,
+};
+use crate::{
+    fleet::Proof,
+    model::{Colour, Endpoint, Name, Revision},
+    release::Notice,
+    store::Head,
+};
+
+/// So many proxies are named in a message; the rest is counted.
+const NAMED: usize = 5;
+
+/// What was found.
+#[derive(Default)]
+pub(super) struct Prepared {
+    /// Of the host names that resolve.
+    pub addresses: Addresses,
+    /// The others.
+    pub unresolved: Vec<ResolveError>,
+    /// The revision that the command names, and the one before it where that matters.
+    pub then: Option<Arc<Head>>,
+    pub before_then: Option<Arc<Head>>,
+    /// What the checks of a switch were about.
+    pub target: Option<Target>,
+    /// Preconditions that were waived and would not, or may not, have held.
+    pub waived: Vec<String>,
+}
+
+/// The deployment that a switch was checked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Target {
+    pub colour: Colour,
+    pub deployment: u64,
+    pub addresses: Vec<SocketAddr>,
+    /// The revision in which its addresses came.
+    pub introduced: Revision,
+}
+
+/// Where notices go that can't wait for the end of the turn.
+pub type Tell<'a> = &'a (dyn Fn(Notice) + Send + Sync);
+
+/// Finds what the request needs.
+pub(super) async fn prepare(
+    handle: &Handle,
+    request: &Request,
+    tell: Tell<'_>,
+) -> Result<Prepared, CommandError> {
+    let mut prepared = Prepared::default();
+    match &request.command {
+        Command::Apply { documents, .. } => {
+            resolve(handle, &mut prepared, declared_hosts(documents)).await;
+        }
+        Command::Deploy { endpoints, .. } | Command::Scale { endpoints, .. } => {
+            resolve(handle, &mut prepared, hosts(endpoints)).await;
+        }
+        Command::Resolved { addresses } => prepared.addresses.clone_from(addresses),
+        Command::RollbackFleet { to, .. } => {
+            prepared.then = Some(stored(handle, *to).await?);
+        }
+        Command::Revert { revision } => {
+            prepared.then = Some(stored(handle, *revision).await?);
+            if revision.0 > 1 {
+                prepared.before_then = Some(stored(handle, Revision(revision.0 - 1)).await?);
+            }
+        }
+        Command::Switch { service, to } => {
+            preconditions::check(handle, request, service, *to, &mut prepared, tell).await?;
+        }
+        Command::Delete { .. }
+        | Command::Rollback { .. }
+        | Command::Retire { .. }
+        | Command::Rebuild => {}
+    }
+    Ok(prepared)
+}
+
+fn declared_hosts(documents: &Documents) -> BTreeSet<String> {
+    let mut all = BTreeSet::new();
+    for document in &documents.services {
+        for colour in Colour::BOTH {
+            if let Some(environment) = document.spec.environments.get(colour) {
+                all.extend(hosts(&environment.endpoints));
+            }
+        }
+    }
+    all
+}
+
+fn hosts(endpoints: &[Endpoint]) -> BTreeSet<String> {
+    endpoints
+        .iter()
+        .filter(|endpoint| endpoint.ip().is_none())
+        .map(|endpoint| endpoint.host.clone())
+        .collect()
+}
+
+async fn resolve(handle: &Handle, prepared: &mut Prepared, hosts: BTreeSet<String>) {
+    if !hosts.is_empty() {
+        let lookup = resolve_all(&*handle.0.shared.resolver, hosts).await;
+        prepared.addresses = lookup.addresses;
+        prepared.unresolved = lookup.failures;
+    }
+}
+
+async fn stored(handle: &Handle, revision: Revision) -> Result<Arc<Head>, CommandError> {
+    let fleet: &Name = handle.name();
+    let found = handle.0.shared.store.revision(fleet, revision).await?;
+    found.map(Arc::new).ok_or_else(|| {
+        let mut refusal = not_found("revision", &revision.to_string());
+        refusal.message =
+            format!("fleet {fleet} has no revision {revision}, or no longer keeps it");
+        refusal.remedy = format!("see `bluegreen history {fleet}` for those that are kept");
+        refusal.into()
+    })
+}
+
+/// The proxies that have not accepted, by name, the first few.
+pub(super) fn names_of(proof: &Proof) -> String {
+    let mut names: Vec<&str> = proof
+        .not_acked
+        .iter()
+        .take(NAMED)
+        .map(|one| &*one.proxy)
+        .collect();
+    let rest = proof.not_acked.len().saturating_sub(NAMED);
+    let more = format!("and {rest} more");
+    if rest > 0 {
+        names.push(&more);
+    }
+    names.join(", ")
+}

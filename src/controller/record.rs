@@ -1,0 +1,122 @@
+//! What the controller keeps with a revision, and how a repeated command finds its first run again.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{
+    Accepted, CommandError, Ended, Handle, NackPolicy, delivery::Touched, turn::ms_between,
+};
+use crate::{
+    fleet::Requirement,
+    model::{Colour, Name, Revision},
+    release::Moved,
+    store::{CommitKind, RevisionMeta},
+};
+
+/// What is kept in `RevisionMeta::watch`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct WatchRecord {
+    /// What happens on rejections; None: nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<NackPolicy>,
+    /// The traffic that moved, for a repeat of the command.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub moved: Option<MovedRecord>,
+}
+
+/// [`Moved`], as it is kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct MovedRecord {
+    service: Name,
+    from: Colour,
+    to: Colour,
+    from_version: String,
+    to_version: String,
+}
+
+impl From<(Name, Moved)> for MovedRecord {
+    fn from((service, moved): (Name, Moved)) -> Self {
+        Self {
+            service,
+            from: moved.from,
+            to: moved.to,
+            from_version: moved.from_version,
+            to_version: moved.to_version,
+        }
+    }
+}
+
+impl From<MovedRecord> for (Name, Moved) {
+    fn from(record: MovedRecord) -> Self {
+        let moved = Moved {
+            from: record.from,
+            to: record.to,
+            from_version: record.from_version,
+            to_version: record.to_version,
+        };
+        (record.service, moved)
+    }
+}
+
+impl WatchRecord {
+    /// As it is stored.
+    pub fn to_value(&self) -> Value {
+        // Text, numbers and nothing else: it always has a JSON form.
+        serde_json::to_value(self).unwrap_or_default()
+    }
+
+    /// As it was stored; of a revision without one, or of a later format, nothing is watched.
+    pub fn of(meta: &RevisionMeta) -> Self {
+        serde_json::from_value(meta.watch.clone()).unwrap_or_default()
+    }
+}
+
+/// The answer to a command that was carried out before: the same revision, the same proof.
+pub(super) async fn recall(handle: &Handle, meta: RevisionMeta) -> Result<Accepted, CommandError> {
+    let stored = handle
+        .0
+        .shared
+        .store
+        .revision(handle.name(), meta.revision)
+        .await?;
+    let types = match &stored {
+        Some(stored) => stored.snapshot.changed_types().collect(),
+        // Thinned out, but its record is kept: a switch changed routes, of anything else it is not known.
+        None if meta.kind == CommitKind::Switch => vec![crate::model::TypeUrl::RouteConfiguration],
+        None => crate::model::TypeUrl::ALL.to_vec(),
+    };
+    let touched = match &stored {
+        Some(stored) if meta.revision.0 > 1 => {
+            let before = Revision(meta.revision.0 - 1);
+            let before = handle
+                .0
+                .shared
+                .store
+                .revision(handle.name(), before)
+                .await?;
+            before.map_or_else(Vec::new, |before| {
+                Touched::between(&before.snapshot, &stored.snapshot)
+            })
+        }
+        _ => Vec::new(),
+    }
+    .into();
+    Ok(Accepted {
+        ended: Ended::Repeated,
+        fleet: handle.name().clone(),
+        revision: meta.revision,
+        what: meta.what.clone(),
+        plan: None,
+        touched,
+        requirement: Requirement {
+            revision: meta.revision,
+            types,
+        },
+        moved: WatchRecord::of(&meta).moved.map(Into::into),
+        notices: Vec::new(),
+        durable_ms: ms_between(meta.arrived_at, meta.at),
+        meta: Some(meta),
+    })
+}

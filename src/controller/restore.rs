@@ -1,0 +1,182 @@
+//! Going back: a whole fleet to one of its revisions, or one revision that proxies rejected.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::{
+    CommandError,
+    draft::{Draft, Ground, Making, one},
+    record::WatchRecord,
+};
+use crate::{
+    model::{Name, Revision, TypeUrl},
+    release::{self, Event, FleetState, Reason, Refusal},
+    snapshot::Snapshot,
+    store::{CommitKind, Head},
+};
+
+/// Declarations, roles and resources of revision `to`.
+pub(super) fn fleet(
+    draft: &mut Draft,
+    ground: &Ground<'_>,
+    to: Revision,
+    exact: bool,
+    yes: bool,
+) -> Result<(), CommandError> {
+    let then = prepared(ground.prepared.then.as_ref(), ground)?;
+    let restored = release::restore(&draft.state, &then.state, exact, &ground.context);
+    if !restored.vanishing.is_empty() && !yes {
+        let names: Vec<&str> = restored.vanishing.iter().map(Name::as_str).collect();
+        return Err(Refusal::new(
+            Reason::ServicesWouldVanish,
+            format!(
+                "services that did not exist at revision {to} would vanish: {}",
+                names.join(", ")
+            ),
+            "say --yes if they may",
+        )
+        .into());
+    }
+    draft.services = touched(&draft.state.services, &restored.state.services);
+    draft.state = restored.state;
+    draft.notices.extend(restored.notices);
+    draft.done.push(format!("restore revision {to}"));
+    // Also where the state is the same: the resources may have been built by another version since.
+    draft.changed = true;
+    draft.making = Making::Restore {
+        then: then.clone(),
+        exact,
+    };
+    Ok(())
+}
+
+/// The resources of `then`, byte for byte; endpoints are those of `built`, where it has that load assignment, unless
+/// `exact`.
+pub(super) fn snapshot(old: &Snapshot, built: &Snapshot, then: &Head, exact: bool) -> Snapshot {
+    let sets = then.snapshot.types().map(|set| {
+        let mut resources = set.resources.clone();
+        if set.type_url == TypeUrl::ClusterLoadAssignment && !exact {
+            for (name, resource) in &mut resources {
+                if let Some(today) = built.resource(set.type_url, name) {
+                    *resource = today.clone();
+                }
+            }
+        }
+        (set.type_url, resources)
+    });
+    old.successor(old.revision.next(), sets)
+}
+
+/// Takes one revision back: what it changed becomes what it was before, unless it has been changed again since.
+pub(super) fn take_back(
+    draft: &mut Draft,
+    ground: &Ground<'_>,
+    revision: Revision,
+) -> Result<(), CommandError> {
+    let bad = prepared(ground.prepared.then.as_ref(), ground)?;
+    // The fleet's first revision has nothing before it: taking it back would leave proxies empty.
+    let Some(before) = &ground.prepared.before_then else {
+        return Err(Refusal::new(
+            Reason::NothingToRollBack,
+            format!("revision {revision} has none before it that is kept"),
+            "correct the documents and apply them",
+        )
+        .into());
+    };
+    let is_switch = bad.meta.kind == CommitKind::Switch;
+    if let Some(moved) = WatchRecord::of(&bad.meta).moved.filter(|_| is_switch) {
+        let (service, _) = moved.into();
+        return take_switch_back(draft, ground, revision, &service);
+    }
+    let services = touched(&before.state.services, &bad.state.services);
+    let documents = touched(&before.state.resources, &bad.state.resources);
+    let moved_on = services
+        .iter()
+        .filter(|name| draft.state.services.get(*name) != bad.state.services.get(*name))
+        .chain(
+            documents
+                .iter()
+                .filter(|name| draft.state.resources.get(*name) != bad.state.resources.get(*name)),
+        )
+        .next();
+    if let Some(name) = moved_on {
+        return Err(changed_since(revision, name).into());
+    }
+    let part = |state: &FleetState| FleetState {
+        services: services
+            .iter()
+            .filter_map(|name| Some((name.clone(), state.services.get(name)?.clone())))
+            .collect(),
+        resources: BTreeMap::new(),
+    };
+    let (now, then) = (part(&draft.state), part(&before.state));
+    let restored = release::restore(&now, &then, true, &ground.context);
+    for name in &services {
+        draft.state.services.remove(name);
+    }
+    draft.state.services.extend(restored.state.services);
+    for name in documents {
+        match before.state.resources.get(&name) {
+            Some(old) => draft.state.resources.insert(name, old.clone()),
+            None => draft.state.resources.remove(&name),
+        };
+    }
+    draft.services = services;
+    draft.done.push(format!(
+        "take revision {revision} ({}) back",
+        bad.meta.command
+    ));
+    draft.changed = true;
+    Ok(())
+}
+
+/// A switch is taken back as an operator would: the release is rolled back, and is known as such afterwards.
+fn take_switch_back(
+    draft: &mut Draft,
+    ground: &Ground<'_>,
+    revision: Revision,
+    service: &Name,
+) -> Result<(), CommandError> {
+    let state = super::draft::find(&draft.state, service)?;
+    let current = state
+        .release
+        .as_ref()
+        .is_some_and(|release| release.switched_in == revision);
+    if !current {
+        return Err(changed_since(revision, service).into());
+    }
+    one(draft, ground, service, &Event::Rollback)?;
+    if !draft.changed {
+        return Err(changed_since(revision, service).into());
+    }
+    draft.making = Making::RoutesOnly { waived: false };
+    Ok(())
+}
+
+fn changed_since(revision: Revision, name: &Name) -> Refusal {
+    Refusal::new(
+        Reason::FleetMovedOn,
+        format!("{name} was changed again since revision {revision}"),
+        "look at the history, and take back what is wrong",
+    )
+}
+
+fn prepared<'a>(
+    head: Option<&'a Arc<Head>>,
+    ground: &Ground<'_>,
+) -> Result<&'a Arc<Head>, CommandError> {
+    head.ok_or_else(|| CommandError::Internal {
+        fleet: ground.fleet.clone(),
+        detail: "the earlier revision was not read before the turn".to_owned(),
+    })
+}
+
+/// The names of entries that differ.
+fn touched<T: PartialEq>(old: &BTreeMap<Name, Arc<T>>, new: &BTreeMap<Name, Arc<T>>) -> Vec<Name> {
+    let gone = old.keys().filter(|name| !new.contains_key(*name));
+    new.iter()
+        .filter(|(name, entry)| old.get(*name) != Some(entry))
+        .map(|(name, _)| name)
+        .chain(gone)
+        .cloned()
+        .collect()
+}

@@ -1,0 +1,68 @@
+//! Keeps the roster of a fleet in the store, and forgets proxies that stay away.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::Handle;
+use crate::fleet::RosterEntry;
+
+/// What makes a roster worth saving: who, where, what, and for those away, since when.
+type Key = (Arc<str>, Arc<str>, Arc<str>, Option<Timestamp>);
+
+/// Runs until the server goes down, and saves once more then.
+pub(super) async fn run(handle: Handle) {
+    let shared = handle.0.shared.clone();
+    let mut ticks = interval(shared.roster_save);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut saved = Vec::new();
+    loop {
+        let last = tokio::select! {
+            _ = ticks.tick() => false,
+            () = shared.stopped() => true,
+        };
+        // Time in which the server did not run is nobody's absence.
+        if shared.started.elapsed() >= shared.roster_away {
+            for proxy in handle.ledger().expire((shared.clock)(), shared.roster_away) {
+                tracing::info!(fleet = %handle.name(), %proxy, "proxy stayed away and is forgotten");
+            }
+        }
+        save(&handle, &mut saved).await;
+        if last {
+            return;
+        }
+    }
+}
+
+async fn save(handle: &Handle, saved: &mut Vec<Key>) {
+    // The proxies of a fleet that nothing is declared for wait; they are not worth remembering yet.
+    if handle.head().is_none() {
+        return;
+    }
+    let shared = &handle.0.shared;
+    let now = (shared.clock)();
+    let roster = handle.ledger().roster(now);
+    let keys: Vec<Key> = roster.iter().map(|entry| key(entry, now)).collect();
+    if keys == *saved {
+        return;
+    }
+    match shared.store.save_roster(handle.name(), roster).await {
+        Ok(()) => *saved = keys,
+        // The next tick tries again.
+        Err(error) => {
+            tracing::warn!(fleet = %handle.name(), %error, "the roster was not saved");
+        }
+    }
+}
+
+fn key(entry: &RosterEntry, now: Timestamp) -> Key {
+    // Of a connected proxy "last seen" is now: no news.
+    let away = (entry.last_seen != now).then_some(entry.last_seen);
+    (
+        entry.id.clone(),
+        entry.address.clone(),
+        entry.software.clone(),
+        away,
+    )
+}

@@ -1,0 +1,482 @@
+//! One turn: from a command to a flushed commit, with nothing in between that waits for anybody but the disk.
+//!
+//! Named invariants: **known only when durable** (nothing is answered or published before the commit returned) and
+//! **a switch changes routes only**.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use tokio::sync::oneshot;
+
+use super::{
+    Accepted, Command, CommandError, Ended, Handle, Plan, Request,
+    delivery::Touched,
+    draft::{Draft, Ground, Making, draft},
+    error::moved_on,
+    input::input,
+    preconditions,
+    prepare::Prepared,
+    record::WatchRecord,
+    restore,
+};
+use crate::{
+    fault,
+    fleet::Requirement,
+    model::{DocumentKind, Name, Revision, TypeUrl},
+    release::{Context, FleetState, Notice, Reason, Refusal},
+    snapshot::{self, Change, ChangeKind, Input, Snapshot},
+    store::{Commit, CommitError, CommitKind, Head, RevisionMeta},
+};
+
+/// Another server on the same store may come in between; more often than this in a row it is a quarrel.
+const ATTEMPTS: usize = 3;
+
+/// Commands that changed nothing leave no revision to find them by; so many are remembered by operation id, which
+/// is what a repeat after a lost answer needs.
+const REMEMBERED: usize = 256;
+
+/// So many changes or problems are named in a message; the rest is counted.
+const NAMED: usize = 5;
+
+/// A command whose turn is to come.
+pub(super) struct Turn {
+    pub request: Request,
+    pub prepared: Prepared,
+    pub reply: oneshot::Sender<Result<Accepted, CommandError>>,
+}
+
+/// The one writer of a fleet.
+pub(super) struct Writer {
+    handle: Handle,
+    /// The builder's input for a state, so that only what differs is made anew.
+    known: Option<(Arc<FleetState>, Arc<Input>)>,
+    unchanged: VecDeque<(String, Accepted)>,
+}
+
+impl Writer {
+    pub fn new(handle: Handle) -> Self {
+        Self {
+            handle,
+            known: None,
+            unchanged: VecDeque::new(),
+        }
+    }
+
+    /// Takes one turn.
+    pub async fn turn(
+        &mut self,
+        request: &Request,
+        prepared: &Prepared,
+    ) -> Result<Accepted, CommandError> {
+        let mut attempt = 1;
+        loop {
+            match self.attempt(request, prepared).await {
+                // The head is read again: somebody else wrote, and the command is checked against what is now.
+                Err(CommandError::Commit(CommitError::Conflict { .. }))
+                    if attempt < ATTEMPTS && request.if_revision.is_none() =>
+                {
+                    attempt += 1;
+                }
+                // The store tells after the next read whether the commit was made.
+                Err(CommandError::Commit(CommitError::Unknown(source))) => {
+                    let made = self.repeated(request).await?;
+                    return made.ok_or(CommitError::Unknown(source).into());
+                }
+                other => return other,
+            }
+        }
+    }
+
+    async fn attempt(
+        &mut self,
+        request: &Request,
+        prepared: &Prepared,
+    ) -> Result<Accepted, CommandError> {
+        if let Some(accepted) = self.repeated(request).await? {
+            return Ok(accepted);
+        }
+        let handle = self.handle.clone();
+        let head = handle.head();
+        let at = head
+            .as_ref()
+            .map_or(Revision::ZERO, |head| head.meta.revision);
+        if let Some(wanted) = request.if_revision.filter(|wanted| *wanted != at) {
+            return Err(moved_on(handle.name(), wanted, at).into());
+        }
+        let ground = Ground {
+            fleet: handle.name(),
+            head: head.as_deref(),
+            context: Context {
+                revision: at.next(),
+                now: request.arrived_at,
+                addresses: prepared.addresses.clone(),
+            },
+            prepared,
+            ledger: handle.ledger(),
+        };
+        let mut draft = draft(request, &ground)?;
+        if let Command::Switch { service, .. } = &request.command {
+            self.recheck(request, &ground, &draft, service)?;
+        }
+        if !draft.changed {
+            return Ok(self.settled(request, head.as_deref(), draft));
+        }
+        let old = head.as_ref().map_or_else(
+            || Arc::new(Snapshot::empty(ground.fleet.clone())),
+            |head| head.snapshot.clone(),
+        );
+        let claimed = self.claim(request, &draft)?;
+        let result = async {
+            let new = Arc::new(self.build(request, head.as_deref(), &old, &mut draft)?);
+            let plan = Plan {
+                from: at,
+                changes: snapshot::diff(&old, &new),
+                old,
+                new,
+            };
+            let same = head.as_ref().is_some_and(|head| *head.state == draft.state);
+            if same && plan.changes.is_empty() {
+                return Ok(self.settled(request, head.as_deref(), draft));
+            }
+            if request.dry_run {
+                return Ok(self.planned(draft, plan));
+            }
+            self.commit(request, draft, plan).await
+        }
+        .await;
+        if claimed {
+            let head = self.handle.head();
+            let nothing = FleetState::default();
+            let state = head.as_ref().map_or(&nothing, |head| &*head.state);
+            self.handle.0.shared.index.settle(self.handle.name(), state);
+        }
+        result
+    }
+
+    /// The preconditions that were found to hold must hold for what the switch goes to now.
+    fn recheck(
+        &self,
+        request: &Request,
+        ground: &Ground<'_>,
+        draft: &Draft,
+        service: &Name,
+    ) -> Result<(), CommandError> {
+        let Some(head) = ground.head else {
+            return Ok(());
+        };
+        if !preconditions::still_so(ground.prepared, &head.state, &draft.state, service) {
+            return Err(CommandError::Stale {
+                service: service.clone(),
+            });
+        }
+        if let (true, Some(target)) = (draft.changed, &ground.prepared.target) {
+            preconditions::lagging(ground.fleet, ground.ledger, target, request.waivers)?;
+        }
+        Ok(())
+    }
+
+    /// A command with this operation id that was carried out before.
+    async fn repeated(&self, request: &Request) -> Result<Option<Accepted>, CommandError> {
+        let (id, fleet) = (&request.operation_id, self.handle.name());
+        if id.is_empty() || request.dry_run {
+            return Ok(None);
+        }
+        if let Some((_, accepted)) = self.unchanged.iter().find(|(known, _)| known == id) {
+            return Ok(Some(accepted.clone()));
+        }
+        let store = &self.handle.0.shared.store;
+        let Some(meta) = store.operation(fleet, id).await? else {
+            return Ok(None);
+        };
+        if meta.command != request.command.name() {
+            return Err(Refusal::new(
+                Reason::BadInput,
+                format!(
+                    "operation id {id:?} was used for {} (revision {}), this is {}",
+                    meta.command,
+                    meta.revision,
+                    request.command.name()
+                ),
+                "use a new operation id for a new command",
+            )
+            .into());
+        }
+        let accepted = super::record::recall(&self.handle, meta).await?;
+        Ok(Some(accepted))
+    }
+
+    /// Takes the names that the draft adds, so that no other fleet can at the same time.
+    fn claim(&self, request: &Request, draft: &Draft) -> Result<bool, CommandError> {
+        let services = draft.state.services.keys();
+        let resources = draft.state.resources.keys();
+        let names = services
+            .map(|name| (DocumentKind::Service, name))
+            .chain(resources.map(|name| (DocumentKind::EnvoyResources, name)));
+        let index = &self.handle.0.shared.index;
+        let taken = if matches!(
+            request.command,
+            Command::Apply { .. } | Command::RollbackFleet { .. } | Command::Revert { .. }
+        ) {
+            index.claim(self.handle.name(), names, !request.dry_run)
+        } else {
+            return Ok(!request.dry_run && matches!(request.command, Command::Delete { .. }));
+        };
+        match taken {
+            Ok(()) => Ok(!request.dry_run),
+            Err((kind, name, owner)) => Err(Refusal::new(
+                Reason::FleetIsFixed,
+                format!(
+                    "{kind} {name} belongs to fleet {owner}, not {}",
+                    self.handle.name()
+                ),
+                format!("use another name, or `bluegreen delete {kind} {name}` first"),
+            )
+            .into()),
+        }
+    }
+
+    fn build(
+        &mut self,
+        request: &Request,
+        head: Option<&Head>,
+        old: &Arc<Snapshot>,
+        draft: &mut Draft,
+    ) -> Result<Snapshot, CommandError> {
+        let before = self.input_of(head);
+        let known = head.map(|head| (&*head.state, &*before));
+        let after = input(&draft.state, known);
+        let built = match draft.making {
+            Making::Rebuild => snapshot::rebuild(old, &after),
+            _ => snapshot::build(old, &before, &after),
+        }
+        .map_err(|error| {
+            Refusal::new(
+                Reason::InvalidResources,
+                error.to_string(),
+                "nothing was changed",
+            )
+        })?;
+        draft
+            .notices
+            .extend(built.warnings.into_iter().map(|text| Notice {
+                kind: "warning",
+                text,
+            }));
+        let new = match &draft.making {
+            Making::Restore { then, exact } => {
+                restore::snapshot(old, &built.snapshot, then, *exact)
+            }
+            _ => built.snapshot,
+        };
+        if let Making::RoutesOnly { waived } = draft.making
+            && let Err(others) = snapshot::only_routes_differ(old, &new)
+        {
+            let name = Reason::NotOnlyRoutes.name().to_owned();
+            if !waived {
+                return Err(not_only_routes(&others).into());
+            }
+            draft.waived.push(name);
+        }
+        verify(request, old, &new)?;
+        Ok(new)
+    }
+
+    /// The builder's input for the head, remembered from the turn before.
+    fn input_of(&mut self, head: Option<&Head>) -> Arc<Input> {
+        let Some(head) = head else {
+            return Arc::default();
+        };
+        if let Some((state, input)) = &self.known
+            && Arc::ptr_eq(state, &head.state)
+        {
+            return input.clone();
+        }
+        let known = self
+            .known
+            .as_ref()
+            .map(|(state, input)| (&**state, &**input));
+        let made = Arc::new(input(&head.state, known));
+        self.known = Some((head.state.clone(), made.clone()));
+        made
+    }
+
+    async fn commit(
+        &mut self,
+        request: &Request,
+        draft: Draft,
+        plan: Plan,
+    ) -> Result<Accepted, CommandError> {
+        let shared = &self.handle.0.shared;
+        let count = |kind| plan.changes.iter().filter(|one| one.kind == kind).count() as u32;
+        let record = WatchRecord {
+            policy: request.command.is_watched().then_some(request.policy),
+            moved: draft.moved.clone().map(Into::into),
+        };
+        let meta = RevisionMeta {
+            fleet: self.handle.name().clone(),
+            revision: plan.from.next(),
+            arrived_at: request.arrived_at,
+            at: (shared.clock)(),
+            actor: request.actor.clone(),
+            actor_verified: request.actor_verified,
+            kind: draft.kind.unwrap_or(CommitKind::Change),
+            command: request.command.name().to_owned(),
+            what: draft.what(),
+            why: request.message.clone(),
+            operation_id: request.operation_id.clone(),
+            services: draft.services,
+            waived: draft.waived,
+            changes: (
+                count(ChangeKind::Added),
+                count(ChangeKind::Changed),
+                count(ChangeKind::Removed),
+            ),
+            watch: record.to_value(),
+            notes: Vec::new(),
+        };
+        let commit = Commit {
+            expected: plan.from,
+            epoch: shared.epoch,
+            uses_reserve: request.command.is_urgent(),
+            meta,
+            state: Arc::new(draft.state),
+            snapshot: plan.new.clone(),
+        };
+        fault::point("controller-before-commit");
+        let head = shared.store.commit(commit).await?;
+        fault::point("controller-after-commit");
+        let accepted = Accepted {
+            ended: Ended::Committed,
+            fleet: self.handle.name().clone(),
+            revision: head.meta.revision,
+            what: head.meta.what.clone(),
+            requirement: Requirement {
+                revision: head.meta.revision,
+                types: head.snapshot.changed_types().collect(),
+            },
+            durable_ms: ms_between(request.arrived_at, (shared.clock)()),
+            meta: Some(head.meta.clone()),
+            touched: Touched::between(&plan.old, &plan.new).into(),
+            plan: Some(plan),
+            moved: draft.moved,
+            notices: draft.notices,
+        };
+        super::nack::watch(&self.handle, &head, accepted.touched.clone());
+        Ok(accepted)
+    }
+
+    fn planned(&self, draft: Draft, plan: Plan) -> Accepted {
+        Accepted {
+            ended: Ended::Planned,
+            fleet: self.handle.name().clone(),
+            revision: plan.from,
+            meta: None,
+            what: draft.what(),
+            requirement: Requirement {
+                revision: plan.from,
+                types: Vec::new(),
+            },
+            plan: Some(plan),
+            touched: Arc::default(),
+            moved: draft.moved,
+            notices: draft.notices,
+            durable_ms: 0.0,
+        }
+    }
+
+    /// What was asked for is so already: the proof is that of the revision which made it so.
+    fn settled(&mut self, request: &Request, head: Option<&Head>, draft: Draft) -> Accepted {
+        let at = head.map_or(Revision::ZERO, |head| head.meta.revision);
+        let (revision, types) = match (draft.settled_in, &draft.moved) {
+            (Some(revision), Some(_)) => (revision, vec![TypeUrl::RouteConfiguration]),
+            (Some(revision), None) => (
+                revision,
+                vec![TypeUrl::Cluster, TypeUrl::ClusterLoadAssignment],
+            ),
+            (None, _) => (
+                at,
+                head.map_or_else(Vec::new, |head| {
+                    head.snapshot.types().map(|set| set.type_url).collect()
+                }),
+            ),
+        };
+        let accepted = Accepted {
+            ended: Ended::Unchanged,
+            fleet: self.handle.name().clone(),
+            revision,
+            meta: head
+                .filter(|head| head.meta.revision == revision)
+                .map(|head| head.meta.clone()),
+            what: draft.what(),
+            plan: None,
+            touched: Arc::default(),
+            requirement: Requirement { revision, types },
+            moved: draft.moved,
+            notices: draft.notices,
+            durable_ms: 0.0,
+        };
+        if !request.dry_run && !request.operation_id.is_empty() {
+            self.unchanged
+                .push_back((request.operation_id.clone(), accepted.clone()));
+            if self.unchanged.len() > REMEMBERED {
+                self.unchanged.pop_front();
+            }
+        }
+        accepted
+    }
+}
+
+/// Refuses references that lead nowhere, but for those that were there before: a change must not be held up by what
+/// somebody else insisted on.
+fn verify(request: &Request, old: &Snapshot, new: &Snapshot) -> Result<(), Refusal> {
+    if request.command.insists() {
+        return Ok(());
+    }
+    let problems = problems_of(new);
+    if problems.is_empty() {
+        return Ok(());
+    }
+    let known = problems_of(old);
+    let fresh: Vec<String> = problems
+        .iter()
+        .filter(|problem| !known.contains(problem))
+        .map(ToString::to_string)
+        .collect();
+    if fresh.is_empty() {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        Reason::InvalidResources,
+        format!("the resources would be wrong: {}", first_of(&fresh)),
+        "correct the documents, or insist with --no-verify",
+    ))
+}
+
+/// What Envoy would accept and then serve nobody with.
+fn problems_of(_: &Snapshot) -> Vec<String> {
+    Vec::new()
+}
+
+fn not_only_routes(others: &[Change]) -> Refusal {
+    let named: Vec<String> = others.iter().map(ToString::to_string).collect();
+    Refusal::new(
+        Reason::NotOnlyRoutes,
+        format!(
+            "moving the traffic would change more than route configurations: {}",
+            first_of(&named)
+        ),
+        "run `bluegreen rebuild` or apply that change first, or use --force",
+    )
+}
+
+fn first_of(all: &[String]) -> String {
+    let mut text = all[..all.len().min(NAMED)].join("; ");
+    if all.len() > NAMED {
+        text.push_str(&format!("; and {} more", all.len() - NAMED));
+    }
+    text
+}
+
+/// Milliseconds between two times; 0 where the clock was set back.
+pub(super) fn ms_between(from: jiff::Timestamp, to: jiff::Timestamp) -> f64 {
+    to.duration_since(from).as_secs_f64().max(0.0) * 1000.0
+}
