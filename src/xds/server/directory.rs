@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use crate::{fleet::Ledger, model::Name, snapshot::Snapshot};
+use crate::{fleet::Ledger, model::Name, snapshot::Snapshot, xds::session::Options};
 
 /// What a stream needs of its fleet.
 #[derive(Clone)]
@@ -13,6 +13,8 @@ pub struct FleetFeed {
     pub snapshots: watch::Receiver<Option<Arc<Snapshot>>>,
     /// Where the stream writes what happens.
     pub ledger: Arc<Ledger>,
+    /// Timeouts of its sessions, and whether the operator accepts an older store.
+    pub options: Options,
 }
 
 /// The fleet does not exist, and the server was told to refuse such proxies.

@@ -1,5 +1,49 @@
-//! The I/O around the sessions: tonic services for ADS, LRS; one task per stream.
+//! The I/O around the sessions: tonic services for ADS and load reports; one task per stream.
 
+mod ads;
 mod directory;
+mod stream;
+mod wire;
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use tokio::{net::TcpListener, sync::watch};
+use tonic::transport::{Server, server::TcpIncoming};
+
+use self::ads::{Ads, LoadReports};
 
 pub use directory::{Directory, FleetFeed, UnknownFleet};
+
+/// A proxy that is silent for so long is asked whether it is still there; a dead connection must not count as a
+/// connected proxy for longer than an operator looks at a status.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How long the answer to that may take.
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Streams on one connection: many proxies may come through one HTTP/2 gateway, two streams each.
+const MAX_STREAMS: u32 = 100_000;
+
+/// Serves proxies until `shutdown` resolves; then ends every stream, so that they reconnect elsewhere at once.
+///
+/// Idle streams are never closed.
+pub async fn serve(
+    listener: TcpListener,
+    directory: Arc<dyn Directory>,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), tonic::transport::Error> {
+    let (close, closing) = watch::channel(false);
+    // Every push is one small message that somebody waits for.
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    Server::builder()
+        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
+        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+        .max_concurrent_streams(MAX_STREAMS)
+        .add_service(Ads::new(directory, closing.clone()))
+        .add_service(LoadReports::new(closing))
+        .serve_with_incoming_shutdown(incoming, async move {
+            shutdown.await;
+            close.send_replace(true);
+        })
+        .await
+}

@@ -1,0 +1,81 @@
+//! Which resources an error names: Envoy applies the others of the same response.
+
+use std::sync::Arc;
+
+/// Longest error that is kept of a proxy, in bytes. Envoy repeats the refused message in its error, which may be
+/// megabytes; the reason stands at the start.
+const MAX_MESSAGE: usize = 4096;
+
+/// Those of the names that stand in the message as a whole word.
+pub(super) fn named<'a>(message: &str, names: impl Iterator<Item = &'a Arc<str>>) -> Vec<Arc<str>> {
+    names
+        .filter(|name| stands_in(message, name))
+        .cloned()
+        .collect()
+}
+
+fn stands_in(message: &str, name: &str) -> bool {
+    if name.is_empty() {
+        return false;
+    }
+    let part_of_a_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '/');
+    message.match_indices(name).any(|(at, _)| {
+        let before = message[..at].chars().next_back();
+        let mut after = message[at + name.len()..].chars();
+        // A full stop ends a sentence, unless a name goes on behind it.
+        let after = match after.next() {
+            Some('.') => after.next(),
+            other => other,
+        };
+        !before.is_some_and(|c| part_of_a_name(c) || c == '.') && !after.is_some_and(part_of_a_name)
+    })
+}
+
+/// The message, cut to what is kept.
+pub(super) fn cut(mut message: String) -> String {
+    if message.len() > MAX_MESSAGE {
+        let end = (0..=MAX_MESSAGE)
+            .rev()
+            .find(|at| message.is_char_boundary(*at))
+            .unwrap_or(0);
+        message.truncate(end);
+        message.push('…');
+    }
+    message
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn line_08_an_error_blames_the_resources_that_it_names() {
+        let names: Vec<Arc<str>> = ["bad", "bad2", "svc/blue", "good", "a.b"]
+            .map(Arc::from)
+            .into();
+        let blamed = |message: &str| -> Vec<String> {
+            named(message, names.iter())
+                .iter()
+                .map(|name| name.to_string())
+                .collect()
+        };
+        assert_eq!(
+            blamed("Error adding/updating cluster(s) bad: no such transport socket"),
+            ["bad"]
+        );
+        assert_eq!(blamed("svc/blue2, svc/blue: wrong"), ["svc/blue"]);
+        assert_eq!(blamed("cannot parse a.b."), ["a.b"]);
+        assert_eq!(
+            blamed("malformed IP address: localhost"),
+            Vec::<String>::new()
+        );
+    }
+
+    #[test]
+    fn a_long_error_is_cut_between_characters() {
+        let long = cut("ä".repeat(MAX_MESSAGE));
+        assert!(long.len() <= MAX_MESSAGE + '…'.len_utf8());
+        assert!(long.ends_with('…'));
+        assert_eq!(cut("short".into()), "short");
+    }
+}
