@@ -7,6 +7,7 @@ mod error;
 mod heads;
 mod memory;
 mod revision;
+mod sled;
 
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use tokio::sync::watch;
 pub use error::{CommitError, StoreError};
 pub use memory::{LostAnswer, MemoryStore};
 pub use revision::{Commit, CommitKind, Head, RevisionMeta, StoredRevision};
+pub use sled::{SledOptions, SledStore};
 
 use crate::{
     fleet::RosterEntry,

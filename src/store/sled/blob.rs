@@ -1,0 +1,109 @@
+//! Content: resources as the bytes that proxies get, entries of the state as JSON.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use super::{fault::Fault, layout::state_digest, tables::Tables};
+use crate::{
+    model::TypeUrl,
+    snapshot::{Digest, References, Resource},
+};
+
+/// Content to be stored.
+pub(super) struct Blob {
+    /// Its key.
+    pub digest: Digest,
+    /// Its value.
+    pub value: Vec<u8>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Names {
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    clusters: BTreeSet<Arc<str>>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    routes: BTreeSet<Arc<str>>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    endpoints: BTreeSet<Arc<str>>,
+}
+
+impl Blob {
+    /// A resource: the length of its references, its references as JSON, its bytes.
+    pub fn of_resource(resource: &Resource) -> Result<Self, Fault> {
+        let names = json(&Names {
+            clusters: resource.references.clusters.clone(),
+            routes: resource.references.routes.clone(),
+            endpoints: resource.references.endpoints.clone(),
+        })?;
+        let length = (names.len() as u64).to_be_bytes();
+        Ok(Self {
+            digest: resource.digest,
+            value: [&length, names.as_slice(), &resource.bytes].concat(),
+        })
+    }
+
+    /// An entry of the state.
+    pub fn of_state(entry: &impl Serialize) -> Result<Self, Fault> {
+        let value = json(entry)?;
+        let digest = state_digest(&value);
+        Ok(Self { digest, value })
+    }
+}
+
+impl Tables {
+    /// Reads a resource back, and checks it.
+    pub fn resource(
+        &self,
+        type_url: TypeUrl,
+        name: &Arc<str>,
+        digest: Digest,
+    ) -> Result<Arc<Resource>, Fault> {
+        let value = self.blob(digest)?;
+        let damaged = || Fault::Damaged(format!("{type_url} {name} can't be read"));
+        let (length, rest) = value.split_first_chunk().ok_or_else(damaged)?;
+        let length = usize::try_from(u64::from_be_bytes(*length)).map_err(|_| damaged())?;
+        let (names, bytes) = rest.split_at_checked(length).ok_or_else(damaged)?;
+        let names: Names = serde_json::from_slice(names).map_err(|_| damaged())?;
+        let references = References {
+            clusters: names.clusters,
+            routes: names.routes,
+            endpoints: names.endpoints,
+        };
+        let resource = Resource::new(type_url, name, Bytes::copy_from_slice(bytes), references);
+        if resource.digest != digest {
+            return Err(Fault::Damaged(format!(
+                "{type_url} {name} does not match its digest"
+            )));
+        }
+        Ok(Arc::new(resource))
+    }
+
+    /// Reads an entry of the state back, and checks it.
+    pub fn state<T: DeserializeOwned>(&self, digest: Digest) -> Result<T, Fault> {
+        let value = self.blob(digest)?;
+        if state_digest(&value) != digest {
+            let detail = format!("entry {} does not match its digest", digest.short());
+            return Err(Fault::Damaged(detail));
+        }
+        from_json(&value)
+    }
+
+    fn blob(&self, digest: Digest) -> Result<Vec<u8>, Fault> {
+        self.blobs
+            .get(digest.as_bytes())?
+            .ok_or_else(|| Fault::Damaged(format!("blob {} is missing", digest.short())))
+    }
+}
+
+/// JSON of one of our own types.
+pub(super) fn json(value: &impl Serialize) -> Result<Vec<u8>, Fault> {
+    // Fails only for maps whose keys are no strings, which none of the stored types has.
+    serde_json::to_vec(value).map_err(|error| Fault::Io(error.into()))
+}
+
+/// The other way round.
+pub(super) fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
+    serde_json::from_slice(bytes).map_err(|error| Fault::Damaged(format!("a record: {error}")))
+}

@@ -1,0 +1,266 @@
+//! The store on disk: sled, guarded.
+//!
+//! In the data directory there are `db/` (sled), `HEAD` (what was answered for), `LOCK` and `RESERVE` (space for a
+//! rollback on a full disk). One thread writes ([`writer`]); readers read sled themselves. How a commit becomes durable
+//! is in [`commit`], what is checked before anything is served in [`open`].
+
+mod blob;
+mod changes;
+mod chore;
+mod commit;
+mod fault;
+mod fleet;
+mod guard;
+mod head_file;
+mod layout;
+mod open;
+mod read;
+mod recover;
+mod reserve;
+mod retention;
+mod table;
+mod tables;
+mod writer;
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    thread,
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use tokio::sync::{oneshot, watch};
+
+use self::{fault::Fault, guard::guard, tables::Tables, writer::Job};
+use super::{
+    Commit, CommitError, Head, RevisionMeta, Store, StoreError, StoredRevision, heads::Heads,
+};
+use crate::{
+    fleet::RosterEntry,
+    model::{Name, Revision},
+};
+
+/// Fewer revisions than this are not worth the name of a history, and a release needs two.
+const LEAST_HISTORY: usize = 10;
+
+/// A store that takes longer to open is taken for damaged: sled may wait for ever on a file that makes no sense. A whole
+/// one with a thousand revisions opens in well under a second.
+const OPENING: Duration = Duration::from_secs(120);
+
+/// How to open a [`SledStore`].
+#[derive(Clone, Copy, Debug)]
+pub struct SledOptions {
+    /// How many revisions to keep per fleet, as far as nothing that is needed has to go; at least 10.
+    pub history_limit: usize,
+    /// Go on from the newest revision that is whole, even if a newer one was answered for.
+    pub accept_older: bool,
+}
+
+impl Default for SledOptions {
+    fn default() -> Self {
+        Self {
+            // Months of releases, and a few MB.
+            history_limit: 1_000,
+            accept_older: false,
+        }
+    }
+}
+
+/// Durable history in a data directory.
+pub struct SledStore {
+    dir: PathBuf,
+    shared: Arc<Shared>,
+    jobs: mpsc::Sender<Job>,
+}
+
+/// What readers and the writer share.
+#[derive(Default)]
+struct Shared {
+    heads: Heads,
+    /// None before it is open, and once it is closed.
+    tables: RwLock<Option<Arc<Tables>>>,
+    /// Something is flushed that `HEAD` does not say yet.
+    unsettled: AtomicBool,
+    starts: Mutex<BTreeMap<Name, Revision>>,
+}
+
+impl Shared {
+    fn tables(&self) -> Result<Arc<Tables>, Fault> {
+        let tables = self.tables.read().unwrap_or_else(PoisonError::into_inner);
+        tables.clone().ok_or(Fault::Closed)
+    }
+
+    fn open(&self, tables: Arc<Tables>) {
+        *self.tables.write().unwrap_or_else(PoisonError::into_inner) = Some(tables);
+    }
+
+    fn close(&self) {
+        *self.tables.write().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    fn unsettled(&self) {
+        self.unsettled.store(true, Ordering::SeqCst);
+    }
+
+    fn settled(&self) {
+        self.unsettled.store(false, Ordering::SeqCst);
+    }
+
+    fn starts_at(&self, fleet: &Name, revision: Revision) {
+        let mut starts = self.starts.lock().unwrap_or_else(PoisonError::into_inner);
+        starts.insert(fleet.clone(), revision);
+    }
+}
+
+impl SledStore {
+    /// Opens the store in a data directory, or begins one there. What is found is checked first: see [`open`].
+    pub async fn open(dir: impl Into<PathBuf>, options: SledOptions) -> Result<Self, StoreError> {
+        let dir = dir.into();
+        let shared = Arc::new(Shared::default());
+        let (jobs, queue) = mpsc::channel();
+        let (opened, outcome) = oneshot::channel();
+        let (place, theirs) = (dir.clone(), shared.clone());
+        thread::Builder::new()
+            .name("store".to_owned())
+            .spawn(move || match open::open(&place, &options, theirs) {
+                Ok(writer) => {
+                    writer.shared.open(writer.tables.clone());
+                    // Nobody waits any more: the queue is closed, and `run` ends at once.
+                    let _ = opened.send(Ok(()));
+                    writer.run(&queue);
+                }
+                Err(error) => {
+                    let _ = opened.send(Err(error));
+                }
+            })
+            .map_err(|error| Fault::Io(error).at(&dir))?;
+        let damaged = |detail: &str| Fault::Damaged(detail.to_owned()).at(&dir);
+        match tokio::time::timeout(OPENING, outcome).await {
+            Ok(Ok(outcome)) => outcome?,
+            Ok(Err(_)) => return Err(damaged("it can't be opened")),
+            Err(_) => return Err(damaged("sled does not come to an end with opening it")),
+        }
+        Ok(Self { dir, shared, jobs })
+    }
+
+    /// The data directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    async fn ask<T>(&self, job: impl FnOnce(oneshot::Sender<T>) -> Job) -> Result<T, StoreError> {
+        let (answer, outcome) = oneshot::channel();
+        self.jobs
+            .send(job(answer))
+            .map_err(|_| StoreError::Closed)?;
+        outcome.await.map_err(|_| StoreError::Closed)
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Tables) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let shared = self.shared.clone();
+        let outcome = tokio::task::spawn_blocking(move || {
+            let tables = shared.tables()?;
+            guard(|| work(&tables))
+        });
+        match outcome.await {
+            Ok(outcome) => outcome.map_err(|fault| fault.at(&self.dir)),
+            // The runtime is going down.
+            Err(_) => Err(StoreError::Closed),
+        }
+    }
+}
+
+#[async_trait]
+impl Store for SledStore {
+    async fn commit(&self, commit: Commit) -> Result<Arc<Head>, CommitError> {
+        let commit = Box::new(commit);
+        self.ask(|answer| Job::Commit(commit, answer)).await?
+    }
+
+    fn watch_head(&self, fleet: &Name) -> watch::Receiver<Option<Arc<Head>>> {
+        self.shared.heads.subscribe(fleet)
+    }
+
+    fn start(&self, fleet: &Name) -> Revision {
+        let starts = self.shared.starts.lock();
+        let starts = starts.unwrap_or_else(PoisonError::into_inner);
+        starts.get(fleet).copied().unwrap_or_default()
+    }
+
+    fn fleets(&self) -> Vec<Name> {
+        self.shared.heads.fleets()
+    }
+
+    async fn revision(
+        &self,
+        fleet: &Name,
+        revision: Revision,
+    ) -> Result<Option<StoredRevision>, StoreError> {
+        let fleet = fleet.clone();
+        self.read(move |tables| Ok(tables.load(&fleet, revision)?.map(|loaded| loaded.head)))
+            .await
+    }
+
+    async fn history(
+        &self,
+        fleet: &Name,
+        from: Option<Revision>,
+        limit: usize,
+    ) -> Result<Vec<RevisionMeta>, StoreError> {
+        let fleet = fleet.clone();
+        let from = from.unwrap_or(Revision(u64::MAX));
+        self.read(move |tables| tables.history(&fleet, from, limit))
+            .await
+    }
+
+    async fn operation(
+        &self,
+        fleet: &Name,
+        operation_id: &str,
+    ) -> Result<Option<RevisionMeta>, StoreError> {
+        if operation_id.is_empty() {
+            return Ok(None);
+        }
+        if self.shared.unsettled.load(Ordering::SeqCst) {
+            // Whoever asks now wants to know what became of a commit: it must be answered for first.
+            self.ask(Job::Settle).await??;
+        }
+        let (fleet, id) = (fleet.clone(), operation_id.to_owned());
+        self.read(move |tables| tables.operation(&fleet, &id)).await
+    }
+
+    async fn annotate(
+        &self,
+        fleet: &Name,
+        revision: Revision,
+        note: String,
+    ) -> Result<(), StoreError> {
+        let fleet = fleet.clone();
+        self.ask(|answer| Job::Annotate(fleet, revision, note, answer))
+            .await?
+    }
+
+    async fn save_roster(&self, fleet: &Name, roster: Vec<RosterEntry>) -> Result<(), StoreError> {
+        let fleet = fleet.clone();
+        self.ask(|answer| Job::Roster(fleet, roster, answer))
+            .await?
+    }
+
+    async fn load_roster(&self, fleet: &Name) -> Result<Vec<RosterEntry>, StoreError> {
+        let fleet = fleet.clone();
+        self.read(move |tables| tables.roster(&fleet)).await
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        self.ask(Job::Close).await?
+    }
+}

@@ -1,0 +1,156 @@
+//! PURE. Which revisions to drop. A revision that a release may go back to is never among them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    model::{Name, Revision},
+    release::FleetState,
+    store::{CommitKind, RevisionMeta},
+};
+
+/// Switches and rollbacks that are always kept, per service: enough to see what happened in a bad night.
+const SWITCHES: usize = 10;
+
+/// What retention needs to know of a stored revision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Kept {
+    /// Its number.
+    pub revision: Revision,
+    kind: CommitKind,
+    /// Of a switch: the services.
+    services: Vec<Name>,
+}
+
+impl Kept {
+    /// From its record.
+    pub fn of(meta: &RevisionMeta) -> Self {
+        let services = match meta.kind {
+            CommitKind::Switch => meta.services.clone(),
+            CommitKind::Change | CommitKind::Endpoints => Vec::new(),
+        };
+        Self {
+            revision: meta.revision,
+            kind: meta.kind,
+            services,
+        }
+    }
+
+    /// A revision whose record can't be read. It is treated like any change.
+    pub fn unreadable(revision: Revision) -> Self {
+        Self {
+            revision,
+            kind: CommitKind::Change,
+            services: Vec::new(),
+        }
+    }
+}
+
+/// How many revisions over the limit are waited for: dropping the oldest writes a whole manifest, which must not happen
+/// with every commit.
+pub(super) fn slack(limit: usize) -> usize {
+    (limit / 10).max(1)
+}
+
+/// The revisions to drop so that `limit` are left, as far as that is possible. `kept` is sorted; its last is the head,
+/// and `state` is the head's.
+pub(super) fn plan(kept: &[Kept], state: &FleetState, limit: usize) -> BTreeSet<Revision> {
+    let mut excess = kept.len().saturating_sub(limit);
+    let safe = protected(kept, state);
+    let mut drop = BTreeSet::new();
+    let mut take = |revision: Revision, drop: &mut BTreeSet<Revision>| {
+        if excess > 0 && !safe.contains(&revision) && drop.insert(revision) {
+            excess -= 1;
+        }
+    };
+    // Of a run of address changes, the last says it all.
+    for pair in kept.windows(2) {
+        if let [one, two] = pair
+            && one.kind == CommitKind::Endpoints
+            && two.kind == CommitKind::Endpoints
+        {
+            take(one.revision, &mut drop);
+        }
+    }
+    for one in kept {
+        take(one.revision, &mut drop);
+    }
+    drop
+}
+
+fn protected(kept: &[Kept], state: &FleetState) -> BTreeSet<Revision> {
+    let mut safe: BTreeSet<Revision> = kept.last().map(|head| head.revision).into_iter().collect();
+    for release in state.services.values().filter_map(|s| s.release.as_ref()) {
+        safe.insert(release.switched_in);
+        let before = kept.partition_point(|one| one.revision < release.switched_in);
+        safe.extend(before.checked_sub(1).map(|at| kept[at].revision));
+    }
+    let mut switches: BTreeMap<&Name, usize> = BTreeMap::new();
+    for one in kept.iter().rev() {
+        for service in &one.services {
+            let count = switches.entry(service).or_default();
+            *count += 1;
+            if *count <= SWITCHES {
+                safe.insert(one.revision);
+            }
+        }
+    }
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn kept(kinds: &[u8]) -> Vec<Kept> {
+        let one = |(at, kind): (usize, &u8)| Kept {
+            revision: Revision(at as u64 + 1),
+            kind: match kind {
+                0 => CommitKind::Change,
+                1 => CommitKind::Endpoints,
+                _ => CommitKind::Switch,
+            },
+            services: match kind {
+                0 | 1 => vec![],
+                other => vec![Name::parse(&format!("s{other}")).unwrap()],
+            },
+        };
+        kinds.iter().enumerate().map(one).collect()
+    }
+
+    fn numbers(set: BTreeSet<Revision>) -> Vec<u64> {
+        set.into_iter().map(|revision| revision.0).collect()
+    }
+
+    #[test]
+    fn address_changes_go_first_and_the_oldest_after() {
+        let kept = kept(&[0, 1, 1, 1, 0, 1, 0]);
+        let none = FleetState::default();
+        assert_eq!(numbers(plan(&kept, &none, 7)), [] as [u64; 0]);
+        assert_eq!(numbers(plan(&kept, &none, 5)), [2, 3]);
+        assert_eq!(numbers(plan(&kept, &none, 3)), [1, 2, 3, 4]);
+    }
+
+    proptest! {
+        #[test]
+        fn the_head_and_ten_switches_of_each_service_stay(
+            kinds in proptest::collection::vec(0u8..5, 1..120),
+            limit in 1usize..60,
+        ) {
+            let kept = kept(&kinds);
+            let drop = plan(&kept, &FleetState::default(), limit);
+            prop_assert!(!drop.contains(&kept[kept.len() - 1].revision));
+            for service in 2u8..5 {
+                let of_it = kinds.iter().enumerate().rev().filter(|(_, kind)| **kind == service);
+                for (at, _) in of_it.take(SWITCHES) {
+                    prop_assert!(!drop.contains(&kept[at].revision));
+                }
+            }
+            let safe = protected(&kept, &FleetState::default()).len();
+            let left = kept.len() - drop.len();
+            prop_assert!(left <= limit.max(safe), "{} left, {} are safe", left, safe);
+            prop_assert!(left >= limit.min(kept.len()), "no more than needed is dropped");
+        }
+    }
+}
