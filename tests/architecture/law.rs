@@ -15,6 +15,8 @@ const ROOMS: &[(&str, &[&str])] = &[
         "xds::session",
         &[
             "snapshot",
+            // What a session saw, as a value: the server hands it to the ledger.
+            "fleet::Record",
             "model::Name",
             "model::Revision",
             "model::TypeUrl",
