@@ -7,7 +7,10 @@ use super::{
     prepare::{Tell, prepare},
     turn::Turn,
 };
-use crate::release::{Reason, Refusal};
+use crate::{
+    model::Name,
+    release::{Reason, Refusal},
+};
 
 /// What was checked before the turn may have changed by then; after so many times it is somebody's loop.
 const ATTEMPTS: usize = 3;
@@ -101,6 +104,18 @@ impl Command {
             Self::Rebuild => "rebuild",
             Self::Resolved { .. } => "endpoints",
             Self::Revert { .. } => "revert",
+        }
+    }
+
+    /// The service that it is for, if it is for one.
+    pub fn service(&self) -> Option<&Name> {
+        match self {
+            Self::Deploy { service, .. }
+            | Self::Scale { service, .. }
+            | Self::Switch { service, .. }
+            | Self::Rollback { service }
+            | Self::Retire { service, .. } => Some(service),
+            _ => None,
         }
     }
 

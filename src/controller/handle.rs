@@ -8,15 +8,16 @@ use std::{
 use tokio::sync::{mpsc, watch};
 
 use super::{
+    delivery::{Follower, Progress},
     registry::{Shared, lock},
     turn::Turn,
     verdict::Verdict,
 };
 use crate::{
-    fleet::{Ledger, RosterEntry},
+    fleet::{Ledger, Requirement, RosterEntry},
     model::{Name, Revision},
     snapshot::Snapshot,
-    store::Head,
+    store::{Head, RevisionMeta},
 };
 
 /// Commands that may wait for their turn. A turn takes milliseconds; whoever finds the queue full waits in his call.
@@ -121,6 +122,30 @@ impl Handle {
     /// What the server decided about a revision that proxies rejected, if it did since it started.
     pub fn verdict(&self, revision: Revision) -> Option<Verdict> {
         lock(&self.0.verdicts).get(&revision).cloned()
+    }
+
+    /// The revision that took a rejected one back, if one did.
+    pub async fn reverted_by(&self, revision: Revision) -> Option<Revision> {
+        let id = super::nack::revert_id(self.name(), revision);
+        let store = &self.0.shared.store;
+        let meta = store.operation(self.name(), &id).await.ok().flatten()?;
+        Some(meta.revision)
+    }
+
+    /// The record of a revision, if it is still kept.
+    pub async fn meta(&self, revision: Revision) -> Option<RevisionMeta> {
+        let store = &self.0.shared.store;
+        let found = store.history(self.name(), Some(revision), 1).await.ok()?;
+        found.into_iter().find(|meta| meta.revision == revision)
+    }
+
+    /// How far the fleet is with its newest revision, all types of it.
+    pub fn progress(&self, head: &Head) -> Progress {
+        let requirement = Requirement {
+            revision: head.meta.revision,
+            types: head.snapshot.types().map(|set| set.type_url).collect(),
+        };
+        Follower::of(self, requirement, Arc::default()).look()
     }
 
     /// Records a verdict and wakes whoever waits for one.

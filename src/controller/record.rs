@@ -103,6 +103,7 @@ pub(super) async fn recall(handle: &Handle, meta: RevisionMeta) -> Result<Accept
         _ => Vec::new(),
     }
     .into();
+    let record = WatchRecord::of(&meta);
     Ok(Accepted {
         ended: Ended::Repeated,
         fleet: handle.name().clone(),
@@ -114,9 +115,18 @@ pub(super) async fn recall(handle: &Handle, meta: RevisionMeta) -> Result<Accept
             revision: meta.revision,
             types,
         },
-        moved: WatchRecord::of(&meta).moved.map(Into::into),
+        watch: record.policy,
+        service: one_service(&meta),
+        moved: record.moved.map(Into::into),
         notices: Vec::new(),
         durable_ms: ms_between(meta.arrived_at, meta.at),
         meta: Some(meta),
     })
+}
+
+fn one_service(meta: &RevisionMeta) -> Option<Name> {
+    match meta.services.as_slice() {
+        [service] => Some(service.clone()),
+        _ => None,
+    }
 }

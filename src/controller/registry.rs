@@ -131,6 +131,11 @@ impl Controllers {
         self.shared.changes.subscribe()
     }
 
+    /// Returns when the server goes down.
+    pub async fn stopped(&self) {
+        self.shared.stopped().await;
+    }
+
     /// The durable history, to read.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.shared.store

@@ -213,12 +213,28 @@ pub struct Accepted {
     pub touched: Arc<[Touched]>,
     /// What a proxy must have accepted for this command to have reached it.
     pub requirement: Requirement,
+    /// What the revision's watch does about rejections; None: nothing.
+    pub watch: Option<NackPolicy>,
+    /// The service that the command was for, if it was for one.
+    pub service: Option<Name>,
     /// The service and its traffic that moved.
     pub moved: Option<(Name, Moved)>,
     /// What the operator should know.
     pub notices: Vec<Notice>,
     /// From arrival to the flushed commit, in milliseconds.
     pub durable_ms: f64,
+}
+
+impl Accepted {
+    /// Rejections of the revision are acted on by the server.
+    pub fn is_watched(&self) -> bool {
+        self.watch.is_some()
+    }
+
+    /// What is done about rejections; where nothing is, the default says from how many on they are reported.
+    pub fn policy(&self) -> NackPolicy {
+        self.watch.unwrap_or_default()
+    }
 }
 
 /// What a command changes in the resources.

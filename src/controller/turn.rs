@@ -138,7 +138,7 @@ impl Writer {
                 return Ok(self.settled(request, head.as_deref(), draft));
             }
             if request.dry_run {
-                return Ok(self.planned(draft, plan));
+                return Ok(self.planned(request, draft, plan));
             }
             self.commit(request, draft, plan).await
         }
@@ -357,6 +357,8 @@ impl Writer {
             meta: Some(head.meta.clone()),
             touched: Touched::between(&plan.old, &plan.new).into(),
             plan: Some(plan),
+            watch: record.policy,
+            service: request.command.service().cloned(),
             moved: draft.moved,
             notices: draft.notices,
         };
@@ -364,7 +366,7 @@ impl Writer {
         Ok(accepted)
     }
 
-    fn planned(&self, draft: Draft, plan: Plan) -> Accepted {
+    fn planned(&self, request: &Request, draft: Draft, plan: Plan) -> Accepted {
         Accepted {
             ended: Ended::Planned,
             fleet: self.handle.name().clone(),
@@ -377,6 +379,8 @@ impl Writer {
             },
             plan: Some(plan),
             touched: Arc::default(),
+            watch: None,
+            service: request.command.service().cloned(),
             moved: draft.moved,
             notices: draft.notices,
             durable_ms: 0.0,
@@ -410,6 +414,8 @@ impl Writer {
             plan: None,
             touched: Arc::default(),
             requirement: Requirement { revision, types },
+            watch: None,
+            service: request.command.service().cloned(),
             moved: draft.moved,
             notices: draft.notices,
             durable_ms: 0.0,

@@ -1,0 +1,351 @@
+//! Commands: from a request to one stream of events. The command runs in a task of its own; the stream only watches.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use futures::Stream;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Status;
+
+use super::{
+    convert::{self, Meta},
+    errors::{bad_input, failed, not_found},
+    follow::follow,
+    outcome, views,
+};
+use crate::{
+    api::{self, command_event::Event},
+    controller::{Accepted, Command, Controllers, Declared, Documents, Handle, Request, Waivers},
+    model::{self, DocumentKind, DocumentSpec, Name, Revision},
+    release::Notice,
+};
+
+/// Events on their way to one client. More than a command sends before it is durable, unless a file drifts at
+/// hundreds of places; then the rest of those notices is dropped, because no command waits for a client to read.
+const QUEUE: usize = 1024;
+
+/// The most files of one apply.
+const MAX_FILES: usize = 10_000;
+
+/// A command that could be read, with the fleets that it is for.
+pub(super) struct Call {
+    meta: Meta,
+    waivers: Waivers,
+    /// One command per fleet; more than one only for documents of several fleets.
+    commands: Vec<(Handle, Command)>,
+}
+
+type Sender = mpsc::Sender<Result<api::CommandEvent, Status>>;
+
+impl Call {
+    fn on_service(
+        controllers: &Controllers,
+        meta: Option<api::CommandMeta>,
+        service: &str,
+        command: impl FnOnce(Name) -> Result<Command, Status>,
+    ) -> Result<Self, Status> {
+        let meta = convert::meta(meta)?;
+        let name = convert::name("service", service)?;
+        let command = command(name)?;
+        let handle = controllers
+            .fleet_of_service(service)
+            .ok_or_else(|| not_found("service", service))?;
+        Ok(Self::one(meta, handle, command))
+    }
+
+    fn on_fleet(
+        controllers: &Controllers,
+        meta: Option<api::CommandMeta>,
+        fleet: &str,
+        command: Command,
+    ) -> Result<Self, Status> {
+        let meta = convert::meta(meta)?;
+        let handle = controllers
+            .get(fleet)
+            .filter(|handle| handle.head().is_some())
+            .ok_or_else(|| not_found("fleet", fleet))?;
+        Ok(Self::one(meta, handle, command))
+    }
+
+    fn one(meta: Meta, handle: Handle, command: Command) -> Self {
+        Self {
+            meta,
+            waivers: Waivers::default(),
+            commands: vec![(handle, command)],
+        }
+    }
+
+    pub fn apply(controllers: &Controllers, request: api::ApplyRequest) -> Result<Self, Status> {
+        let meta = convert::meta(request.meta)?;
+        let by_fleet = documents(&request.files)?;
+        if by_fleet.len() > 1 && meta.if_revision.is_some() {
+            return Err(bad_input(
+                "if_revision is of one fleet, and the documents are of several",
+                "apply them fleet by fleet",
+            ));
+        }
+        let commands = by_fleet.into_iter().map(|(fleet, documents)| {
+            let command = Command::Apply {
+                documents,
+                no_verify: request.no_verify,
+                replace_standby: request.replace_standby,
+                force: request.force,
+            };
+            (controllers.fleet(&fleet), command)
+        });
+        Ok(Self {
+            meta,
+            waivers: Waivers::default(),
+            commands: commands.collect(),
+        })
+    }
+
+    pub fn delete(controllers: &Controllers, request: api::DeleteRequest) -> Result<Self, Status> {
+        let meta = convert::meta(request.meta)?;
+        let kind: DocumentKind = request
+            .kind
+            .parse()
+            .map_err(|error| bad_input(format!("{error}"), "see `bluegreen get`"))?;
+        let name = convert::name("name", &request.name)?;
+        let handle = controllers
+            .fleet_of(kind, name.as_str())
+            .ok_or_else(|| not_found(kind.as_str(), name.as_str()))?;
+        let command = Command::Delete {
+            kind,
+            name,
+            no_verify: request.no_verify,
+        };
+        Ok(Self::one(meta, handle, command))
+    }
+
+    pub fn deploy(controllers: &Controllers, request: api::DeployRequest) -> Result<Self, Status> {
+        Self::on_service(controllers, request.meta, &request.service, |service| {
+            Ok(Command::Deploy {
+                service,
+                version: convert::version(request.version)?,
+                endpoints: convert::endpoints(&request.endpoints)?,
+                replace_standby: request.replace_standby,
+            })
+        })
+    }
+
+    pub fn scale(controllers: &Controllers, request: api::ScaleRequest) -> Result<Self, Status> {
+        Self::on_service(controllers, request.meta, &request.service, |service| {
+            let colour = convert::colour(request.colour)?
+                .ok_or_else(|| bad_input("no environment is named", "name blue or green"))?;
+            Ok(Command::Scale {
+                service,
+                colour,
+                endpoints: convert::endpoints(&request.endpoints)?,
+                replace_standby: request.replace_standby,
+                force: request.force,
+            })
+        })
+    }
+
+    pub fn switch(controllers: &Controllers, request: api::SwitchRequest) -> Result<Self, Status> {
+        let waive = request.waive.unwrap_or_default();
+        let call = Self::on_service(controllers, request.meta, &request.service, |service| {
+            Ok(Command::Switch {
+                service,
+                to: convert::colour(request.to)?,
+            })
+        })?;
+        Ok(Self {
+            waivers: Waivers {
+                allow_lagging: waive.allow_lagging,
+                skip_probe: waive.skip_probe,
+                force: waive.force,
+            },
+            ..call
+        })
+    }
+
+    pub fn rollback(
+        controllers: &Controllers,
+        request: api::RollbackRequest,
+    ) -> Result<Self, Status> {
+        Self::on_service(controllers, request.meta, &request.service, |service| {
+            Ok(Command::Rollback { service })
+        })
+    }
+
+    pub fn rollback_fleet(
+        controllers: &Controllers,
+        request: api::RollbackFleetRequest,
+    ) -> Result<Self, Status> {
+        let command = Command::RollbackFleet {
+            to: Revision(request.to_revision),
+            exact: request.exact,
+            yes: request.yes,
+        };
+        Self::on_fleet(controllers, request.meta, &request.fleet, command)
+    }
+
+    pub fn retire(controllers: &Controllers, request: api::RetireRequest) -> Result<Self, Status> {
+        Self::on_service(controllers, request.meta, &request.service, |service| {
+            Ok(Command::Retire {
+                service,
+                force: request.force,
+            })
+        })
+    }
+
+    pub fn rebuild(
+        controllers: &Controllers,
+        request: api::RebuildRequest,
+    ) -> Result<Self, Status> {
+        Self::on_fleet(controllers, request.meta, &request.fleet, Command::Rebuild)
+    }
+
+    /// Starts the command; what comes out of the stream is what happens to it.
+    pub fn start(
+        self,
+        controllers: Arc<Controllers>,
+    ) -> impl Stream<Item = Result<api::CommandEvent, Status>> + Send + 'static {
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        tokio::spawn(async move {
+            let last = match self.run(&controllers, &sender).await {
+                Ok(outcome) => Ok(event(Event::Outcome(outcome))),
+                Err(status) => Err(status),
+            };
+            // An error: the client is gone, and the command is done all the same.
+            let _ = sender.send(last).await;
+        });
+        ReceiverStream::new(receiver)
+    }
+
+    async fn run(self, controllers: &Controllers, sender: &Sender) -> Result<api::Outcome, Status> {
+        let arrived_at = controllers.now();
+        let tell = |notice: Notice| {
+            let _ = sender.try_send(Ok(event(Event::Notice(notice_of(notice)))));
+        };
+        let request = |command: &Command, dry_run: bool| Request {
+            command: command.clone(),
+            operation_id: self.meta.operation_id.clone(),
+            actor: self.meta.actor.clone(),
+            actor_verified: false,
+            message: self.meta.message.clone(),
+            dry_run,
+            if_revision: self.meta.if_revision,
+            arrived_at,
+            policy: self.meta.policy,
+            waivers: self.waivers,
+        };
+        // Several fleets have no common commit: what one of them refuses is found before any of them changes.
+        if self.commands.len() > 1 && !self.meta.dry_run {
+            for (handle, command) in &self.commands {
+                let rehearsal = request(command, true);
+                handle
+                    .execute(rehearsal, &|_| {})
+                    .await
+                    .map_err(|error| failed(&error))?;
+            }
+        }
+        let mut done = Vec::with_capacity(self.commands.len());
+        for (handle, command) in &self.commands {
+            let accepted = handle
+                .execute(request(command, self.meta.dry_run), &tell)
+                .await
+                .map_err(|error| failed(&error))?;
+            self.report(&accepted, sender);
+            done.push((handle, accepted));
+        }
+        if self.meta.dry_run {
+            return Ok(outcome::planned(&self.meta, &done));
+        }
+        let deadline = tokio::time::Instant::now() + self.meta.wait;
+        let followed = done
+            .iter()
+            .map(|(handle, accepted)| follow(handle, accepted, self.meta.wait, deadline, sender));
+        let ends = futures::future::join_all(followed).await;
+        Ok(outcome::of(&self.meta, &done, ends))
+    }
+
+    /// Notices, plan, durable: in this order, without ever waiting for the client.
+    fn report(&self, accepted: &Accepted, sender: &Sender) {
+        let send = |one| {
+            let _ = sender.try_send(Ok(event(one)));
+        };
+        for notice in accepted.notices.iter().cloned() {
+            send(Event::Notice(notice_of(notice)));
+        }
+        if let Some(plan) = &accepted.plan {
+            let texts = self.meta.dry_run;
+            send(Event::Plan(views::plan(&accepted.fleet, plan, texts)));
+        }
+        if !self.meta.dry_run {
+            send(Event::Durable(outcome::durable(accepted)));
+        }
+    }
+}
+
+fn event(event: Event) -> api::CommandEvent {
+    api::CommandEvent { event: Some(event) }
+}
+
+fn notice_of(notice: Notice) -> api::Notice {
+    api::Notice {
+        kind: notice.kind.to_owned(),
+        text: notice.text,
+    }
+}
+
+/// Reads all files, and sorts what they declare by fleet.
+fn documents(files: &[api::File]) -> Result<BTreeMap<Name, Documents>, Status> {
+    if files.len() > MAX_FILES {
+        return Err(bad_input(
+            format!("{} files are more than {MAX_FILES}", files.len()),
+            "apply them in parts",
+        ));
+    }
+    let mut by_fleet: BTreeMap<Name, Documents> = BTreeMap::new();
+    let mut seen: BTreeMap<(DocumentKind, Name), String> = BTreeMap::new();
+    for file in files {
+        let parsed = model::parse_documents(&file.name, &file.content).map_err(|error| {
+            bad_input(
+                error.to_string(),
+                "correct the document; nothing was changed",
+            )
+        })?;
+        for document in parsed {
+            let place = format!("{}:{}", file.name, document.line);
+            let key = (document.kind, document.name.clone());
+            if let Some(first) = seen.insert(key, place.clone()) {
+                return Err(bad_input(
+                    format!(
+                        "{place}: {} {} is declared at {first} already",
+                        document.kind, document.name
+                    ),
+                    "declare it once; nothing was changed",
+                ));
+            }
+            let (name, applied) = (document.name, document.raw);
+            match document.spec {
+                DocumentSpec::Service(spec) => {
+                    let fleet = by_fleet.entry(spec.fleet.clone()).or_default();
+                    fleet.services.push(Declared {
+                        name,
+                        spec,
+                        applied,
+                    });
+                }
+                DocumentSpec::EnvoyResources(spec) => {
+                    let fleet = by_fleet.entry(spec.fleet.clone()).or_default();
+                    fleet.resources.push(Declared {
+                        name,
+                        spec,
+                        applied,
+                    });
+                }
+            }
+        }
+    }
+    if by_fleet.is_empty() {
+        return Err(bad_input(
+            "the files declare nothing",
+            "give files with documents of apiVersion bluegreen/v1",
+        ));
+    }
+    Ok(by_fleet)
+}

@@ -1,0 +1,94 @@
+//! Refusals and failures as gRPC errors, with an `ErrorDetail` for programs.
+
+use prost::Message;
+use tonic::{Code, Status};
+
+use crate::{
+    api,
+    controller::CommandError,
+    release::{Reason, Refusal},
+    store::StoreError,
+};
+
+/// What the command line exits with for the server's own trouble.
+const UNEXPECTED: u8 = 1;
+
+/// A command that was not carried out.
+pub(super) fn failed(error: &CommandError) -> Status {
+    let message = with_sources(error);
+    match error.reason() {
+        Some(reason) => status(reason, message, error.remedy()),
+        None => {
+            let code = match error {
+                CommandError::Stopping => Code::Unavailable,
+                _ => Code::Internal,
+            };
+            detailed(code, message, "unexpected", error.remedy(), UNEXPECTED)
+        }
+    }
+}
+
+/// A refusal.
+pub(super) fn refused(refusal: &Refusal) -> Status {
+    status(
+        refusal.reason,
+        refusal.message.clone(),
+        refusal.remedy.clone(),
+    )
+}
+
+/// The store could not be read.
+pub(super) fn unreadable(error: StoreError) -> Status {
+    failed(&CommandError::Store(error))
+}
+
+/// A request that can't be understood.
+pub(super) fn bad_input(message: impl Into<String>, remedy: impl Into<String>) -> Status {
+    status(Reason::BadInput, message.into(), remedy.into())
+}
+
+/// Something named does not exist.
+pub(super) fn not_found(what: &str, name: &str) -> Status {
+    status(
+        Reason::NotFound,
+        format!("there is no {what} {name:?}"),
+        "see `bluegreen get` and `bluegreen fleet` for what there is".to_owned(),
+    )
+}
+
+fn status(reason: Reason, message: String, remedy: String) -> Status {
+    let code = match reason {
+        Reason::BadInput => Code::InvalidArgument,
+        Reason::NotFound => Code::NotFound,
+        Reason::FleetMovedOn => Code::Aborted,
+        Reason::NotAllowed => Code::Unauthenticated,
+        Reason::StoreFull => Code::ResourceExhausted,
+        Reason::StoreFailed => Code::Unavailable,
+        _ => Code::FailedPrecondition,
+    };
+    detailed(code, message, reason.name(), remedy, reason.exit_code())
+}
+
+fn detailed(code: Code, message: String, reason: &str, remedy: String, exit_code: u8) -> Status {
+    let detail = api::ErrorDetail {
+        reason: reason.to_owned(),
+        remedy,
+        exit_code: exit_code.into(),
+    };
+    Status::with_details(code, message, detail.encode_to_vec().into())
+}
+
+/// The message, with the causes that it does not tell itself.
+fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut message = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let text = cause.to_string();
+        if !message.contains(&text) {
+            message.push_str(": ");
+            message.push_str(&text);
+        }
+        source = cause.source();
+    }
+    message
+}

@@ -1,0 +1,101 @@
+//! Fleets with their proxies, and taking a proxy off a roster.
+
+use std::collections::BTreeMap;
+
+use tonic::Status;
+
+use super::{
+    errors::{not_found, refused},
+    status::delivery_of,
+    views,
+};
+use crate::{
+    api,
+    controller::{Controllers, Handle},
+    fleet::ForgetError,
+    release::{Reason, Refusal},
+};
+
+/// Fleets by name, all or one, also those that only proxies have named so far.
+pub(super) fn get(
+    controllers: &Controllers,
+    request: &api::GetFleetsRequest,
+) -> Result<api::GetFleetsResponse, Status> {
+    let handles = if request.fleet.is_empty() {
+        controllers.fleets()
+    } else {
+        let handle = controllers.get(&request.fleet);
+        vec![handle.ok_or_else(|| not_found("fleet", &request.fleet))?]
+    };
+    let mut fleets: Vec<_> = handles.iter().map(fleet).collect();
+    if !request.proxy.is_empty() {
+        for fleet in &mut fleets {
+            fleet.proxies.retain(|proxy| proxy.proxy == request.proxy);
+        }
+        fleets.retain(|fleet| !fleet.proxies.is_empty());
+        if fleets.is_empty() {
+            return Err(not_found("proxy", &request.proxy));
+        }
+    }
+    Ok(api::GetFleetsResponse { fleets })
+}
+
+fn fleet(handle: &Handle) -> api::FleetStatus {
+    let head = handle.head();
+    let newest: BTreeMap<_, _> = head
+        .iter()
+        .flat_map(|head| head.snapshot.types())
+        .map(|set| (set.type_url, set.changed_in))
+        .collect();
+    api::FleetStatus {
+        fleet: handle.name().to_string(),
+        revision: head.as_ref().map_or(0, |head| head.meta.revision.0),
+        waiting: head.is_none(),
+        delivery: head.as_ref().map(|head| delivery_of(handle, head)),
+        proxies: handle
+            .ledger()
+            .proxies(&newest)
+            .iter()
+            .map(views::proxy)
+            .collect(),
+        alarms: alarms(handle),
+    }
+}
+
+/// What an operator must know at once about a fleet.
+pub(super) fn alarms(handle: &Handle) -> Vec<String> {
+    let at = handle.head().map_or(0, |head| head.meta.revision.0);
+    handle
+        .ledger()
+        .newer()
+        .into_iter()
+        .map(|(proxy, revision)| {
+            format!(
+                "fleet {}: proxy {proxy} has revision {revision}, this server only {at}: its store is older than what was published. Restore a newer backup, or start once with --accept-older",
+                handle.name()
+            )
+        })
+        .collect()
+}
+
+/// Takes a proxy that is away off a roster.
+pub(super) fn forget(
+    controllers: &Controllers,
+    request: &api::ForgetProxyRequest,
+) -> Result<api::ForgetProxyResponse, Status> {
+    let handle = controllers
+        .get(&request.fleet)
+        .ok_or_else(|| not_found("fleet", &request.fleet))?;
+    match handle.ledger().forget(&request.proxy) {
+        Ok(()) => {
+            tracing::info!(fleet = %handle.name(), proxy = %request.proxy, actor = %request.actor, "proxy forgotten");
+            Ok(api::ForgetProxyResponse {})
+        }
+        Err(ForgetError::Unknown(proxy)) => Err(not_found("proxy", &proxy)),
+        Err(error @ ForgetError::Connected(_)) => Err(refused(&Refusal::new(
+            Reason::BadInput,
+            error.to_string(),
+            "stop the proxy first",
+        ))),
+    }
+}

@@ -1,0 +1,152 @@
+//! Services as they are now, once or after every change.
+
+use std::{sync::Arc, time::Duration};
+
+use futures::Stream;
+use tokio::{sync::mpsc, time::sleep};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Status;
+
+use super::{convert, errors::not_found, views};
+use crate::{
+    api,
+    controller::{Controllers, Handle, drift},
+    model::Colour,
+    release::{Phase, ServiceState},
+    store::Head,
+};
+
+/// Between two answers of a watch: a person sees no more than that, and a fleet of thousands ACKs in one second.
+const WATCH_PAUSE: Duration = Duration::from_millis(200);
+
+/// Services by name, all or one.
+pub(super) fn get(
+    controllers: &Controllers,
+    request: &api::GetStatusRequest,
+) -> Result<api::GetStatusResponse, Status> {
+    let fleets = if request.service.is_empty() {
+        controllers.fleets()
+    } else {
+        let name = convert::name("service", &request.service)?;
+        let fleet = controllers.fleet_of_service(name.as_str());
+        vec![fleet.ok_or_else(|| not_found("service", &request.service))?]
+    };
+    let mut services = Vec::new();
+    let mut alarms = Vec::new();
+    for handle in &fleets {
+        alarms.extend(super::fleets::alarms(handle));
+        let Some(head) = handle.head() else {
+            continue;
+        };
+        let delivery = delivery_of(handle, &head);
+        for service in head.state.services.values() {
+            if request.service.is_empty() || service.name.as_str() == request.service {
+                services.push(service_status(service, &head, &delivery));
+            }
+        }
+    }
+    services.sort_by(|a, b| a.service.cmp(&b.service));
+    Ok(api::GetStatusResponse { services, alarms })
+}
+
+/// The same after every change.
+pub(super) fn watch(
+    controllers: Arc<Controllers>,
+    request: api::GetStatusRequest,
+) -> Result<
+    impl Stream<Item = Result<api::GetStatusResponse, Status>> + Send + 'static + use<>,
+    Status,
+> {
+    let first = get(&controllers, &request)?;
+    // One on its way: a client that reads slowly sees the newest next, not all in between.
+    let (sender, receiver) = mpsc::channel(1);
+    let mut changes = controllers.changes();
+    tokio::spawn(async move {
+        let mut sent = first.clone();
+        if sender.send(Ok(first)).await.is_err() {
+            return;
+        }
+        loop {
+            tokio::select! {
+                changed = changes.changed() => if changed.is_err() { return },
+                () = sender.closed() => return,
+                () = controllers.stopped() => return,
+            }
+            sleep(WATCH_PAUSE).await;
+            changes.borrow_and_update();
+            let answer = get(&controllers, &request);
+            match &answer {
+                Ok(same) if *same == sent => continue,
+                Ok(answer) => sent = answer.clone(),
+                // The service was deleted.
+                Err(_) => {}
+            }
+            let ends = answer.is_err();
+            if sender.send(answer).await.is_err() || ends {
+                return;
+            }
+        }
+    });
+    Ok(ReceiverStream::new(receiver))
+}
+
+/// How far the fleet is with its newest revision.
+pub(super) fn delivery_of(handle: &Handle, head: &Head) -> api::Delivery {
+    let progress = handle.progress(head);
+    views::delivery(handle.name(), &progress, Some(head.meta.arrived_at))
+}
+
+fn service_status(
+    service: &ServiceState,
+    head: &Head,
+    delivery: &api::Delivery,
+) -> api::ServiceStatus {
+    api::ServiceStatus {
+        service: service.name.to_string(),
+        fleet: head.meta.fleet.to_string(),
+        live: views::colour(service.live).into(),
+        revision: head.meta.revision.0,
+        blue: Some(environment(service, Colour::Blue)),
+        green: Some(environment(service, Colour::Green)),
+        delivery: Some(delivery.clone()),
+        drift: drift(service),
+        release: service.release.as_ref().map(|release| api::ReleaseStatus {
+            number: release.number,
+            from_version: release.from_version.clone(),
+            to_version: release.to_version.clone(),
+            phase: match release.phase {
+                Phase::Switched => "Switched",
+                Phase::RolledBack => "RolledBack",
+                Phase::Completed => "Completed",
+            }
+            .to_owned(),
+            revision: release.rolled_back_in.unwrap_or(release.switched_in).0,
+            at: views::time(release.switched_at),
+        }),
+    }
+}
+
+fn environment(service: &ServiceState, colour: Colour) -> api::EnvironmentStatus {
+    let environment = service.environment(colour);
+    let mut status = api::EnvironmentStatus {
+        role: views::role(environment.role).into(),
+        rolled_back: environment.rolled_back,
+        weight: service.split().weight(colour),
+        ..Default::default()
+    };
+    if let Some(deployment) = &environment.deployment {
+        status.version.clone_from(&deployment.version);
+        status.deployment = deployment.number;
+        status.endpoints = deployment
+            .endpoints
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        status.addresses = deployment
+            .addresses
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+    }
+    status
+}
