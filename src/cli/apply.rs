@@ -8,7 +8,7 @@ use super::{
     confirm,
     error::Error,
     files,
-    perform::{follow, perform},
+    perform::{finish, follow, perform},
     progress::Progress,
     report::Report,
 };
@@ -59,7 +59,10 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, Error> {
         force: args.force,
     };
     if !args.yes && !meta.dry_run {
-        confirm_removals(cx, &request).await?;
+        let confirmed = confirm_removals(cx, &request).await;
+        if confirmed.is_err() {
+            return finish(cx, &meta, Report::of(&meta), confirmed);
+        }
     }
     perform(cx, &meta, async |mut client| {
         client.apply(request.clone()).await

@@ -4,16 +4,14 @@ use std::path::PathBuf;
 
 use crate::{api, model::HumanDuration};
 
-/// Where the admin API is when nothing is said: the default of `bluegreen serve --admin`.
-const DEFAULT_SERVER: &str = "http://127.0.0.1:18001";
-
 /// Flags of every verb.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Globals {
-    /// The admin API of the server
-    #[arg(long, global = true, env = "BLUEGREEN_SERVER", hide_env_values = true, value_name = "URL", default_value = DEFAULT_SERVER)]
-    pub server: String,
+    /// The admin API of the server [env: BLUEGREEN_SERVER] [default: http://127.0.0.1:18001]
+    // Read by hand: clap lists what the environment sets in the usage of every mistake.
+    #[arg(long, global = true, value_name = "URL")]
+    pub server: Option<String>,
     /// A file that holds the bearer token, instead of the environment's BLUEGREEN_TOKEN
     #[arg(long, global = true, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
@@ -24,7 +22,7 @@ pub struct Globals {
     #[arg(short, long, global = true, value_name = "WHY")]
     pub message: Option<String>,
     /// Repeat the command with this id: what it did already is not done again
-    #[arg(long, global = true, value_name = "UUID")]
+    #[arg(long, global = true, value_name = "UUID", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub operation_id: Option<String>,
 }
 
@@ -46,7 +44,7 @@ pub struct Change {
     #[arg(long)]
     pub dry_run: bool,
     /// Refuse unless the fleet is at exactly this revision
-    #[arg(long, value_name = "REVISION", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "REVISION", value_parser = revision)]
     pub if_revision: Option<u64>,
     /// What happens when more than --max-nack proxies reject the change: take it back, or leave it in place
     #[arg(long, value_enum, value_name = "WHAT", default_value = "revert")]
@@ -80,5 +78,13 @@ impl Change {
             if_revision: self.if_revision.unwrap_or_default(),
             ..Default::default()
         }
+    }
+}
+
+/// A revision, as it may be typed.
+pub(super) fn revision(text: &str) -> Result<u64, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("a revision is a number from 1".to_owned()),
+        Ok(revision) => Ok(revision),
     }
 }

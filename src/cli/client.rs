@@ -9,9 +9,15 @@ use tonic::{
     transport::{Channel, Endpoint},
 };
 
-use super::{args::Globals, error::Error, out::Output};
+use super::{
+    args::Globals,
+    error::{self, Error},
+    out::Output,
+};
 use crate::api::{self, admin_client::AdminClient};
 
+/// Where the admin API is when nothing is said: the default of `bluegreen serve --admin`.
+const DEFAULT_SERVER: &str = "http://127.0.0.1:18001";
 /// How long connecting may take: a server that is there answers in milliseconds, over any distance in a second.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A server that stopped without closing its connections is noticed after these two, while a command is watched.
@@ -37,7 +43,13 @@ impl Context {
 
     /// The server, as a URL.
     pub fn url(&self) -> String {
-        let server = self.globals.server.trim();
+        let environment = || std::env::var("BLUEGREEN_SERVER").ok();
+        let server = self.globals.server.clone().or_else(environment);
+        let server = server
+            .as_deref()
+            .map(str::trim)
+            .filter(|url| !url.is_empty());
+        let server = server.unwrap_or(DEFAULT_SERVER);
         if server.contains("://") {
             server.to_owned()
         } else {
@@ -65,6 +77,17 @@ impl Context {
             .map_err(|source| Error::Unreachable { url, source })?;
         Ok(AdminClient::with_interceptor(channel, self.token()?)
             .max_decoding_message_size(MAX_ANSWER))
+    }
+
+    /// Connects, and makes sure that an admin API answers there: a command that is sent to something else looks
+    /// like one whose answer was lost.
+    pub async fn connect_to_admin_api(&self) -> Result<Client, Error> {
+        let mut client = self.connect().await?;
+        match client.get_server_info(api::GetServerInfoRequest {}).await {
+            Err(status) if error::lost(&status) => Err(self.failed(&status)),
+            // Any other answer is one, even a refusal: the command will hear it too.
+            _ => Ok(client),
+        }
     }
 
     /// What an RPC's status means here.

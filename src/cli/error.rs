@@ -29,8 +29,8 @@ pub(super) enum Error {
         #[source]
         source: tonic::transport::Error,
     },
-    #[error("the server at {url} has gone away: {message}")]
-    Gone { url: String, message: String },
+    #[error("{url} does not answer as an admin API does: {message}")]
+    NoAnswer { url: String, message: String },
     #[error(
         "the connection to {url} was lost {times} times and the command's outcome is not known: {message}"
     )]
@@ -58,7 +58,7 @@ pub(super) enum Error {
     NothingIn { path: PathBuf },
     #[error("{0}")]
     Usage(String),
-    #[error("{what}: that needs a yes, and there is no terminal to ask on")]
+    #[error("{what}: not done, since there is no terminal to ask on")]
     Unconfirmed { what: String },
     #[error("not done: the answer was no")]
     Declined,
@@ -83,7 +83,7 @@ impl Error {
     /// What the process ends with.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Error::Unreachable { .. } | Error::Gone { .. } | Error::Lost { .. } => {
+            Error::Unreachable { .. } | Error::NoAnswer { .. } | Error::Lost { .. } => {
                 exit::UNREACHABLE
             }
             Error::Refused { exit_code, .. } => *exit_code,
@@ -109,14 +109,14 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Error::Url { .. } => Some("write http://HOST:PORT, e.g. --server http://127.0.0.1:18001".into()),
-            Error::Unreachable { .. } | Error::Gone { .. } => Some(
+            Error::Unreachable { .. } | Error::NoAnswer { .. } => Some(
                 "is it running (`bluegreen serve`)? Another address is given by --server or BLUEGREEN_SERVER".into(),
             ),
             Error::Lost { operation_id, .. } => Some(format!(
                 "repeat the same command with --operation-id {operation_id}: what was done already is not done again"
             )),
             Error::Refused { remedy, .. } => Some(remedy.clone()).filter(|remedy| !remedy.is_empty()),
-            Error::Unconfirmed { .. } => Some("give --yes when you mean it; --dry-run shows what would change".into()),
+            Error::Unconfirmed { .. } => Some("--yes does it without asking; --dry-run shows what would change".into()),
             Error::Interrupted { operation_id: Some(id) } => Some(format!(
                 "only the watching has ended, the command goes on in the server; see `bluegreen status`, \
                  or repeat the command with --operation-id {id} to watch again"
@@ -149,7 +149,7 @@ impl Error {
             };
         }
         if lost(status) {
-            return Error::Gone {
+            return Error::NoAnswer {
                 url: url.to_owned(),
                 message: transport_message(status),
             };

@@ -32,6 +32,7 @@ mod perform;
 mod progress;
 mod rebuild;
 mod report;
+mod report_text;
 mod retire;
 mod rollback;
 mod scale;

@@ -79,14 +79,14 @@ pub(super) async fn follow(
     send: impl AsyncFn(Client) -> Answer,
 ) -> Result<(), Error> {
     let client = tokio::select! {
-        client = cx.connect() => client?,
+        client = cx.connect_to_admin_api() => client?,
         () = interrupt() => return Err(Error::Interrupted { operation_id: None }),
     };
     let attempts = attempts(cx, meta, report, &mut progress, client, send);
     let done = tokio::select! {
         done = attempts => done,
         () = interrupt() => Err(Error::Interrupted {
-            operation_id: Some(meta.operation_id.clone()),
+            operation_id: (!meta.dry_run).then(|| meta.operation_id.clone()),
         }),
     };
     progress.close();

@@ -57,6 +57,9 @@ impl Progress {
     }
 
     pub fn durable(&mut self, durable: &api::Durable) {
+        if self.quiet {
+            return;
+        }
         self.close();
         let text = format!(
             "{}: revision {} is durable after {:.1} ms\n",
@@ -67,7 +70,7 @@ impl Progress {
 
     /// Only on a terminal: a log wants the end, not each ACK.
     pub fn delivery(&mut self, delivery: &api::Delivery) {
-        if !self.terminal {
+        if self.quiet || !self.terminal {
             return;
         }
         let mut text = format!(

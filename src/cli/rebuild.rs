@@ -7,7 +7,7 @@ use super::{
     confirm,
     error::Error,
     out,
-    perform::{follow, perform},
+    perform::{finish, follow, perform},
     progress::Progress,
     report::Report,
 };
@@ -48,9 +48,13 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, Error> {
             });
         }
         // What the plan starts from is what the command must find.
-        if let Some(from) = confirm_plan(cx, &request).await? {
-            meta.if_revision = from;
-            request.meta = Some(meta.clone());
+        match confirm_plan(cx, &request).await {
+            Ok(None) => {}
+            Ok(Some(from)) => {
+                meta.if_revision = from;
+                request.meta = Some(meta.clone());
+            }
+            Err(error) => return finish(cx, &meta, Report::of(&meta), Err(error)),
         }
     }
     perform(cx, &meta, async |mut client| {

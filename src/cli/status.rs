@@ -8,8 +8,9 @@ use super::{
     client::Context,
     convert,
     error::Error,
-    out::{BAD, DIM, GOOD, WARN, paint},
-    report::{NotAcked, Proxies, not_acked_text},
+    out::{self, BAD, DIM, GOOD, WARN, paint},
+    report::{NotAcked, Proxies},
+    report_text::not_acked_text,
     table::Columns,
 };
 use crate::api;
@@ -82,7 +83,15 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, Error> {
         .get_status(request)
         .await
         .map_err(|e| cx.failed(&e))?;
-    let statuses = statuses(answer.into_inner());
+    let answer = answer.into_inner();
+    let alarms = answer.alarms.clone();
+    let statuses = statuses(answer);
+    if statuses.is_empty() {
+        // There is no service to show them with.
+        for alarm in &alarms {
+            out::say(BAD, "ALARM", alarm);
+        }
+    }
     match statuses.as_slice() {
         [status] if one => cx.out.data(status, || text(&statuses))?,
         _ => cx.out.data(&statuses, || text(&statuses))?,
@@ -167,18 +176,7 @@ fn block(status: &Status) -> String {
         status.revision,
     );
     text.push_str(&environments_table(&status.environments));
-    let proxies = &status.proxies;
-    let style = match proxies.acked == proxies.total {
-        true => GOOD,
-        false if proxies.nacked > 0 => BAD,
-        false => WARN,
-    };
-    let summary = format!(
-        "  proxies: {} of {} accepted revision {}",
-        proxies.acked, proxies.total, status.revision
-    );
-    let _ = writeln!(text, "{}", paint(style, summary)); // a String takes everything
-    text.push_str(&not_acked_text(&status.not_acked));
+    text.push_str(&proxies_text(status));
     if let Some(release) = &status.release {
         let _ = writeln!(
             text,
@@ -231,4 +229,25 @@ fn environments_table(environments: &Environments) -> String {
         ]);
     }
     table.text()
+}
+
+fn proxies_text(status: &Status) -> String {
+    let proxies = &status.proxies;
+    let (style, summary) = match proxies.total {
+        0 => (WARN, "none has connected yet".to_owned()),
+        total => {
+            let style = match proxies.acked == total {
+                true => GOOD,
+                false if proxies.nacked > 0 => BAD,
+                false => WARN,
+            };
+            let accepted = format!(
+                "{} of {total} accepted revision {}",
+                proxies.acked, status.revision
+            );
+            (style, accepted)
+        }
+    };
+    let summary = paint(style, format_args!("  proxies: {summary}"));
+    format!("{summary}\n{}", not_acked_text(&status.not_acked, "    "))
 }

@@ -32,6 +32,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, Error> {
         service: args.service.clone().unwrap_or_default(),
     };
     let mut client = cx.connect().await?;
+    let mut seen = false;
     let mut said = false;
     loop {
         let answer = client.watch_status(request.clone()).await;
@@ -41,6 +42,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, Error> {
                 loop {
                     match changes.message().await {
                         Ok(Some(change)) => {
+                            seen = true;
                             said = false;
                             print(cx, args.service.is_some(), change)?;
                         }
@@ -51,7 +53,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, Error> {
             }
             Err(status) => Some(status),
         };
-        if let Some(status) = ended.filter(|status| !error::lost(status)) {
+        if let Some(status) = ended.filter(|status| !seen || !error::lost(status)) {
             return Err(cx.failed(&status));
         }
         if !std::mem::replace(&mut said, true) {
