@@ -1,6 +1,7 @@
 //! PURE. From what is declared to Envoy resources: building, digests, diffs, reference checks.
 
 mod build;
+mod descriptors;
 mod diff;
 mod digest;
 mod input;
