@@ -1,19 +1,25 @@
 //! PURE. From what is declared to Envoy resources: building, digests, diffs, reference checks.
 
 mod build;
-mod descriptors;
+mod check;
 mod diff;
 mod digest;
+mod dynamic;
 mod input;
+mod raw;
+mod references;
 mod resource;
 mod snapshot_set;
 mod variant;
 mod wire;
 
 pub use build::{BuildError, Built, build, cluster_name, rebuild};
+pub use check::{Problem, Severity, check, check_since};
 pub use diff::{Change, ChangeKind, diff, only_routes_differ};
 pub use digest::Digest;
 pub use input::{Input, ServiceInput};
-pub use resource::{References, Resource};
+pub use raw::{RawError, RawProblem};
+pub use references::{References, references_of};
+pub use resource::Resource;
 pub use snapshot_set::{Changes, Snapshot, TypeSet};
 pub use variant::{with_splits_of, without_clusters};

@@ -1,10 +1,10 @@
 //! One xDS resource, encoded once.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::Digest;
+use super::{Digest, References};
 use crate::model::TypeUrl;
 
 /// One xDS resource: its encoded bytes, and what it refers to. Immutable.
@@ -20,17 +20,6 @@ pub struct Resource {
     pub digest: Digest,
     /// What must be there for it to work.
     pub references: References,
-}
-
-/// The names that a resource refers to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct References {
-    /// Clusters: of routes, mirror policies, TCP proxies, aggregate clusters.
-    pub clusters: BTreeSet<Arc<str>>,
-    /// Route configurations that a listener asks RDS for.
-    pub routes: BTreeSet<Arc<str>>,
-    /// The load assignment that an EDS cluster asks for.
-    pub endpoints: BTreeSet<Arc<str>>,
 }
 
 impl Resource {

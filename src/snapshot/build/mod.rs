@@ -9,13 +9,15 @@ mod endpoints;
 mod envoy;
 mod listener;
 mod merge;
+mod raw_sets;
 mod route;
 mod runtime;
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use self::merge::Group;
-use super::{Changes, Input, Resource, Snapshot};
+pub(super) use self::route::split;
+use super::{Changes, Input, RawError, Resource, Snapshot};
 use crate::model::{Colour, Name, TypeUrl};
 
 /// Envoy's name of the upgrade, in any case in which clients write it.
@@ -50,6 +52,21 @@ pub enum BuildError {
         /// May be the same one.
         second: Name,
     },
+    /// A resource that the user wrote can't be used.
+    #[error(transparent)]
+    Raw(#[from] RawError),
+    /// Two resources of one type have one name, so proxies could have only one of them.
+    #[error("{type_url} {name} comes from {first} and from {second}: rename or remove one")]
+    SameName {
+        /// Their type.
+        type_url: TypeUrl,
+        /// Their name.
+        name: String,
+        /// What makes one of them.
+        first: String,
+        /// What makes the other.
+        second: String,
+    },
 }
 
 fn services(first: &Name, second: &Name) -> String {
@@ -82,9 +99,10 @@ pub fn build(previous: &Snapshot, before: &Input, after: &Input) -> Result<Built
     }
     services_changed(&mut draft, before, after);
     listeners_changed(&mut draft, before, after)?;
+    let warnings = raw_sets::changed(&mut draft, before, after)?;
     Ok(Built {
         snapshot: previous.with(previous.revision.next(), draft.sets),
-        warnings: Vec::new(),
+        warnings,
     })
 }
 

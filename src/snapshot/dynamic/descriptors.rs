@@ -9,7 +9,7 @@ const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/envoy_descr
 
 /// The descriptors of Envoy's API. Loaded on first use, which takes some 80 ms, and keeps 20 MB: the paths that every
 /// server takes (building services, reading them back) do without.
-pub(super) fn envoy() -> &'static DescriptorPool {
+pub(in crate::snapshot) fn envoy() -> &'static DescriptorPool {
     static POOL: OnceLock<DescriptorPool> = OnceLock::new();
     POOL.get_or_init(|| {
         DescriptorPool::decode(DESCRIPTORS).expect("the descriptors decode") // proof: constant, and every test of raw resources decodes it

@@ -1,0 +1,122 @@
+//! The user's own resources in a build: which sets are to be encoded again, and that no name is taken twice.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use super::{BuildError, Draft, cluster_name, listener, merge, runtime};
+use crate::{
+    model::{Colour, Name, TypeUrl},
+    snapshot::{Input, raw},
+};
+
+/// Encodes the sets that changed, or that name a service whose split did; takes away what is no longer in one.
+/// Returns what their authors should know.
+pub(super) fn changed(
+    draft: &mut Draft<'_>,
+    before: &Input,
+    after: &Input,
+) -> Result<Vec<String>, BuildError> {
+    if !same_names(before, after) {
+        unique(after)?;
+    }
+    let moved = moved(before, after);
+    let mut warnings = Vec::new();
+    for (name, set) in &after.resources {
+        let same = before.resources.get(name).is_some_and(|old| old == set);
+        let present = || raw::names(set).all(|(type_url, name)| !draft.is_new(type_url, name));
+        if same && !raw::names_any(set, &moved) && present() {
+            continue;
+        }
+        let encoded = raw::encode(name, set, &after.services)?;
+        warnings.extend(encoded.warnings);
+        for resource in encoded.resources {
+            draft.put(resource);
+        }
+    }
+    let kept: BTreeSet<_> = after
+        .resources
+        .values()
+        .flat_map(|set| raw::names(set))
+        .collect();
+    for (type_url, name) in before.resources.values().flat_map(|set| raw::names(set)) {
+        if !kept.contains(&(type_url, name)) {
+            draft.remove(type_url, name);
+        }
+    }
+    Ok(warnings)
+}
+
+/// Services that raw routes see differently: another split, or there at all.
+fn moved<'a>(before: &'a Input, after: &'a Input) -> BTreeSet<&'a Name> {
+    let changed = after.services.iter().filter(|(name, new)| {
+        before
+            .services
+            .get(*name)
+            .is_none_or(|old| !Arc::ptr_eq(old, new) && old.split != new.split)
+    });
+    let removed = before
+        .services
+        .keys()
+        .filter(|name| !after.services.contains_key(*name));
+    changed.map(|(name, _)| name).chain(removed).collect()
+}
+
+/// Whether the two make resources of the same names, as a switch does.
+fn same_names(before: &Input, after: &Input) -> bool {
+    before.resources == after.resources
+        && before.services.len() == after.services.len()
+        && before
+            .services
+            .iter()
+            .zip(&after.services)
+            .all(|((old_name, old), (name, new))| {
+                old_name == name && old.spec.listener == new.spec.listener
+            })
+}
+
+/// No two parts of the fleet's configuration make a resource of the same type and name.
+fn unique(input: &Input) -> Result<(), BuildError> {
+    if input.resources.is_empty() {
+        // The names that we make are different from each other.
+        return Ok(());
+    }
+    let mut makers: BTreeMap<(TypeUrl, String), String> = BTreeMap::new();
+    let mut claim = |type_url, name: &str, maker: String| match makers
+        .insert((type_url, name.to_owned()), maker.clone())
+    {
+        Some(first) => Err(BuildError::SameName {
+            type_url,
+            name: name.to_owned(),
+            first,
+            second: maker,
+        }),
+        None => Ok(()),
+    };
+    claim(
+        TypeUrl::Runtime,
+        runtime::NAME,
+        "bluegreen itself".to_owned(),
+    )?;
+    for service in input.services.keys() {
+        for name in Colour::BOTH.map(|colour| cluster_name(service, colour)) {
+            let maker = || format!("service {service}");
+            claim(TypeUrl::Cluster, &name, maker())?;
+            claim(TypeUrl::ClusterLoadAssignment, &name, maker())?;
+        }
+    }
+    for (spec, group) in merge::groups(input) {
+        let name = listener::name(spec);
+        let services: Vec<&str> = group.iter().map(|(name, _)| name.as_str()).collect();
+        let maker = || format!("the listener of {}", services.join(", "));
+        claim(TypeUrl::Listener, &name, maker())?;
+        claim(TypeUrl::RouteConfiguration, &name, maker())?;
+    }
+    for (set, resources) in &input.resources {
+        for (type_url, name) in raw::names(resources) {
+            claim(type_url, name, format!("EnvoyResources {set}"))?;
+        }
+    }
+    Ok(())
+}

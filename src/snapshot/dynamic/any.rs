@@ -1,0 +1,24 @@
+//! `google.protobuf.Any`: a message in a message, with its type beside it.
+
+use prost_reflect::{DynamicMessage, ReflectMessage as _, Value};
+
+use super::{canonical, message_type};
+
+const ANY: &str = "google.protobuf.Any";
+
+/// The message inside; None if this is no `Any`, or one of a type that is not known.
+pub(in crate::snapshot) fn unpack(message: &DynamicMessage) -> Option<DynamicMessage> {
+    if message.descriptor().full_name() != ANY {
+        return None;
+    }
+    let url = message.get_field_by_name("type_url")?;
+    let bytes = message.get_field_by_name("value")?;
+    let inner = message_type(url.as_str()?)?;
+    DynamicMessage::decode(inner, bytes.as_bytes()?.clone()).ok()
+}
+
+/// Puts another message of the same type inside.
+pub(super) fn repack(any: &mut DynamicMessage, inner: &DynamicMessage) {
+    let bytes = canonical::encode(inner).into();
+    any.set_field_by_name("value", Value::Bytes(bytes));
+}

@@ -1,0 +1,100 @@
+//! One resource, from JSON to bytes.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use prost_reflect::{DeserializeOptions, DynamicMessage, MessageDescriptor};
+use serde_json::Value;
+
+use super::{
+    error::{Place, RawError, RawProblem, quoted, similar},
+    locate::locate,
+    split,
+};
+use crate::{
+    model::{Name, Path, TypeUrl},
+    snapshot::{Resource, ServiceInput, dynamic, references::references_in},
+};
+
+/// Encodes one resource, and says what its author should know.
+pub(super) fn resource(
+    place: &Place<'_>,
+    services: &BTreeMap<Name, Arc<ServiceInput>>,
+) -> Result<(Arc<Resource>, Vec<String>), RawError> {
+    let Value::Object(fields) = place.value else {
+        return Err(place.error(RawProblem::NoMapping));
+    };
+    let url = fields.get("@type").and_then(Value::as_str);
+    let url = url.ok_or_else(|| place.error(RawProblem::NoType))?;
+    let descriptor = TypeUrl::from_url(url).and_then(|type_url| {
+        let descriptor = dynamic::descriptor(type_url)?;
+        Some((type_url, descriptor))
+    });
+    let (type_url, descriptor) = descriptor.ok_or_else(|| place.error(unknown_type(url)))?;
+
+    let mut body = fields.clone();
+    body.remove("@type");
+    let body = Value::Object(body);
+    let mut message = deserialize(&descriptor, &body).map_err(|whole| {
+        let (path, problem) = locate(&descriptor, &body, &whole);
+        place.error_at(path, problem)
+    })?;
+
+    let name = name(&message);
+    if name.is_empty() {
+        return Err(place.error(RawProblem::NoName));
+    }
+    let mut warnings = Vec::new();
+    dynamic::walk(&mut message, &Path::default(), &mut |inner, path| {
+        split::expand(inner, type_url, services).map_err(|problem| {
+            let path = path.join(problem.field);
+            place.error_at(path, problem.problem)
+        })?;
+        if let Some(warning) = split::warning(inner) {
+            warnings.push(format!(
+                "EnvoyResources {}, {} {name} at {path}: {warning}",
+                place.set,
+                type_url.short()
+            ));
+        }
+        Ok(())
+    })?;
+    let bytes = dynamic::encode(&message).into();
+    let references = references_in(&mut message);
+    let resource = Resource::new(type_url, &name, bytes, references);
+    Ok((Arc::new(resource), warnings))
+}
+
+/// The message, or what the reader says; unknown fields are refused.
+pub(super) fn deserialize(
+    descriptor: &MessageDescriptor,
+    value: &Value,
+) -> Result<DynamicMessage, serde_json::Error> {
+    let options = DeserializeOptions::new().deny_unknown_fields(true);
+    DynamicMessage::deserialize_with_options(descriptor.clone(), value, &options)
+}
+
+fn name(message: &DynamicMessage) -> String {
+    let own = dynamic::text(message, "name");
+    if own.is_empty() {
+        dynamic::text(message, "cluster_name")
+    } else {
+        own
+    }
+}
+
+fn unknown_type(found: &str) -> RawProblem {
+    let served: Vec<&str> = TypeUrl::ALL.iter().map(|known| known.short()).collect();
+    let short = found.rsplit(['.', '/']).next().unwrap_or_default();
+    let suggestion = similar(short, served.iter().copied())
+        .and_then(|short| {
+            TypeUrl::ALL
+                .into_iter()
+                .find(|known| known.short() == short)
+        })
+        .map(|meant| meant.url().to_owned());
+    RawProblem::UnknownType {
+        found: quoted(found),
+        suggestion,
+        served: served.join(", "),
+    }
+}
