@@ -3,23 +3,30 @@
 use std::{collections::BTreeSet, convert::Infallible, sync::Arc};
 
 use prost_reflect::{DynamicMessage, ReflectMessage as _};
+use serde::{Deserialize, Serialize};
 
 use super::dynamic;
 use crate::model::{Path, TypeUrl};
 
-/// The names that a resource refers to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// The names that a resource refers to. Stored beside the resource, so that reading it back needs no look inside.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct References {
     /// Clusters that requests go to: of routes, mirror policies, TCP proxies, aggregate clusters.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub clusters: BTreeSet<Arc<str>>,
     /// Route configurations that a listener asks RDS for.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub routes: BTreeSet<Arc<str>>,
     /// The load assignment that an EDS cluster asks for.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub endpoints: BTreeSet<Arc<str>>,
     /// Clusters that filters, loggers and tracers call. Such a cluster may also stand in the proxy's bootstrap, which
     /// we don't see.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub helpers: BTreeSet<Arc<str>>,
     /// A request's header names the cluster: no check can know whether it is there.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub by_header: bool,
 }
 

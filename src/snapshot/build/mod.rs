@@ -54,7 +54,7 @@ pub enum BuildError {
     },
     /// A resource that the user wrote can't be used.
     #[error(transparent)]
-    Raw(#[from] RawError),
+    Raw(#[from] Box<RawError>),
     /// Two resources of one type have one name, so proxies could have only one of them.
     #[error("{type_url} {name} comes from {first} and from {second}: rename or remove one")]
     SameName {

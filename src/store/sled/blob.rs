@@ -1,9 +1,9 @@
 //! Content: resources as the bytes that proxies get, entries of the state as JSON.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Serialize, de::DeserializeOwned};
 
 use super::{fault::Fault, layout::state_digest, tables::Tables};
 use crate::{
@@ -19,24 +19,10 @@ pub(super) struct Blob {
     pub value: Vec<u8>,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Names {
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    clusters: BTreeSet<Arc<str>>,
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    routes: BTreeSet<Arc<str>>,
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    endpoints: BTreeSet<Arc<str>>,
-}
-
 impl Blob {
     /// A resource: the length of its references, its references as JSON, its bytes.
     pub fn of_resource(resource: &Resource) -> Result<Self, Fault> {
-        let names = json(&Names {
-            clusters: resource.references.clusters.clone(),
-            routes: resource.references.routes.clone(),
-            endpoints: resource.references.endpoints.clone(),
-        })?;
+        let names = json(&resource.references)?;
         let length = (names.len() as u64).to_be_bytes();
         Ok(Self {
             digest: resource.digest,
@@ -65,12 +51,7 @@ impl Tables {
         let (length, rest) = value.split_first_chunk().ok_or_else(damaged)?;
         let length = usize::try_from(u64::from_be_bytes(*length)).map_err(|_| damaged())?;
         let (names, bytes) = rest.split_at_checked(length).ok_or_else(damaged)?;
-        let names: Names = serde_json::from_slice(names).map_err(|_| damaged())?;
-        let references = References {
-            clusters: names.clusters,
-            routes: names.routes,
-            endpoints: names.endpoints,
-        };
+        let references: References = serde_json::from_slice(names).map_err(|_| damaged())?;
         let resource = Resource::new(type_url, name, Bytes::copy_from_slice(bytes), references);
         if resource.digest != digest {
             return Err(Fault::Damaged(format!(
