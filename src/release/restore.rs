@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{Context, Deployment, Environment, FleetState, Notice, Phase, Role, ServiceState};
+use super::{
+    Context, Deployment, Environment, FleetState, Notice, Phase, Release, Role, ServiceState,
+};
 use crate::model::{Colour, Name};
 
 /// A fleet as it would be after going back.
@@ -26,7 +28,8 @@ pub struct Restored {
 ///   they are those of then.
 /// - Named invariant: **deployment numbers never go back**, so that a number always stands for one deployment.
 /// - Releases are not restored. A release of a service whose traffic or deployments move is ended: there is no
-///   rolling back of it afterwards. A service that is as it was then keeps its release, and its way back.
+///   rolling back of it afterwards. A service that is as it was then keeps its release, and its way back; so does
+///   one whose standby was given up since and is back.
 /// - A deployment that was rolled back since is still marked so, unless it is live again.
 pub fn restore(now: &FleetState, then: &FleetState, exact: bool, context: &Context) -> Restored {
     let mut notices = Vec::new();
@@ -86,30 +89,51 @@ fn restore_service(
             &mut notice,
         );
     }
-    service.release = now.and_then(|now| {
-        let mut release = now.release.clone()?;
-        if !same_places(now, &service) && release.phase != Phase::Completed {
+    service.release = now.and_then(|now| restore_release(now, then, &service, notices));
+    service
+}
+
+/// The last release of now, as far as it still stands once the service is `restored`.
+fn restore_release(
+    now: &ServiceState,
+    then: &ServiceState,
+    restored: &ServiceState,
+    notices: &mut Vec<Notice>,
+) -> Option<Release> {
+    let mut release = now.release.clone()?;
+    // One that was rolled back since has been judged: it is not taken up again.
+    let standby_is_back = then.release.as_ref().is_some_and(|then| {
+        release.rolled_back_in.is_none()
+            && then.phase == Phase::Switched
+            && (then.number, then.switched_in) == (release.number, release.switched_in)
+    });
+    match release.phase {
+        Phase::Switched | Phase::Completed if standby_is_back => release.phase = Phase::Switched,
+        Phase::Switched | Phase::RolledBack if !same_places(now, restored) => {
             let how = match release.phase {
                 Phase::Switched => "is ended: it can't be rolled back any more",
                 Phase::RolledBack | Phase::Completed => "is over",
             };
             notices.push(Notice {
                 kind: "release-ended",
-                text: format!("{}: the release of {} {how}", then.name, release.to_version),
+                text: format!("{}: the release of {} {how}", now.name, release.to_version),
             });
             release.phase = Phase::Completed;
         }
-        Some(release)
-    });
-    service
+        Phase::Switched | Phase::RolledBack | Phase::Completed => {}
+    }
+    Some(release)
 }
 
 /// The same deployments in the same roles: nothing of what a release is about has moved.
 fn same_places(a: &ServiceState, b: &ServiceState) -> bool {
     Colour::BOTH.into_iter().all(|colour| {
         let (a, b) = (a.environment(colour), b.environment(colour));
-        let number = |environment: &Environment| environment.deployment.as_ref().map(|d| d.number);
-        a.role == b.role && number(a) == number(b)
+        let same = match (&a.deployment, &b.deployment) {
+            (Some(a), Some(b)) => is_same(a, b),
+            (a, b) => a.is_none() && b.is_none(),
+        };
+        same && a.role == b.role
     })
 }
 

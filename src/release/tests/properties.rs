@@ -271,6 +271,13 @@ proptest! {
         let twice = restore(&restored.state, &fleet(then), exact, &context);
         prop_assert!(!twice.changed);
 
+        // A release that could be rolled back then, and is still the last one, can be rolled back again.
+        let number = |state: &ServiceState| state.release.as_ref().map(|release| release.number);
+        let phase = |state: &ServiceState| state.release.as_ref().map(|release| release.phase);
+        let rolled_back = phase(now) == Some(Phase::RolledBack);
+        if phase(then) == Some(Phase::Switched) && number(then) == number(now) && !rolled_back {
+            check_state(service, revision);
+        }
         // What can be rolled back is the release that can be seen, and nothing else.
         if let Ok(back) = step(service, &Event::Rollback, &answering(revision + 1, &[])) {
             let release = service.release.as_ref().unwrap();

@@ -90,6 +90,21 @@ fn a_service_that_is_as_it_was_keeps_its_way_back() {
 }
 
 #[test]
+fn a_standby_that_was_given_up_and_is_back_can_be_rolled_back_to() {
+    let switched = || {
+        Story::one()
+            .then(deploy("v1.3", &["10.0.0.2:80"]))
+            .then(switch(None))
+    };
+    let then = switched().state;
+    for given_up in [Event::Retire, insist(deploy("v1.4", &["10.0.0.4:80"]))] {
+        let (story, _) = back(&switched().then(given_up), &then, true);
+        assert_eq!(story.state.blue.role, Role::Standby);
+        assert_eq!(story.then(Event::Rollback).state.live, Colour::Blue);
+    }
+}
+
+#[test]
 fn a_release_whose_traffic_moves_is_ended() {
     let before = Story::one().then(deploy("v1.3", &["10.0.0.2:80"]));
     let then = before.state.clone();
