@@ -1,4 +1,4 @@
-//! The documents under `examples/` are read, and fit together.
+//! The documents under `examples/` and `docker/` are read, and fit together.
 
 use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
 
@@ -7,11 +7,15 @@ use bluegreen::model::{
     validate_service,
 };
 
-/// Every YAML file directly in `examples/`, with its name.
+/// Where documents are.
+const FOLDERS: [&str; 3] = ["examples", "examples/demo", "docker"];
+
+/// Every YAML file directly in one of the [`FOLDERS`], with its name.
 fn examples() -> Vec<(String, Vec<Document>)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
-    let mut files: Vec<_> = fs::read_dir(folder)
-        .unwrap()
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files: Vec<_> = FOLDERS
+        .iter()
+        .flat_map(|folder| fs::read_dir(root.join(folder)).unwrap())
         .map(|entry| entry.unwrap().path())
         .filter(|path| {
             path.extension()
@@ -22,7 +26,7 @@ fn examples() -> Vec<(String, Vec<Document>)> {
     files
         .iter()
         .map(|path| {
-            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            let name = path.strip_prefix(root).unwrap().display().to_string();
             let text = fs::read_to_string(path).unwrap();
             let documents = parse_documents(&name, &text).unwrap_or_else(|error| panic!("{error}"));
             (name, documents)
@@ -44,7 +48,13 @@ fn services(documents: &[Document]) -> BTreeMap<Name, Arc<model::ServiceSpec>> {
 fn every_example_is_valid() {
     let examples = examples();
     let names: Vec<_> = examples.iter().map(|(name, _)| name.as_str()).collect();
-    for expected in ["adopt.yaml", "fraud-model.yaml", "shared-listener.yaml"] {
+    for expected in [
+        "docker/fraud-model.yaml",
+        "examples/adopt.yaml",
+        "examples/demo/fraud-model.yaml",
+        "examples/fraud-model.yaml",
+        "examples/shared-listener.yaml",
+    ] {
         assert!(
             names.contains(&expected),
             "{expected} is not among {names:?}"

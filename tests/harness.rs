@@ -137,3 +137,21 @@ async fn envoy_starts_with_the_shipped_bootstrap_and_waits_for_the_control_plane
     }
     envoy.kill().await;
 }
+
+#[tokio::test]
+async fn envoy_accepts_the_shipped_bootstrap_and_warns_of_nothing() {
+    let binary = envoy::binary().await.unwrap();
+    let output = tokio::process::Command::new(binary)
+        .args(["--mode", "validate", "--log-level", "warning"])
+        .args(["--service-node", "proxy-1", "--service-cluster", "payments"])
+        .args([
+            "--config-path",
+            concat!(env!("CARGO_MANIFEST_DIR"), "/envoy/bootstrap.yaml"),
+        ])
+        .output()
+        .await
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert!(!said.contains("[warning]"), "{said}");
+}
