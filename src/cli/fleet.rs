@@ -74,6 +74,7 @@ pub(super) struct Proxy {
 }
 
 #[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Type {
     #[serde(rename = "type")]
     pub type_: String,
@@ -83,6 +84,9 @@ pub(super) struct Type {
     pub error: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub resources: Vec<String>,
+    /// Clusters that the proxy must accept before it gets the newest of this type.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub held_for: Vec<String>,
 }
 
 pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, Error> {
@@ -159,6 +163,7 @@ fn proxy(proxy: api::ProxyStatus) -> Proxy {
         revision: t.revision,
         error: t.error,
         resources: t.resources,
+        held_for: t.held_for,
     });
     Proxy {
         proxy: proxy.proxy,

@@ -47,7 +47,7 @@ pub(super) fn fleets(fleets: &[Fleet], age: impl Fn(&str) -> String) -> String {
             );
         }
         for proxy in &fleet.proxies {
-            text.push_str(&rejections(proxy, &format!("{}: ", proxy.proxy)));
+            text.push_str(&troubles(proxy, &format!("{}: ", proxy.proxy)));
         }
     }
     text
@@ -120,10 +120,11 @@ fn since(proxy: &Proxy, age: &impl Fn(&str) -> String) -> String {
     text
 }
 
-fn rejections(proxy: &Proxy, who: &str) -> String {
-    let nacked = proxy.types.iter().filter(|t| t.state == "nacked");
-    nacked
-        .map(|t| {
+/// What was rejected, and what waits for a cluster.
+fn troubles(proxy: &Proxy, who: &str) -> String {
+    let mut text = String::new();
+    for t in &proxy.types {
+        if t.state == "nacked" {
             let resources = match t.resources.is_empty() {
                 true => String::new(),
                 false => format!(" {}", t.resources.join(", ")),
@@ -133,9 +134,18 @@ fn rejections(proxy: &Proxy, who: &str) -> String {
                 t.type_,
                 t.error.trim_end()
             );
-            format!("{}\n", paint(BAD, line))
-        })
-        .collect()
+            let _ = writeln!(text, "{}", paint(BAD, line)); // a String takes everything
+        }
+        if !t.held_for.is_empty() {
+            let clusters = t.held_for.join(", ");
+            let line = format!(
+                "{who}{} waits until it has accepted cluster {clusters}",
+                t.type_
+            );
+            let _ = writeln!(text, "{}", paint(WARN, line));
+        }
+    }
+    text
 }
 
 /// One proxy on one page.
@@ -168,6 +178,6 @@ pub(super) fn proxy(proxy: &Proxy, age: impl Fn(&str) -> String) -> String {
         }
     }
     text.push_str(&table.text());
-    text.push_str(&rejections(proxy, ""));
+    text.push_str(&troubles(proxy, ""));
     text
 }

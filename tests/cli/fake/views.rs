@@ -160,6 +160,10 @@ fn proxy(name: &str, connected: bool, states: [(State, u64); 2]) -> api::ProxySt
         duplicate: false,
         types: types
             .map(|(of_type, (state, revision))| api::TypeStatus {
+                held_for: match state {
+                    State::NotSent => vec!["risk-model/green".into()],
+                    _ => vec![],
+                },
                 r#type: of_type.into(),
                 state: state.into(),
                 revision,
