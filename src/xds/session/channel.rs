@@ -167,11 +167,15 @@ impl Channel {
         })
     }
 
+    /// What the client was sent and has not answered.
+    pub(super) fn on_its_way(&self) -> impl Iterator<Item = &Arc<Resource>> {
+        let resources = self.unanswered.iter().flat_map(|sent| &sent.resources);
+        resources.filter(|resource| self.subscription.wants(&resource.name))
+    }
+
     /// Everything that the client may be using: accepted, or on its way.
     pub(super) fn in_use(&self) -> impl Iterator<Item = &Arc<Resource>> {
-        let on_its_way = self.unanswered.iter().flat_map(|sent| &sent.resources);
-        let wanted = |resource: &&Arc<Resource>| self.subscription.wants(&resource.name);
-        self.accepted.values().chain(on_its_way.filter(wanted))
+        self.accepted.values().chain(self.on_its_way())
     }
 
     /// The resources of the response that is due, if one is. `whole` is whether an empty list may be sent.

@@ -279,6 +279,9 @@ impl Session {
         for cluster in gone {
             let until = if used.contains(&*cluster.name) {
                 None
+            } else if !clusters.accepted.contains_key(&cluster.name) {
+                // Nothing was ever routed to it. It may be the very one that does not warm.
+                continue;
             } else {
                 let since = self.kept.get(&cluster.name).and_then(|kept| kept.until);
                 Some(since.unwrap_or_else(|| later(now, self.options.removal_grace)))

@@ -61,6 +61,18 @@ impl Session {
         if channel.presented.is_some() || (type_url.is_full_state() && !channel.ever_accepted) {
             return false;
         }
+        // What is on its way may still make it something else, if only for a moment: an older revision that it has
+        // not answered, for one.
+        let changes_on_its_way = match type_url.is_full_state() {
+            true => channel.on_its_way().next().is_some(),
+            false => channel.on_its_way().any(|resource| {
+                let newest = set.and_then(|set| set.resources.get(&resource.name));
+                newest.is_some_and(|newest| newest.digest != resource.digest)
+            }),
+        };
+        if changes_on_its_way {
+            return false;
+        }
         let has_newest = set.is_none_or(|set| {
             let wanted = set
                 .resources

@@ -1,0 +1,380 @@
+//! What the tests of the session share: a fleet made of small resources, and a client that says one thing at a time.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use envoy_types::pb::{
+    envoy::config::route::v3::{
+        Route, RouteAction, RouteConfiguration, RouteMatch, VirtualHost, WeightedCluster,
+        route::Action, route_action::ClusterSpecifier, route_match::PathSpecifier,
+        weighted_cluster::ClusterWeight,
+    },
+    google::protobuf::UInt32Value,
+};
+use jiff::{SignedDuration, Timestamp};
+use prost::Message;
+
+use super::{Options, Output, Request, Response, Session};
+use crate::{
+    fleet::Record,
+    model::{Name, Revision, TypeUrl},
+    snapshot::{Changes, References, Resource, Snapshot},
+};
+
+pub const CDS: TypeUrl = TypeUrl::Cluster;
+pub const EDS: TypeUrl = TypeUrl::ClusterLoadAssignment;
+pub const LDS: TypeUrl = TypeUrl::Listener;
+pub const RDS: TypeUrl = TypeUrl::RouteConfiguration;
+
+pub fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
+
+fn names(list: &[&str]) -> std::collections::BTreeSet<Arc<str>> {
+    list.iter().map(|name| Arc::from(*name)).collect()
+}
+
+/// A cluster whose content is its settings and whose load assignment has its name.
+pub fn cluster(name: &str, settings: u32) -> Resource {
+    let references = References {
+        endpoints: names(&[name]),
+        ..References::default()
+    };
+    let bytes = Bytes::from(format!("cluster {name} {settings}"));
+    Resource::new(CDS, name, bytes, references)
+}
+
+pub fn endpoints(name: &str, content: u32) -> Resource {
+    let bytes = Bytes::from(format!("endpoints {name} {content}"));
+    Resource::new(EDS, name, bytes, References::default())
+}
+
+/// A listener that takes its routes from these route configurations.
+pub fn listener(name: &str, content: u32, routes: &[&str]) -> Resource {
+    let references = References {
+        routes: names(routes),
+        ..References::default()
+    };
+    let bytes = Bytes::from(format!("listener {name} {content} {routes:?}"));
+    Resource::new(LDS, name, bytes, references)
+}
+
+/// A listener that hands connections to a cluster.
+pub fn tcp_listener(name: &str, to: &str) -> Resource {
+    let references = References {
+        clusters: names(&[to]),
+        ..References::default()
+    };
+    let bytes = Bytes::from(format!("tcp listener {name} {to}"));
+    Resource::new(LDS, name, bytes, references)
+}
+
+pub fn runtime(name: &str) -> Resource {
+    Resource::new(
+        TypeUrl::Runtime,
+        name,
+        Bytes::from_static(b"runtime"),
+        References::default(),
+    )
+}
+
+/// A route configuration with a split per service: to green, or to blue.
+pub fn routes(name: &str, services: &[(&str, bool)]) -> Resource {
+    let mut clusters = std::collections::BTreeSet::new();
+    let virtual_hosts = services
+        .iter()
+        .map(|(service, green)| {
+            let mut weight = |colour: &str, weight: u32| {
+                let name = format!("{service}/{colour}");
+                clusters.insert(Arc::from(name.as_str()));
+                ClusterWeight {
+                    name,
+                    weight: Some(UInt32Value { value: weight }),
+                    ..Default::default()
+                }
+            };
+            let split = WeightedCluster {
+                clusters: [("blue", !green), ("green", *green)]
+                    .map(|(colour, live)| (colour, if live { 100 } else { 0 }))
+                    .map(|(colour, percent)| weight(colour, percent))
+                    .into(),
+                ..Default::default()
+            };
+            VirtualHost {
+                name: (*service).to_owned(),
+                domains: vec![format!("{service}.test")],
+                routes: vec![Route {
+                    r#match: Some(RouteMatch {
+                        path_specifier: Some(PathSpecifier::Prefix("/".into())),
+                        ..Default::default()
+                    }),
+                    action: Some(Action::Route(RouteAction {
+                        cluster_specifier: Some(ClusterSpecifier::WeightedClusters(split)),
+                        ..Default::default()
+                    })),
+                    ..Default::default()
+                }],
+                ..Default::default()
+            }
+        })
+        .collect();
+    let configuration = RouteConfiguration {
+        name: name.to_owned(),
+        virtual_hosts,
+        ..Default::default()
+    };
+    let references = References {
+        clusters,
+        ..References::default()
+    };
+    Resource::new(RDS, name, configuration.encode_to_vec().into(), references)
+}
+
+/// The weight of green per service in an encoded route configuration, and whether the service has a route at all.
+pub fn green(resource: &Resource) -> BTreeMap<String, bool> {
+    let configuration = RouteConfiguration::decode(&resource.bytes[..]).unwrap();
+    let hosts = configuration.virtual_hosts.into_iter();
+    hosts
+        .map(|host| {
+            let Some(Action::Route(RouteAction {
+                cluster_specifier: Some(ClusterSpecifier::WeightedClusters(split)),
+                ..
+            })) = &host.routes[0].action
+            else {
+                panic!("no split in {host:?}");
+            };
+            let live = split
+                .clusters
+                .iter()
+                .find(|c| c.weight.as_ref().unwrap().value == 100);
+            (host.name, live.unwrap().name.ends_with("green"))
+        })
+        .collect()
+}
+
+/// A fleet of a few resources.
+pub struct Fleet(pub Snapshot);
+
+impl Fleet {
+    pub fn new() -> Self {
+        Self(Snapshot::empty(Name::parse("payments").unwrap()))
+    }
+
+    /// Service `a` behind listener `main`, in revision 1.
+    pub fn with_a() -> Self {
+        let mut fleet = Self::new();
+        fleet.put(service("a").into_iter().chain([
+            listener("main", 1, &["main"]),
+            routes("main", &[("a", false)]),
+        ]));
+        fleet
+    }
+
+    /// The next revision, with these put.
+    pub fn put(&mut self, resources: impl IntoIterator<Item = Resource>) -> Arc<Snapshot> {
+        self.change(resources, [])
+    }
+
+    /// The next revision, with these put and those taken away.
+    pub fn change(
+        &mut self,
+        resources: impl IntoIterator<Item = Resource>,
+        gone: impl IntoIterator<Item = (TypeUrl, &'static str)>,
+    ) -> Arc<Snapshot> {
+        let mut changes = Changes::new();
+        for resource in resources {
+            let of_type = changes.entry(resource.type_url).or_default();
+            of_type.insert(resource.name.clone(), Some(Arc::new(resource)));
+        }
+        for (type_url, name) in gone {
+            changes
+                .entry(type_url)
+                .or_default()
+                .insert(name.into(), None);
+        }
+        self.0 = self.0.with(self.0.revision.next(), changes);
+        self.newest()
+    }
+
+    pub fn newest(&self) -> Arc<Snapshot> {
+        Arc::new(self.0.clone())
+    }
+
+    pub fn version(&self, type_url: TypeUrl) -> String {
+        self.0.get(type_url).unwrap().version()
+    }
+}
+
+/// Both clusters of a service, and their load assignments.
+pub fn service(name: &str) -> Vec<Resource> {
+    ["blue", "green"]
+        .iter()
+        .map(|colour| format!("{name}/{colour}"))
+        .flat_map(|name| [cluster(&name, 1), endpoints(&name, 1)])
+        .collect()
+}
+
+/// A stream with a client that does what the test says.
+pub struct Client {
+    pub session: Session,
+    pub now: Timestamp,
+    /// The last response of each type.
+    last: BTreeMap<TypeUrl, Response>,
+    names: BTreeMap<TypeUrl, Vec<String>>,
+    /// The last version that it accepted of each type.
+    pub version: BTreeMap<TypeUrl, String>,
+}
+
+impl Client {
+    pub fn new() -> Self {
+        Self::with(Options::default())
+    }
+
+    pub fn with(options: Options) -> Self {
+        Self {
+            session: Session::new(options),
+            now: at(0),
+            last: BTreeMap::new(),
+            names: BTreeMap::new(),
+            version: BTreeMap::new(),
+        }
+    }
+
+    /// An Envoy that has all of service `a` of that fleet.
+    pub fn settled(fleet: &Fleet) -> Self {
+        let mut client = Self::new();
+        client.push(fleet.newest());
+        for (type_url, names) in [
+            (CDS, &[][..]),
+            (EDS, &["a/blue", "a/green"]),
+            (LDS, &[]),
+            (RDS, &["main"]),
+        ] {
+            client.ask(type_url, names);
+            client.ack(type_url);
+        }
+        client
+    }
+
+    fn keep(&mut self, output: Output) -> Output {
+        for response in &output.responses {
+            self.last.insert(response.type_url, response.clone());
+        }
+        output
+    }
+
+    pub fn push(&mut self, snapshot: Arc<Snapshot>) -> Output {
+        let output = self.session.snapshot(snapshot, self.now);
+        self.keep(output)
+    }
+
+    /// That many seconds pass, and the session is woken.
+    pub fn wait(&mut self, seconds: u64) -> Output {
+        self.now = self
+            .now
+            .checked_add(SignedDuration::try_from(Duration::from_secs(seconds)).unwrap())
+            .unwrap();
+        let output = self.session.tick(self.now);
+        self.keep(output)
+    }
+
+    pub fn say(&mut self, type_url: TypeUrl, request: Request) -> Output {
+        let output = self.session.request(type_url, request, self.now);
+        self.keep(output)
+    }
+
+    /// The first request of a type.
+    pub fn ask(&mut self, type_url: TypeUrl, names: &[&str]) -> Output {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        self.names.insert(type_url, names.clone());
+        let version = self.version.get(&type_url).cloned().unwrap_or_default();
+        self.say(
+            type_url,
+            Request {
+                names,
+                version,
+                ..Request::default()
+            },
+        )
+    }
+
+    fn nonce(&self, type_url: TypeUrl) -> String {
+        self.last
+            .get(&type_url)
+            .map(|r| r.nonce.clone())
+            .unwrap_or_default()
+    }
+
+    /// Another list of names, with the newest nonce.
+    pub fn ask_again(&mut self, type_url: TypeUrl, names: &[&str]) -> Output {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        self.names.insert(type_url, names.clone());
+        let request = Request {
+            names,
+            nonce: self.nonce(type_url),
+            version: self.version.get(&type_url).cloned().unwrap_or_default(),
+            error: None,
+        };
+        self.say(type_url, request)
+    }
+
+    pub fn ack(&mut self, type_url: TypeUrl) -> Output {
+        let version = self.last.get(&type_url).map(|r| r.version.clone());
+        self.version.insert(type_url, version.unwrap_or_default());
+        let request = Request {
+            names: self.names.get(&type_url).cloned().unwrap_or_default(),
+            nonce: self.nonce(type_url),
+            version: self.version[&type_url].clone(),
+            error: None,
+        };
+        self.say(type_url, request)
+    }
+
+    pub fn nack(&mut self, type_url: TypeUrl, error: &str) -> Output {
+        let request = Request {
+            names: self.names.get(&type_url).cloned().unwrap_or_default(),
+            nonce: self.nonce(type_url),
+            version: self.version.get(&type_url).cloned().unwrap_or_default(),
+            error: Some(error.to_owned()),
+        };
+        self.say(type_url, request)
+    }
+}
+
+/// What was sent: a type and its names per response.
+pub fn sent(output: &Output) -> Vec<(TypeUrl, Vec<String>)> {
+    let responses = output.responses.iter();
+    responses
+        .map(|response| {
+            let names = response.resources.iter().map(|r| r.name.to_string());
+            (response.type_url, names.collect())
+        })
+        .collect()
+}
+
+/// The revisions recorded as accepted.
+pub fn accepted(output: &Output) -> Vec<(TypeUrl, Revision)> {
+    let records = output.records.iter();
+    records
+        .filter_map(|record| match record {
+            Record::Accepted(type_url, revision) => Some((*type_url, *revision)),
+            _ => None,
+        })
+        .collect()
+}
+
+/// The revisions recorded as rejected, and the resources that the error named.
+pub fn rejected(output: &Output) -> Vec<(TypeUrl, Revision, Vec<String>)> {
+    let records = output.records.iter();
+    records
+        .filter_map(|record| match record {
+            Record::Rejected {
+                type_url,
+                revision,
+                resources,
+                ..
+            } => Some((*type_url, *revision, resources.clone())),
+            _ => None,
+        })
+        .collect()
+}
