@@ -2,10 +2,13 @@
 
 use std::process::ExitCode;
 
-use bluegreen::cli;
+use bluegreen::{app, cli};
 
 fn main() -> ExitCode {
-    let whole = cli::command([]);
+    let whole = cli::command([app::command()]);
     let matches = whole.clone().get_matches();
-    cli::start(&matches, whole)
+    match matches.subcommand() {
+        Some(("serve", serve)) => app::start(serve),
+        _ => cli::start(&matches, whole),
+    }
 }

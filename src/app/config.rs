@@ -12,7 +12,7 @@ use super::setting::{Setting, SettingError, Values};
 use crate::model::HumanDuration;
 
 /// All settings, in the order of the help.
-static SETTINGS: [Setting; 13] = [
+static SETTINGS: [Setting; 12] = [
     Setting {
         name: "xds",
         value_name: "IP:PORT",
@@ -65,13 +65,7 @@ static SETTINGS: [Setting; 13] = [
         name: "warm-timeout",
         value_name: "DURATION",
         default: Some("20s"),
-        help: "How long a route waits for its new cluster before --on-warm-timeout applies",
-    },
-    Setting {
-        name: "on-warm-timeout",
-        value_name: "hold|send",
-        default: Some("hold"),
-        help: "Then: keep holding the route and say so, or send it anyway",
+        help: "After how long a route that waits for its new cluster is reported (it goes on waiting)",
     },
     Setting {
         name: "accept-older",
@@ -112,10 +106,8 @@ pub struct Config {
     pub history_limit: usize,
     /// A proxy that is away so long leaves the roster.
     pub forget_after: Duration,
-    /// How long a route waits for a cluster.
+    /// After how long a route that waits for its cluster is reported.
     pub warm_timeout: Duration,
-    /// What happens then: true sends the route anyway.
-    pub send_on_warm_timeout: bool,
     /// Start on a store that went back in time.
     pub accept_older: bool,
 }
@@ -134,7 +126,6 @@ impl Config {
             history_limit: 1000,
             forget_after: Duration::from_secs(600),
             warm_timeout: Duration::from_secs(20),
-            send_on_warm_timeout: false,
             accept_older: false,
         }
     }
@@ -266,9 +257,6 @@ pub fn config(values: &Values) -> Result<Config, ConfigError> {
         })?,
         forget_after: duration("forget-after")?,
         warm_timeout: duration("warm-timeout")?,
-        send_on_warm_timeout: values.required(setting("on-warm-timeout"), |text| {
-            choice(text, "send", "hold")
-        })?,
         accept_older: values.required(setting("accept-older"), |text| {
             choice(text, "true", "false")
         })?,
@@ -325,7 +313,7 @@ mod tests {
         let config = parse(&["--data-dir", "/tmp/x"]).unwrap();
         assert_eq!(config.xds, "0.0.0.0:18000".parse().unwrap());
         assert_eq!(config.forget_after, Duration::from_secs(600));
-        assert!(!config.accept_older && !config.send_on_warm_timeout);
+        assert!(!config.accept_older);
         assert!(matches!(
             parse(&[]),
             Err(ConfigError::Setting(SettingError::Missing {

@@ -1,6 +1,13 @@
 //! The composition root: the only place that knows every room; builds and runs the server. Tests use it too.
 
 pub mod config;
-pub mod http;
-pub mod log;
-pub mod setting;
+mod directory;
+mod http;
+mod listeners;
+mod log;
+mod serve;
+mod server;
+mod setting;
+
+pub use serve::{command, start};
+pub use server::{Addresses, App, RunError, StartError};

@@ -1,0 +1,40 @@
+//! Leads a stream to its fleet: the fleet's snapshots come from the store's head, its ledger from the controller.
+
+use std::sync::Arc;
+
+use crate::{
+    controller::Controllers,
+    model::Name,
+    xds::{
+        server::{Directory, FleetFeed, UnknownFleet},
+        session::Options,
+    },
+};
+
+/// The fleets of the controllers, as streams see them.
+pub struct Fleets {
+    /// All fleets.
+    pub controllers: Arc<Controllers>,
+    /// Proxies of a fleet that nobody declared are refused instead of waiting.
+    pub reject_unknown: bool,
+    /// How sessions behave where the protocol leaves a choice.
+    pub sessions: Options,
+}
+
+impl Directory for Fleets {
+    fn join(&self, fleet: &Name) -> Result<FleetFeed, UnknownFleet> {
+        let declared = |handle: &crate::controller::Handle| handle.head().is_some();
+        let known = self.controllers.get(fleet.as_str());
+        if self.reject_unknown && !known.as_ref().is_some_and(declared) {
+            return Err(UnknownFleet {
+                fleet: fleet.clone(),
+            });
+        }
+        let handle = known.unwrap_or_else(|| self.controllers.fleet(fleet));
+        Ok(FleetFeed {
+            snapshots: handle.snapshots(),
+            ledger: handle.ledger().clone(),
+            options: self.sessions,
+        })
+    }
+}

@@ -1,0 +1,90 @@
+//! The three listeners: xDS for Envoys, the admin API for operators, HTTP for health.
+
+use std::sync::Arc;
+
+use tokio::{net::TcpListener, sync::watch};
+use tonic::{
+    service::interceptor::InterceptedService,
+    transport::{Server, server::TcpIncoming},
+};
+
+use super::{
+    directory::Fleets,
+    http::{self, Readiness},
+    server::RunError,
+};
+use crate::{
+    admin,
+    api::{self, admin_server::AdminServer},
+    xds,
+};
+
+type Served = Result<(), RunError>;
+
+/// Resolves when the server stops, or when whoever could say so is gone.
+pub async fn stopped(mut stopping: watch::Receiver<bool>) {
+    let _ = stopping.wait_for(|stop| *stop).await;
+}
+
+/// Serves `/healthz` and `/readyz` until the server stops.
+pub async fn serve_http(
+    listener: TcpListener,
+    readiness: Readiness,
+    stopping: watch::Receiver<bool>,
+) -> Served {
+    axum::serve(listener, http::router(readiness))
+        .with_graceful_shutdown(stopped(stopping))
+        .await
+        .map_err(|source| RunError::Serve {
+            what: "http",
+            source: source.into(),
+        })
+}
+
+/// Serves Envoys until the server stops.
+pub async fn serve_xds(
+    listener: TcpListener,
+    fleets: Arc<Fleets>,
+    stopping: watch::Receiver<bool>,
+) -> Served {
+    xds::server::serve(listener, fleets, stopped(stopping))
+        .await
+        .map_err(|source| RunError::Serve {
+            what: "xds",
+            source: source.into(),
+        })
+}
+
+/// Serves the admin API until the server stops; with `grpc.health.v1` and reflection, which need no token.
+pub fn serve_admin(
+    listener: TcpListener,
+    service: InterceptedService<AdminServer<admin::Service>, admin::Token>,
+    stopping: watch::Receiver<bool>,
+) -> Result<impl Future<Output = Served> + Send + 'static, tonic_reflection::server::Error> {
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(api::DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .build_v1()?;
+    let (health, health_service) = tonic_health::server::health_reporter();
+    Ok(async move {
+        health
+            .set_service_status(
+                "bluegreen.admin.v1.Admin",
+                tonic_health::ServingStatus::Serving,
+            )
+            .await;
+        Server::builder()
+            .add_service(service)
+            .add_service(health_service)
+            .add_service(reflection)
+            .serve_with_incoming_shutdown(
+                TcpIncoming::from(listener).with_nodelay(Some(true)),
+                stopped(stopping),
+            )
+            .await
+            .map_err(|source| RunError::Serve {
+                what: "admin",
+                source: source.into(),
+            })
+    })
+}

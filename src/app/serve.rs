@@ -1,0 +1,80 @@
+//! `bluegreen serve`: settings, logs, the server, and signals.
+
+use std::{io::Write as _, process::ExitCode};
+
+use clap::ArgMatches;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{
+    config::{self, Config, ConfigError},
+    log::{self, LogError},
+    server::{App, RunError, StartError},
+};
+
+/// Exit code of a server whose settings can't be used (docs/operations.md).
+const BAD_USAGE: u8 = 2;
+
+/// The server did not start, or had to stop.
+#[derive(Debug, thiserror::Error)]
+enum ServeError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Log(#[from] LogError),
+    #[error("the asynchronous runtime can't be started: {0}")]
+    Runtime(#[source] std::io::Error),
+    #[error(transparent)]
+    Start(#[from] Box<StartError>),
+    #[error(transparent)]
+    Run(#[from] RunError),
+}
+
+/// The command line of `bluegreen serve`.
+pub fn command() -> clap::Command {
+    config::command()
+}
+
+/// Runs the server until SIGTERM or Ctrl-C.
+pub fn start(matches: &ArgMatches) -> ExitCode {
+    match run(matches) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            match error {
+                ServeError::Config(_) | ServeError::Log(_) => ExitCode::from(BAD_USAGE),
+                _ => ExitCode::FAILURE,
+            }
+        }
+    }
+}
+
+fn run(matches: &ArgMatches) -> Result<(), ServeError> {
+    let values = config::values(matches).map_err(ConfigError::from)?;
+    if matches.get_flag("print-config") {
+        let _ = write!(std::io::stdout().lock(), "{values}");
+        return Ok(());
+    }
+    let logs = config::log_config(&values)?;
+    let config = config::config(&values)?;
+    log::start(&logs)?;
+    tokio::runtime::Runtime::new()
+        .map_err(ServeError::Runtime)?
+        .block_on(serve(config))
+}
+
+async fn serve(config: Config) -> Result<(), ServeError> {
+    // Before anything listens: a signal that comes early must not kill the process in mid-start.
+    let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Runtime)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Runtime)?;
+    let app = App::build(config).await.map_err(Box::new)?;
+    let addresses = app.addresses();
+    // Nobody may read it: that is no reason not to serve.
+    let _ = write!(std::io::stdout().lock(), "{addresses}");
+    let shutdown = async {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    Ok(app.run(shutdown).await?)
+}

@@ -1,0 +1,204 @@
+//! Builds the server from its rooms, runs it, and ends it cleanly.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use tokio::{
+    net::TcpListener,
+    sync::watch,
+    task::{JoinError, JoinSet},
+};
+
+use super::{
+    config::Config,
+    directory::Fleets,
+    http::Readiness,
+    listeners::{serve_admin, serve_http, serve_xds},
+};
+use crate::{
+    admin, api,
+    controller::{Controllers, Options, SystemResolver},
+    store::{SledOptions, SledStore, Store, StoreError},
+    xds::session,
+};
+
+/// A server that listens; [`App::run`] serves until it is told to stop.
+pub struct App {
+    addresses: Addresses,
+    store: Arc<dyn Store>,
+    controllers: Arc<Controllers>,
+    readiness: Readiness,
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<Result<(), RunError>>,
+}
+
+/// Where the server listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Addresses {
+    /// For Envoys.
+    pub xds: SocketAddr,
+    /// For operators.
+    pub admin: SocketAddr,
+    /// For health.
+    pub http: SocketAddr,
+}
+
+impl std::fmt::Display for Addresses {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(f, "xds listening on {}", self.xds)?;
+        writeln!(f, "admin listening on {}", self.admin)?;
+        writeln!(f, "http listening on {}", self.http)
+    }
+}
+
+/// The server can't start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The store can't be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A port can't be bound.
+    #[error(
+        "--{setting} {address} can't be listened on ({source}): stop what uses it, or choose another address"
+    )]
+    Bind {
+        /// The setting.
+        setting: &'static str,
+        /// Its value.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Host names can't be resolved at all.
+    #[error("the resolver of host names can't be started: {0}")]
+    Resolver(#[source] hickory_resolver::net::NetError),
+    /// gRPC reflection could not be set up.
+    #[error("server reflection can't be set up: {0}")]
+    Reflection(#[from] tonic_reflection::server::Error),
+}
+
+/// The server had to stop.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// A listener failed.
+    #[error("serving {what} failed: {source}")]
+    Serve {
+        /// `xds`, `admin` or `http`.
+        what: &'static str,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A task panicked.
+    #[error("a task of the server ended unexpectedly: {0}")]
+    Task(#[from] JoinError),
+    /// The store could not be closed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl App {
+    /// Opens the store, takes up every fleet in it, and listens. Nothing is served before all of that has succeeded.
+    pub async fn build(config: Config) -> Result<Self, StartError> {
+        let (xds, xds_address) = bind("xds", config.xds).await?;
+        let (admin, admin_address) = bind("admin", config.admin).await?;
+        let (http, http_address) = bind("http", config.http).await?;
+        let addresses = Addresses {
+            xds: xds_address,
+            admin: admin_address,
+            http: http_address,
+        };
+
+        let options = SledOptions {
+            history_limit: config.history_limit,
+            accept_older: config.accept_older,
+        };
+        let store: Arc<dyn Store> = Arc::new(SledStore::open(config.data_dir, options).await?);
+        let controllers = Controllers::start(
+            store.clone(),
+            Options {
+                roster_away: config.forget_after,
+                ..Options::new(Box::new(
+                    SystemResolver::new().map_err(StartError::Resolver)?,
+                ))
+            },
+        )
+        .await?;
+
+        let readiness = Readiness::default();
+        let (stop, stopping) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+
+        let fleets = Arc::new(Fleets {
+            controllers: controllers.clone(),
+            reject_unknown: config.reject_unknown_fleets,
+            sessions: session::Options {
+                warm_timeout: config.warm_timeout,
+                accept_older: config.accept_older,
+                ..session::Options::default()
+            },
+        });
+        tasks.spawn(serve_xds(xds, fleets, stopping.clone()));
+        let info = api::GetServerInfoResponse {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            xds_address: xds_address.to_string(),
+            admin_address: admin_address.to_string(),
+            http_address: http_address.to_string(),
+        };
+        let service = admin::service(controllers.clone(), config.admin_token, info);
+        tasks.spawn(serve_admin(admin, service, stopping.clone())?);
+        tasks.spawn(serve_http(http, readiness.clone(), stopping));
+
+        readiness.set(true);
+        Ok(Self {
+            addresses,
+            store,
+            controllers,
+            readiness,
+            stop,
+            tasks,
+        })
+    }
+
+    /// Where the server listens.
+    pub fn addresses(&self) -> Addresses {
+        self.addresses
+    }
+
+    /// Serves until `shutdown` resolves or a listener fails; then ends every stream, saves the roster and closes the
+    /// store.
+    pub async fn run(mut self, shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
+        let failed = tokio::select! {
+            () = shutdown => None,
+            ended = self.tasks.join_next() => ended,
+        };
+        self.readiness.set(false);
+        tracing::info!("stopping: proxies keep their configuration and will reconnect");
+        self.stop.send_replace(true);
+        let mut result = failed.map_or(Ok(()), flatten);
+        while let Some(ended) = self.tasks.join_next().await {
+            result = result.and(flatten(ended));
+        }
+        self.controllers.stop().await;
+        self.store.close().await?;
+        result
+    }
+}
+
+fn flatten(ended: Result<Result<(), RunError>, JoinError>) -> Result<(), RunError> {
+    ended?
+}
+
+async fn bind(
+    setting: &'static str,
+    address: SocketAddr,
+) -> Result<(TcpListener, SocketAddr), StartError> {
+    let failed = |source| StartError::Bind {
+        setting,
+        address,
+        source,
+    };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
+}
