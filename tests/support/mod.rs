@@ -11,3 +11,4 @@ pub mod http;
 pub mod load;
 #[path = "../../examples/demo/ports.rs"]
 pub mod ports;
+pub mod world;

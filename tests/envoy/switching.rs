@@ -1,0 +1,71 @@
+//! Switches and rollbacks under load: nothing is lost, and what `switch` proves is true.
+
+use crate::{
+    fixtures::{Backends, Flip, all_answered, load, no_trouble, proven, service},
+    support::{
+        bidi::Bidi,
+        load::{Protocol, Shot},
+        world::World,
+    },
+};
+
+/// As many flips as the promise is shown with; `make soak` asks for more.
+fn flips() -> usize {
+    std::env::var("BLUEGREEN_TEST_FLIPS")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(100)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_lost_in_a_hundred_switches_and_rollbacks() {
+    let backends = Backends::start().await;
+    let mut world = World::start().await;
+    let target = world.listener.addr();
+    world
+        .apply(&service("fraud-model", "/", target, &backends, ""), &[])
+        .await
+        .ok();
+    world.fleet(3).await;
+
+    let body = "x".repeat(20_000);
+    let mixed = vec![Shot::get("/score"), Shot::post("/score", body).echoed()];
+    let short = load(target, Protocol::Http1, 200, mixed.clone());
+    let multiplexed = load(target, Protocol::Http2, 50, mixed);
+    let slow = load(target, Protocol::Http1, 4, vec![Shot::get("/delay/3000")]);
+    let mut stream = Bidi::open(target, "/stream").await.expect("a stream");
+    let old_side = stream.label().to_owned();
+
+    let green = backends.green[0].addr().to_string();
+    let mut flipped = Vec::new();
+    for round in 0..flips() / 4 {
+        // A release that is rolled back, then one that goes through and is followed by the next, the other way.
+        let version = format!("v2.{round}");
+        let deploy = [
+            "deploy",
+            "fraud-model",
+            "--version",
+            &version,
+            "--endpoint",
+            &green,
+        ];
+        world.json(&deploy).await;
+        flipped.push(Flip::run(&world, "green", &["switch", "fraud-model"]).await);
+        flipped.push(Flip::run(&world, "blue", &["rollback", "fraud-model"]).await);
+        let forced = ["switch", "fraud-model", "--to", "green", "--force"];
+        flipped.push(Flip::run(&world, "green", &forced).await);
+        let back = ["switch", "fraud-model", "--to", "blue"];
+        flipped.push(Flip::run(&world, "blue", &back).await);
+        world.json(&["retire", "fraud-model"]).await;
+        stream.echo(b"still here").await.expect("an open stream");
+    }
+    assert_eq!(stream.label(), old_side);
+    stream.finish().await.expect("a clean end");
+
+    for load in [short, multiplexed, slow] {
+        let report = load.stop().await;
+        all_answered(&report);
+        proven(&report, &flipped);
+    }
+    no_trouble(&world).await;
+}
