@@ -7,7 +7,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::{Accepted, Handle, Verdict};
+use super::{Accepted, Handle, Verdict, standing::standing};
 use crate::{
     fleet::{Proof, Requirement},
     model::{Revision, TypeUrl},
@@ -98,15 +98,19 @@ impl Follower {
     pub fn look(&mut self) -> Progress {
         let began = Instant::now();
         self.changes.borrow_and_update();
+        let head = self.handle.head();
         if self.superseded_by.is_none()
-            && let Some(head) = self.handle.head()
+            && let Some(head) = &head
             && head.meta.revision > self.requirement.revision
             && !self.touched.iter().all(|one| one.is_so_in(&head.snapshot))
         {
             self.superseded_by = Some(head.meta.revision);
         }
         let progress = Progress {
-            proof: self.handle.ledger().proof(&self.requirement),
+            proof: match &head {
+                Some(head) => standing(self.handle.ledger(), &head.snapshot, &self.requirement),
+                None => self.handle.ledger().proof(&self.requirement),
+            },
             superseded_by: self.superseded_by,
             verdict: self.handle.verdict(self.requirement.revision),
         };

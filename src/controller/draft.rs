@@ -7,6 +7,7 @@ use super::{
     error::{CommandError, not_found},
     prepare::Prepared,
     restore,
+    standing::standing,
 };
 use crate::{
     fleet::{Ledger, Requirement},
@@ -240,10 +241,14 @@ fn not_routed(
     let Some(release) = &state.release else {
         return Ok(());
     };
-    let proof = ground.ledger.proof(&Requirement {
+    let Some(head) = ground.head else {
+        return Ok(());
+    };
+    let away = Requirement {
         revision: release.switched_in,
         types: vec![TypeUrl::RouteConfiguration],
-    });
+    };
+    let proof = standing(ground.ledger, &head.snapshot, &away);
     if proof.is_complete() {
         return Ok(());
     }

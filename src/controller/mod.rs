@@ -5,6 +5,7 @@
 //! commit: nobody ever waits behind another one's probes or ACKs. What proxies are served follows the store's head
 //! and nothing else.
 
+mod checks;
 mod delivery;
 mod documents;
 mod draft;
@@ -25,6 +26,7 @@ mod request;
 mod resolve;
 mod restore;
 mod roster;
+mod standing;
 mod turn;
 mod verdict;
 mod writer;

@@ -10,12 +10,14 @@ use super::{
     CommandError, Handle, Request, Waivers,
     draft::find,
     prepare::{Prepared, Target, Tell, names_of},
+    standing::standing,
 };
 use crate::{
     fleet::{Ledger, NotAckedState, Proof, Requirement},
     gates::{ProbeTarget, Unreachable, probe},
     model::{Colour, Name, TypeUrl},
     release::{self, Context, Event, FleetState, Notice, Reason, Refusal, ServiceState},
+    store::Head,
 };
 
 /// So many endpoints are named in a message; the rest is counted.
@@ -53,9 +55,9 @@ pub(super) async fn check(
         return Ok(());
     };
     if !waivers.force {
-        wait_for_fleet(handle, &target, waivers, tell).await;
+        wait_for_fleet(handle, &head, &target, waivers, tell).await;
     }
-    if let Some(waived) = lagging(handle.name(), handle.ledger(), &target, waivers)? {
+    if let Some(waived) = lagging(handle.ledger(), &head, &target, waivers)? {
         prepared.waived.push(waived);
     }
     if waivers.force || waivers.skip_probe {
@@ -104,12 +106,13 @@ pub(super) fn still_so(
 
 /// Refuses if more of the roster lag behind the target's endpoints than is allowed. `Some`: it was waived.
 pub(super) fn lagging(
-    fleet: &Name,
     ledger: &Ledger,
+    head: &Head,
     target: &Target,
     waivers: Waivers,
 ) -> Result<Option<String>, Refusal> {
-    let proof = ledger.proof(&requirement(target));
+    let fleet = &head.meta.fleet;
+    let proof = standing(ledger, &head.snapshot, &requirement(target));
     if proof.is_complete() {
         return Ok(None);
     }
@@ -141,7 +144,13 @@ fn requirement(target: &Target) -> Requirement {
 
 /// Waits for proxies that are about to catch up: after a start for those that were known to come back, else for
 /// connected ones that have not answered yet.
-async fn wait_for_fleet(handle: &Handle, target: &Target, waivers: Waivers, tell: Tell<'_>) {
+async fn wait_for_fleet(
+    handle: &Handle,
+    head: &Head,
+    target: &Target,
+    waivers: Waivers,
+    tell: Tell<'_>,
+) {
     let shared = &handle.0.shared;
     let settled = shared.started + shared.settle;
     let patience = Instant::now() + shared.lag_patience;
@@ -149,7 +158,7 @@ async fn wait_for_fleet(handle: &Handle, target: &Target, waivers: Waivers, tell
     let mut told = false;
     loop {
         changes.borrow_and_update();
-        let proof = handle.ledger().proof(&requirement(target));
+        let proof = standing(handle.ledger(), &head.snapshot, &requirement(target));
         if proof.total - proof.acked <= waivers.allow_lagging {
             return;
         }

@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 
 use super::{
     Accepted, Command, CommandError, Ended, Handle, Plan, Request,
+    checks::{not_only_routes, verify},
     delivery::Touched,
     draft::{Draft, Ground, Making, draft},
     error::moved_on,
@@ -23,7 +24,7 @@ use crate::{
     fleet::Requirement,
     model::{DocumentKind, Name, Revision, TypeUrl},
     release::{Context, FleetState, Notice, Reason, Refusal},
-    snapshot::{self, Change, ChangeKind, Input, Snapshot},
+    snapshot::{self, ChangeKind, Input, Snapshot},
     store::{Commit, CommitError, CommitKind, Head, RevisionMeta},
 };
 
@@ -33,9 +34,6 @@ const ATTEMPTS: usize = 3;
 /// Commands that changed nothing leave no revision to find them by; so many are remembered by operation id, which
 /// is what a repeat after a lost answer needs.
 const REMEMBERED: usize = 256;
-
-/// So many changes or problems are named in a message; the rest is counted.
-const NAMED: usize = 5;
 
 /// A command whose turn is to come.
 pub(super) struct Turn {
@@ -169,7 +167,7 @@ impl Writer {
             });
         }
         if let (true, Some(target)) = (draft.changed, &ground.prepared.target) {
-            preconditions::lagging(ground.fleet, ground.ledger, target, request.waivers)?;
+            preconditions::lagging(ground.ledger, head, target, request.waivers)?;
         }
         Ok(())
     }
@@ -276,7 +274,7 @@ impl Writer {
             }
             draft.waived.push(name);
         }
-        verify(request, old, &new)?;
+        verify(request, old, &new, &mut draft.notices)?;
         Ok(new)
     }
 
@@ -429,57 +427,6 @@ impl Writer {
         }
         accepted
     }
-}
-
-/// Refuses references that lead nowhere, but for those that were there before: a change must not be held up by what
-/// somebody else insisted on.
-fn verify(request: &Request, old: &Snapshot, new: &Snapshot) -> Result<(), Refusal> {
-    if request.command.insists() {
-        return Ok(());
-    }
-    let problems = problems_of(new);
-    if problems.is_empty() {
-        return Ok(());
-    }
-    let known = problems_of(old);
-    let fresh: Vec<String> = problems
-        .iter()
-        .filter(|problem| !known.contains(problem))
-        .map(ToString::to_string)
-        .collect();
-    if fresh.is_empty() {
-        return Ok(());
-    }
-    Err(Refusal::new(
-        Reason::InvalidResources,
-        format!("the resources would be wrong: {}", first_of(&fresh)),
-        "correct the documents, or insist with --no-verify",
-    ))
-}
-
-/// What Envoy would accept and then serve nobody with.
-fn problems_of(_: &Snapshot) -> Vec<String> {
-    Vec::new()
-}
-
-fn not_only_routes(others: &[Change]) -> Refusal {
-    let named: Vec<String> = others.iter().map(ToString::to_string).collect();
-    Refusal::new(
-        Reason::NotOnlyRoutes,
-        format!(
-            "moving the traffic would change more than route configurations: {}",
-            first_of(&named)
-        ),
-        "run `bluegreen rebuild` or apply that change first, or use --force",
-    )
-}
-
-fn first_of(all: &[String]) -> String {
-    let mut text = all[..all.len().min(NAMED)].join("; ");
-    if all.len() > NAMED {
-        text.push_str(&format!("; and {} more", all.len() - NAMED));
-    }
-    text
 }
 
 /// Milliseconds between two times; 0 where the clock was set back.

@@ -11,4 +11,5 @@ pub mod http;
 pub mod load;
 #[path = "../../examples/demo/ports.rs"]
 pub mod ports;
+pub mod server;
 pub mod world;
