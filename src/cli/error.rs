@@ -145,7 +145,10 @@ impl Error {
                 message: status.message().to_owned(),
                 reason: detail.reason,
                 remedy: detail.remedy,
-                exit_code: u8::try_from(detail.exit_code).unwrap_or(exit::UNEXPECTED),
+                exit_code: match u8::try_from(detail.exit_code) {
+                    Ok(0) | Err(_) => exit::UNEXPECTED,
+                    Ok(code) => code,
+                },
             };
         }
         if lost(status) {
@@ -207,5 +210,59 @@ pub(super) fn transport_message(status: &Status) -> String {
     match std::error::Error::source(status) {
         Some(source) => innermost(source),
         None => status.message().to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn detailed(code: Code) -> Status {
+        let detail = api::ErrorDetail {
+            reason: "store-failed".into(),
+            remedy: "look at the disk".into(),
+            exit_code: 38,
+        };
+        Status::with_details(code, "no", detail.encode_to_vec().into())
+    }
+
+    #[test]
+    fn only_what_the_transport_made_is_lost() {
+        assert!(lost(&Status::unavailable("connection reset")));
+        assert!(lost(&Status::cancelled("stream reset")));
+        let broken = io::Error::from(io::ErrorKind::BrokenPipe);
+        assert!(lost(&Status::from_error(Box::new(broken))));
+        // The server's own words, whatever their code.
+        assert!(!lost(&detailed(Code::Unavailable)));
+        assert!(!lost(&Status::internal("a bug")));
+        assert!(!lost(&Status::failed_precondition("no")));
+    }
+
+    #[test]
+    fn an_exit_code_is_never_0_for_a_failure() {
+        for code in (0..17).map(Code::from_i32).filter(|code| *code != Code::Ok) {
+            let error = Error::from_status(&Status::new(code, "no"), "http://here");
+            assert_ne!(error.exit_code(), 0, "{code:?}");
+        }
+        let error = Error::from_status(&detailed(Code::Internal), "http://here");
+        assert_eq!(error.exit_code(), 38);
+        assert_eq!(error.reason(), Some("store-failed"));
+        assert_eq!(error.hint().as_deref(), Some("look at the disk"));
+    }
+
+    #[test]
+    fn a_lost_command_can_be_repeated_by_what_the_hint_says() {
+        let error = Error::Lost {
+            url: "http://here".into(),
+            times: 13,
+            message: "connection reset".into(),
+            operation_id: "op-1".into(),
+        };
+        assert_eq!(error.exit_code(), 5);
+        assert!(
+            error
+                .hint()
+                .is_some_and(|hint| hint.contains("--operation-id op-1"))
+        );
     }
 }

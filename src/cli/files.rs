@@ -70,3 +70,37 @@ fn failed(path: &str, source: io::Error) -> Error {
         source,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_stands_for_its_documents_by_name() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        for name in ["b.yml", "a.yaml", "c.json", "notes.txt", "yaml"] {
+            fs::write(at(name), name).unwrap();
+        }
+        fs::create_dir(at("d.yaml")).unwrap();
+        fs::write(at("d.yaml").join("inner.yaml"), "").unwrap();
+        let files = read(&[at("notes.txt"), directory.path().to_owned()]).unwrap();
+        let contents: Vec<_> = files.iter().map(|file| file.content.as_str()).collect();
+        assert_eq!(contents, ["notes.txt", "a.yaml", "b.yml", "c.json"]);
+        assert_eq!(files[0].name, at("notes.txt").display().to_string());
+    }
+
+    #[test]
+    fn what_holds_no_documents_is_said_with_its_name() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().to_owned();
+        let said = |path: PathBuf| read(&[path]).unwrap_err().to_string();
+        assert!(said(path.clone()).contains(&path.display().to_string()));
+        fs::write(path.join("latin1.yaml"), b"name: caf\xe9").unwrap();
+        assert!(
+            said(path.join("latin1.yaml"))
+                .contains("latin1.yaml: stream did not contain valid UTF-8")
+        );
+        assert!(said(path.join("missing.yaml")).contains("missing.yaml: No such file"));
+    }
+}

@@ -69,3 +69,37 @@ fn label(verb: &clap::Command) -> String {
         .collect::<Vec<_>>()
         .join(", ")
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::cli;
+
+    #[test]
+    fn every_verb_is_in_a_group_and_explains_itself() {
+        let serve = clap::Command::new("serve").about("Run the control plane");
+        let whole = cli::command([serve]);
+        let help = whole.clone().render_long_help().to_string();
+        assert!(!help.contains("Other:"), "{help}");
+        for verb in whole.get_subcommands() {
+            assert!(help.contains(&format!("  {}", verb.get_name())), "{help}");
+            assert!(verb.get_about().is_some(), "{}", verb.get_name());
+            // The server's own verb is not described here.
+            let example = verb.get_after_help().map(ToString::to_string);
+            assert!(
+                verb.get_name() == "serve"
+                    || example.is_some_and(|text| text.contains("bluegreen ")),
+                "{} has no example",
+                verb.get_name()
+            );
+        }
+        whole.debug_assert();
+    }
+
+    #[test]
+    fn a_verb_that_nobody_grouped_is_listed_all_the_same() {
+        let help = cli::command([clap::Command::new("dance").about("Dance")])
+            .render_help()
+            .to_string();
+        assert!(help.contains("Other:\n  dance"), "{help}");
+    }
+}
