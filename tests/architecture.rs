@@ -281,6 +281,10 @@ fn the_world_is_kept_out_of_pure_rooms() {
         ),
         ("fn f() { println!(\"x\"); }", "println!"),
         (
+            "#[cfg(not(test))] fn f() { std::fs::read(1); }",
+            "std::fs::read",
+        ),
+        (
             "#[cfg(test)] mod tests {} fn f() { std::thread::sleep(1) }",
             "std::thread::sleep",
         ),

@@ -256,7 +256,7 @@ fn is_test(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| match &attribute.meta {
         syn::Meta::List(list) if list.path.is_ident("cfg") => {
             let condition = list.tokens.to_string();
-            condition == "test" || condition.contains("(test")
+            condition == "test" || (condition.contains("(test") && !condition.contains("not (test"))
         }
         meta => meta
             .path()

@@ -93,6 +93,7 @@ pub struct Document {
 
 /// The content of a document.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant)] // A document is read and taken apart: boxes would cost more than they save.
 pub enum DocumentSpec {
     /// Of `kind: Service`.
     Service(ServiceSpec),
