@@ -327,6 +327,29 @@ fn tests_of_pure_rooms_may_use_more_but_no_other_room() {
 }
 
 #[test]
+fn nothing_panics_without_a_proof_on_its_line() {
+    for panics in [
+        "f().unwrap();",
+        "f()\n.expect(\"x\");",
+        "unreachable!(\"x\");",
+        "todo!();",
+        "f(|| g().unwrap()); // proof is for tomorrow",
+    ] {
+        let found = judge("src/cli/a.rs", &format!("fn f() {{ {panics}\n}}"));
+        assert_eq!(found.len(), 1, "{panics}: {found:?}");
+        assert!(found[0].contains("no panic outside tests"), "{found:?}");
+    }
+    for fine in [
+        "fn f() { g().unwrap(); } // proof: g is a constant",
+        "#[test] fn f() { g().unwrap(); panic!() }",
+        "#[cfg(test)] mod tests { fn f() { g().expect(\"x\"); } }",
+        "fn f() { g().unwrap_or_default(); }",
+    ] {
+        assert_eq!(judge("src/cli/a.rs", fine), [""; 0], "{fine}");
+    }
+}
+
+#[test]
 fn the_shape_of_files_is_held() {
     let long = "fn f() {}\n".repeat(law::MAX_LINES);
     let found = judge("src/model/a.rs", &long);

@@ -1,10 +1,19 @@
-//! The documents under `examples/` and `docker/` are read, and fit together.
+//! The documents that users are given are read, fit together, and become resources that refer to nothing missing.
 
-use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fs,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::Path,
+    sync::Arc,
+};
 
-use bluegreen::model::{
-    self, Document, DocumentSpec, Name, parse_documents, unique_documents, validate_fleet,
-    validate_service,
+use bluegreen::{
+    model::{
+        self, Colour, Document, DocumentSpec, Name, Split, TypeUrl, parse_documents,
+        unique_documents, validate_fleet, validate_service,
+    },
+    snapshot::{self, Input, ServiceInput, Snapshot},
 };
 
 /// Where documents are.
@@ -44,6 +53,48 @@ fn services(documents: &[Document]) -> BTreeMap<Name, Arc<model::ServiceSpec>> {
         .collect()
 }
 
+/// Where every host name leads.
+const NAMED: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+
+/// What the documents of one file declare, with the addresses written in them.
+fn input(documents: &[Document]) -> Input {
+    let addresses = |spec: &model::ServiceSpec, colour| -> Vec<SocketAddr> {
+        let environment = spec.environments.get(colour);
+        environment.map_or_else(Vec::new, |environment| {
+            let endpoints = environment.endpoints.iter();
+            endpoints
+                .map(|endpoint| SocketAddr::new(endpoint.ip().unwrap_or(NAMED), endpoint.port))
+                .collect()
+        })
+    };
+    let services = services(documents).into_iter().map(|(name, spec)| {
+        let service = ServiceInput {
+            blue: addresses(&spec, Colour::Blue),
+            green: addresses(&spec, Colour::Green),
+            split: Split::all_to(spec.live),
+            spec,
+        };
+        (name, Arc::new(service))
+    });
+    let resources = documents
+        .iter()
+        .filter_map(|document| match &document.spec {
+            DocumentSpec::EnvoyResources(set) => {
+                Some((document.name.clone(), Arc::new(set.clone())))
+            }
+            DocumentSpec::Service(_) => None,
+        });
+    Input {
+        services: services.collect(),
+        resources: resources.collect(),
+    }
+}
+
+/// Nothing, for the proxies of some fleet.
+fn nothing() -> Snapshot {
+    Snapshot::empty(Name::parse("f").unwrap())
+}
+
 #[test]
 fn every_example_is_valid() {
     let examples = examples();
@@ -68,4 +119,34 @@ fn every_example_is_valid() {
         }
         assert_eq!(validate_fleet(&services), [], "{file}");
     }
+}
+
+#[test]
+fn every_example_becomes_resources() {
+    for (file, documents) in examples() {
+        let built = snapshot::build(&nothing(), &Input::default(), &input(&documents))
+            .unwrap_or_else(|error| panic!("{file}: {error}"));
+        assert!(built.warnings.is_empty(), "{file}: {:?}", built.warnings);
+        let problems = snapshot::check(&built.snapshot);
+        assert!(problems.is_empty(), "{file}: {problems:?}");
+    }
+}
+
+/// What adopt.yaml promises: a switch changes the team's own route configuration, and nothing else.
+#[test]
+fn an_adopted_route_is_switched_by_route_configurations_only() {
+    let (_, documents) = examples()
+        .into_iter()
+        .find(|(file, _)| file == "adopt.yaml")
+        .unwrap();
+    let before = input(&documents);
+    let mut after = before.clone();
+    for service in after.services.values_mut() {
+        Arc::make_mut(service).split = Split::all_to(Colour::Green);
+    }
+    let first = snapshot::build(&nothing(), &Input::default(), &before).unwrap();
+    let second = snapshot::build(&first.snapshot, &before, &after).unwrap();
+    let changes = snapshot::diff(&first.snapshot, &second.snapshot);
+    let changed: Vec<_> = changes.iter().map(|c| (c.type_url, &*c.name)).collect();
+    assert_eq!(changed, [(TypeUrl::RouteConfiguration, "edge")]);
 }

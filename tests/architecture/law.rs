@@ -128,6 +128,19 @@ const IMPURE: &[&str] = &[
     "std::time::SystemTime",
 ];
 
+/// What ends the process or the task. Allowed where the same line proves that it can't happen.
+const PANICS: &[&str] = &[
+    ".expect()",
+    ".unwrap()",
+    "panic!",
+    "todo!",
+    "unimplemented!",
+    "unreachable!",
+];
+
+/// How a line says why it never panics.
+const PROOF: &str = "// proof:";
+
 /// The longest file: past it there are two subjects in it.
 pub const MAX_LINES: usize = 500;
 
@@ -172,6 +185,9 @@ pub fn violations(files: &[File], crates: &[String]) -> Vec<String> {
                 [root, rest @ ..] if root == "crate" || (root == "bluegreen" && room == "main") => {
                     foreign_room(room, allowed, rest)
                 }
+                [word] if PANICS.contains(&word.as_str()) && !test => {
+                    panics(word, &file.text, used.line)
+                }
                 path if PURE.contains(&room) && !test => impure(room, path, crates),
                 _ => None,
             };
@@ -195,6 +211,12 @@ fn shape(file: &File, found: &mut Vec<String>) {
             "{name}:{lines}: {lines} lines (law: at most {MAX_LINES}, past that it is two files)"
         ));
     }
+}
+
+fn panics(word: &str, text: &str, line: usize) -> Option<String> {
+    let proven = text.lines().nth(line - 1)?.contains(PROOF);
+    (!proven)
+        .then(|| format!("{word} (law: no panic outside tests without `{PROOF} …` on its line)"))
 }
 
 fn foreign_room(room: &str, allowed: &[&str], path: &[String]) -> Option<String> {

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use syn::{
-    Attribute, ImplItemFn, ItemFn, ItemImpl, ItemMod, ItemUse, Macro, UseTree, VisRestricted,
+    Attribute, ExprMethodCall, ImplItemFn, ItemFn, ItemImpl, ItemMod, ItemUse, Macro, UseTree,
+    VisRestricted,
     visit::{self, Visit},
 };
 
@@ -230,6 +231,15 @@ impl<'ast> Visit<'ast> for Reader {
             self.note(&written, first.ident.span());
         }
         visit::visit_path(self, path);
+    }
+
+    // Written as `.name()` among the uses: a method has no path of its own.
+    fn visit_expr_method_call(&mut self, call: &'ast ExprMethodCall) {
+        let name = &call.method;
+        if name == "unwrap" || name == "expect" {
+            self.note(&[format!(".{name}()")], name.span());
+        }
+        visit::visit_expr_method_call(self, call);
     }
 
     fn visit_macro(&mut self, item: &'ast Macro) {
