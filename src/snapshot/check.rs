@@ -78,7 +78,7 @@ pub fn check_since(previous: &Snapshot, snapshot: &Snapshot) -> Vec<Problem> {
     if listeners(previous) != listeners(snapshot) {
         check_ports(snapshot, &mut problems);
     }
-    problems.sort_by(|a, b| a.severity.cmp(&b.severity));
+    problems.sort_by_key(|problem| problem.severity);
     problems
 }
 

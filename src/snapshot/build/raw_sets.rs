@@ -29,7 +29,7 @@ pub(super) fn changed(
         if same && !raw::names_any(set, &moved) && present() {
             continue;
         }
-        let encoded = raw::encode(name, set, &after.services).map_err(Box::new)?;
+        let encoded = raw::encode(name, set, &after.services)?;
         warnings.extend(encoded.warnings);
         for resource in encoded.resources {
             draft.put(resource);

@@ -6,9 +6,14 @@ use super::{canonical, message_type};
 
 const ANY: &str = "google.protobuf.Any";
 
+/// Whether the message is an `Any`.
+pub(super) fn is_any(message: &DynamicMessage) -> bool {
+    message.descriptor().full_name() == ANY
+}
+
 /// The message inside; None if this is no `Any`, or one of a type that is not known.
 pub(in crate::snapshot) fn unpack(message: &DynamicMessage) -> Option<DynamicMessage> {
-    if message.descriptor().full_name() != ANY {
+    if !is_any(message) {
         return None;
     }
     let url = message.get_field_by_name("type_url")?;

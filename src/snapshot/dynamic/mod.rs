@@ -3,11 +3,13 @@
 mod any;
 mod canonical;
 mod descriptors;
+mod json;
 mod walk;
 
 pub(super) use any::unpack;
 pub(super) use canonical::encode;
 pub(super) use descriptors::envoy;
+pub(super) use json::to_json;
 pub(super) use walk::walk;
 
 use prost_reflect::{DynamicMessage, MessageDescriptor};

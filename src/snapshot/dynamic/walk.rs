@@ -55,7 +55,7 @@ fn walk_at<E>(
             }
             Value::Map(entries) => {
                 let mut entries: Vec<_> = entries.iter_mut().collect();
-                entries.sort_by(|(a, _), (b, _)| a.cmp(b));
+                entries.sort_by_key(|(key, _)| *key);
                 for (key, value) in entries {
                     let key = key.as_str().unwrap_or_default();
                     inside(value, &path.join(Step::from(key)))?;

@@ -19,7 +19,7 @@ use crate::{
 pub(super) fn resource(
     place: &Place<'_>,
     services: &BTreeMap<Name, Arc<ServiceInput>>,
-) -> Result<(Arc<Resource>, Vec<String>), RawError> {
+) -> Result<(Arc<Resource>, Vec<String>), Box<RawError>> {
     let Value::Object(fields) = place.value else {
         return Err(place.error(RawProblem::NoMapping));
     };
@@ -56,7 +56,7 @@ pub(super) fn resource(
                 type_url.short()
             ));
         }
-        Ok(())
+        Ok::<(), Box<RawError>>(())
     })?;
     let bytes = dynamic::encode(&message).into();
     let references = references_in(&mut message);

@@ -120,23 +120,23 @@ pub(super) struct Place<'a> {
 
 impl Place<'_> {
     /// An error of the resource as a whole.
-    pub(super) fn error(&self, problem: RawProblem) -> RawError {
+    pub(super) fn error(&self, problem: RawProblem) -> Box<RawError> {
         self.error_at(Path::default(), problem)
     }
 
     /// An error at that place in the resource.
-    pub(super) fn error_at(&self, path: Path, problem: RawProblem) -> RawError {
+    pub(super) fn error_at(&self, path: Path, problem: RawProblem) -> Box<RawError> {
         let label = [
             type_of(self.value).map(|type_url| type_url.short().to_owned()),
             name_of(self.value).map(quoted),
         ];
-        RawError {
+        Box::new(RawError {
             set: self.set.clone(),
             index: self.index,
             resource: label.into_iter().flatten().collect::<Vec<_>>().join(" "),
             path,
             problem,
-        }
+        })
     }
 }
 

@@ -36,7 +36,7 @@ pub(super) fn encode(
     set: &Name,
     resources: &ResourceSet,
     services: &BTreeMap<Name, Arc<ServiceInput>>,
-) -> Result<Encoded, RawError> {
+) -> Result<Encoded, Box<RawError>> {
     let mut encoded = Encoded::default();
     let mut seen = BTreeSet::new();
     for (index, value) in resources.resources.iter().enumerate() {
