@@ -151,9 +151,7 @@ impl From<Status> for Refused {
 
 impl Events {
     /// Reads a command's stream to its end.
-    pub async fn of(
-        answer: Result<tonic::Response<Streaming<api::CommandEvent>>, Status>,
-    ) -> Self {
+    pub async fn of(answer: Result<tonic::Response<Streaming<api::CommandEvent>>, Status>) -> Self {
         let mut events = Vec::new();
         let mut stream = match answer {
             Ok(answer) => answer.into_inner(),
