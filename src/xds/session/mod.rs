@@ -108,8 +108,8 @@ pub struct Session {
     holds: BTreeMap<TypeUrl, Hold>,
     /// The newest revision that the client showed, while it is newer than the fleet's.
     ahead: Option<Revision>,
-    /// Per type, the last that was recorded as accepted.
-    reported: BTreeMap<TypeUrl, Revision>,
+    /// Per type, the revision whose content the client has, and the last one that was recorded as accepted.
+    reported: BTreeMap<TypeUrl, (Revision, Revision)>,
 }
 
 impl Session {

@@ -5,21 +5,27 @@ use std::sync::Arc;
 use super::{Output, Session};
 use crate::{
     fleet::Record,
-    model::TypeUrl,
+    model::{Revision, TypeUrl},
     snapshot::{Snapshot, TypeSet},
 };
 
 impl Session {
-    /// Records, once per type and revision, that the client has what the snapshot says.
+    /// Records, once per type and revision, that the client has what the snapshot says. A type that the revision does not
+    /// change is accepted with it: whoever asks about a revision need not know which types it changed.
     pub(super) fn settle(&mut self, snapshot: &Snapshot, out: &mut Output) {
         for set in snapshot.types() {
-            let reported = self.reported.get(&set.type_url);
-            if reported != Some(&set.changed_in)
-                && self.is_settled(set.type_url, Some(set), snapshot)
-            {
-                self.reported.insert(set.type_url, set.changed_in);
+            let (settled, told) = match self.reported.get(&set.type_url) {
+                Some((content, told)) => (*content == set.changed_in, *told),
+                None => (false, Revision::ZERO),
+            };
+            if settled && told == snapshot.revision {
+                continue;
+            }
+            if settled || self.is_settled(set.type_url, Some(set), snapshot) {
+                self.reported
+                    .insert(set.type_url, (set.changed_in, snapshot.revision));
                 out.records
-                    .push(Record::Accepted(set.type_url, set.changed_in));
+                    .push(Record::Accepted(set.type_url, snapshot.revision));
             }
         }
     }
