@@ -78,8 +78,11 @@ impl Changes {
             }
             let before = before.map_or(&none, |before| &before.resources);
             for (name, resource) in news(before, &set.resources) {
-                let same = before.get(name).map(|before| before.digest);
-                if same != Some(resource.digest) {
+                // What it refers to is stored beside it, and a newer builder may see more in the same bytes.
+                let same = before.get(name).is_some_and(|before| {
+                    before.digest == resource.digest && before.references == resource.references
+                });
+                if !same {
                     let key = Key::Resource(set.type_url, name.clone());
                     self.put(key, Blob::of_resource(resource)?);
                 }

@@ -11,6 +11,8 @@ pub(super) enum Fault {
     Damaged(String),
     /// The system said no.
     Io(io::Error),
+    /// Another process has it open.
+    Locked,
     /// The store was closed, or failed before.
     Closed,
 }
@@ -22,6 +24,7 @@ impl Fault {
         match self {
             Fault::Damaged(detail) => StoreError::Damaged { path, detail },
             Fault::Io(source) => StoreError::Io { path, source },
+            Fault::Locked => StoreError::Locked { path },
             Fault::Closed => StoreError::Closed,
         }
     }

@@ -154,6 +154,11 @@ impl SledStore {
         &self.dir
     }
 
+    /// Drops and sweeps now what is due, instead of between commits; then the disk holds what is needed and no more.
+    pub async fn tidy(&self) -> Result<(), StoreError> {
+        self.ask(Job::Tidy).await?
+    }
+
     async fn ask<T>(&self, job: impl FnOnce(oneshot::Sender<T>) -> Job) -> Result<T, StoreError> {
         let (answer, outcome) = oneshot::channel();
         self.jobs

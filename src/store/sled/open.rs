@@ -67,7 +67,7 @@ pub(super) fn open(
         )));
     }
     let reserve = Reserve::in_dir(dir);
-    reserve.make_room();
+    reserve.make_room().map_err(|error| fail(error.into()))?;
     let (tables, epoch) = guard(|| {
         let tables = Tables::open(&db, lock)?;
         tables.touch()?;
@@ -229,9 +229,7 @@ fn lock(dir: &Path) -> Result<File, StoreError> {
                 std::thread::sleep(Duration::from_millis(20));
             }
             Err(TryLockError::WouldBlock) => {
-                return Err(StoreError::Locked {
-                    path: dir.display().to_string(),
-                });
+                return Err(Fault::Locked.at(dir));
             }
             Err(TryLockError::Error(error)) => return Err(Fault::Io(error).at(dir)),
         }

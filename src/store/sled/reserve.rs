@@ -72,11 +72,15 @@ impl Reserve {
         Ok(())
     }
 
-    /// Makes room before sled is opened: it writes then, too.
-    pub fn make_room(&self) {
-        if self.free().is_ok_and(|free| free < LEAST_FREE) {
-            let _ = self.give_up();
+    /// Makes room before sled is opened: it writes then, too, and damages its own files where it can't.
+    pub fn make_room(&self) -> io::Result<()> {
+        if self.free()? >= LEAST_FREE || self.give_up()? >= LEAST_FREE {
+            return Ok(());
         }
+        let message = format!(
+            "less than {LEAST_FREE} bytes of disk are free: free some space, nothing was changed"
+        );
+        Err(io::Error::new(io::ErrorKind::StorageFull, message))
     }
 
     fn give_up(&self) -> io::Result<u64> {

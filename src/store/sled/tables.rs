@@ -57,10 +57,13 @@ impl Tables {
         let db = loop {
             match config.open() {
                 Ok(db) => break db,
+                // sled tells this error by its words only.
                 Err(sled::Error::Io(error))
-                    if error.to_string().contains("could not acquire lock")
-                        && since.elapsed() < LINGERING =>
+                    if error.to_string().contains("could not acquire lock") =>
                 {
+                    if since.elapsed() > LINGERING {
+                        return Err(Fault::Locked);
+                    }
                     // This is sled's thread of the store before, on its way out; there is nothing to wait on.
                     std::thread::sleep(Duration::from_millis(20));
                 }

@@ -57,6 +57,8 @@ pub(super) enum Job {
         Vec<RosterEntry>,
         oneshot::Sender<Result<(), StoreError>>,
     ),
+    /// Do now what can wait.
+    Tidy(oneshot::Sender<Result<(), StoreError>>),
     /// Flush, and let go of everything.
     Close(oneshot::Sender<Result<(), StoreError>>),
 }
@@ -124,6 +126,13 @@ impl Writer {
             }
             Job::Roster(fleet, roster, answer) => {
                 let outcome = self.guarded(|writer| writer.roster(&fleet, &roster));
+                let _ = answer.send(outcome.map_err(|fault| fault.at(&self.dir)));
+            }
+            Job::Tidy(answer) => {
+                while !self.chore.is_done() {
+                    self.do_chore();
+                }
+                let outcome = self.guarded(|writer| writer.tables.flush());
                 let _ = answer.send(outcome.map_err(|fault| fault.at(&self.dir)));
             }
             Job::Close(_) => {} // `run` takes these.
