@@ -52,7 +52,7 @@ spec:
   fleet: payments
   listener: {{ address: {}, port: {} }}
   routes:
-    - {{ match: {{ prefix: {prefix} }}, timeout: 10s }}
+    - {{ match: {{ prefix: {prefix} }} }}
   environments:
     blue: {{ version: v1, endpoints: {} }}
     green: {{ version: v2, endpoints: {} }}

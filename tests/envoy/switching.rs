@@ -22,10 +22,12 @@ async fn nothing_is_lost_in_a_hundred_switches_and_rollbacks() {
     let backends = Backends::start().await;
     let mut world = World::start().await;
     let target = world.listener.addr();
-    world
-        .apply(&service("fraud-model", "/", target, &backends, ""), &[])
-        .await
-        .ok();
+    let grpc = "  cluster: { protocol: grpc }";
+    let documents = [
+        service("fraud-model", "/", target, &backends, ""),
+        service("explain", "/explain", target, &backends, grpc),
+    ];
+    world.apply(&documents.join("\n"), &[]).await.ok();
     world.fleet(3).await;
 
     let body = "x".repeat(20_000);
@@ -33,12 +35,12 @@ async fn nothing_is_lost_in_a_hundred_switches_and_rollbacks() {
     let short = load(target, Protocol::Http1, 200, mixed.clone());
     let multiplexed = load(target, Protocol::Http2, 50, mixed);
     let slow = load(target, Protocol::Http1, 4, vec![Shot::get("/delay/3000")]);
-    let mut stream = Bidi::open(target, "/stream").await.expect("a stream");
+    let mut stream = Bidi::open(target, "/explain").await.expect("a stream");
     let old_side = stream.label().to_owned();
 
     let green = backends.green[0].addr().to_string();
     let mut flipped = Vec::new();
-    for round in 0..flips() / 4 {
+    for round in 0..flips() / 6 {
         // A release that is rolled back, then one that goes through and is followed by the next, the other way.
         let version = format!("v2.{round}");
         let deploy = [
@@ -57,7 +59,10 @@ async fn nothing_is_lost_in_a_hundred_switches_and_rollbacks() {
         let back = ["switch", "fraud-model", "--to", "blue"];
         flipped.push(Flip::run(&world, "blue", &back).await);
         world.json(&["retire", "fraud-model"]).await;
+        // The stream stays where it was opened, while its service goes there and back too.
+        Flip::run(&world, "green", &["switch", "explain", "--to", "green"]).await;
         stream.echo(b"still here").await.expect("an open stream");
+        Flip::run(&world, "blue", &["switch", "explain", "--to", "blue"]).await;
     }
     assert_eq!(stream.label(), old_side);
     stream.finish().await.expect("a clean end");
