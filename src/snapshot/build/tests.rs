@@ -2,16 +2,22 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
-use envoy_types::pb::envoy::config::{
-    endpoint::v3::ClusterLoadAssignment, route::v3::RouteConfiguration,
+use envoy_types::pb::{
+    envoy::config::{
+        cluster::v3::Cluster,
+        endpoint::v3::ClusterLoadAssignment,
+        route::v3::{RouteConfiguration, route::Action},
+    },
+    google::protobuf::Duration as ProtoDuration,
 };
+use proptest::prelude::*;
 use prost::Message as _;
 use serde_json::json;
 
 use super::{BuildError, build, cluster_name, rebuild};
 use crate::{
-    model::{Colour, Name, Revision, ServiceSpec, Split, TypeUrl},
-    snapshot::{ChangeKind, Input, ServiceInput, Snapshot, diff, only_routes_differ},
+    model::{Colour, Name, ResourceSet, Revision, ServiceSpec, Split, TypeUrl},
+    snapshot::{ChangeKind, Digest, Input, ServiceInput, Snapshot, diff, only_routes_differ},
 };
 
 fn name(text: &str) -> Name {
@@ -211,4 +217,261 @@ fn a_rebuild_of_what_was_built_changes_nothing() {
     assert_eq!(again.revision, Revision(2));
     assert_eq!(diff(&old, &again), []);
     assert_eq!(again.changed_types().count(), 0);
+}
+
+#[test]
+fn what_a_route_says_is_in_its_action() {
+    let spec = json!({
+        "cluster": { "protocol": "grpc" },
+        "routes": [
+            { "match": { "path": "/stream" }, "websocket": true, "idleTimeout": "1h" },
+            { "match": { "prefix": "/" }, "timeout": "1s500ms",
+                "retry": { "on": ["5xx", "unavailable"], "attempts": 3, "perTryTimeout": "200ms" } },
+        ],
+    });
+    let configuration = routes(&built(&input([("a", service(spec))])), "0.0.0.0:10000");
+    let action = |at: usize| match &configuration.virtual_hosts[0].routes[at].action {
+        Some(Action::Route(action)) => action.clone(),
+        other => panic!("{other:?}"),
+    };
+    let seconds = |time: Option<ProtoDuration>| time.map(|time| (time.seconds, time.nanos));
+    let (stream, scores) = (action(0), action(1));
+    assert_eq!(
+        seconds(stream.timeout),
+        Some((0, 0)),
+        "gRPC has no limit of its own"
+    );
+    assert_eq!(seconds(stream.idle_timeout), Some((3600, 0)));
+    assert_eq!(stream.upgrade_configs[0].upgrade_type, "websocket");
+    assert_eq!(stream.retry_policy, None);
+    assert_eq!(seconds(scores.timeout), Some((1, 500_000_000)));
+    assert!(scores.upgrade_configs.is_empty());
+    let retry = scores.retry_policy.unwrap();
+    assert_eq!(retry.retry_on, "5xx,unavailable");
+    assert_eq!(retry.num_retries.unwrap().value, 3);
+    assert_eq!(seconds(retry.per_try_timeout), Some((0, 200_000_000)));
+}
+
+#[test]
+fn http_routes_keep_the_default_timeout_of_envoy() {
+    let configuration = routes(&built(&input([("a", service(json!({})))])), "0.0.0.0:10000");
+    let Some(Action::Route(action)) = &configuration.virtual_hosts[0].routes[0].action else {
+        panic!("{configuration:?}");
+    };
+    assert_eq!((action.timeout, action.idle_timeout), (None, None));
+}
+
+#[test]
+fn a_listener_stays_as_it_is_whatever_its_services_declare() {
+    let before = input([("a", service(json!({})))]);
+    let after = input([
+        (
+            "a",
+            service(json!({ "routes": [{ "match": { "prefix": "/a" }, "websocket": true }] })),
+        ),
+        (
+            "b",
+            service(json!({ "hosts": ["b.example"], "cluster": { "protocol": "http2" } })),
+        ),
+    ]);
+    let old = built(&before);
+    let new = build(&old, &before, &after).unwrap().snapshot;
+    let listeners = |snapshot: &Snapshot| snapshot.get(TypeUrl::Listener).cloned().unwrap();
+    assert!(Arc::ptr_eq(&listeners(&old), &listeners(&new)));
+}
+
+#[test]
+fn limits_that_are_not_said_are_none() {
+    let spec = json!({ "cluster": { "circuitBreaker": { "maxRequests": 7 } } });
+    let snapshot = built(&input([("a", service(spec))]));
+    let cluster = snapshot.resource(TypeUrl::Cluster, "a/green").unwrap();
+    let cluster = Cluster::decode(cluster.bytes.clone()).unwrap();
+    for thresholds in cluster.circuit_breakers.unwrap().thresholds {
+        assert_eq!(thresholds.max_requests.unwrap().value, 7);
+        assert_eq!(thresholds.max_connections.unwrap().value, u32::MAX);
+        assert_eq!(thresholds.max_pending_requests.unwrap().value, u32::MAX);
+    }
+}
+
+fn raw_set(resources: Vec<serde_json::Value>) -> Arc<ResourceSet> {
+    Arc::new(ResourceSet {
+        fleet: name("payments"),
+        resources,
+    })
+}
+
+fn raw_routes(of: &str, to: &str) -> serde_json::Value {
+    json!({ "@type": TypeUrl::RouteConfiguration.url(), "name": of, "virtual_hosts": [{ "name": "v", "domains": ["*"],
+        "routes": [{ "match": { "prefix": "/" }, "route": { "cluster": to } }] }] })
+}
+
+#[test]
+fn a_switch_reaches_the_raw_routes_that_name_the_service_and_no_others() {
+    let mut before = input([
+        ("a", service(json!({}))),
+        ("b", service(json!({ "hosts": ["b"] }))),
+    ]);
+    for (set, to) in [("to-a", "service:a"), ("to-b", "service:b"), ("to-c", "c")] {
+        before
+            .resources
+            .insert(name(set), raw_set(vec![raw_routes(set, to)]));
+    }
+    let old = built(&before);
+    let mut after = before.clone();
+    Arc::make_mut(after.services.get_mut("a").unwrap()).split = Split::all_to(Colour::Green);
+    let new = build(&old, &before, &after).unwrap().snapshot;
+    let changed: Vec<_> = diff(&old, &new)
+        .into_iter()
+        .map(|change| change.name.to_string())
+        .collect();
+    assert_eq!(changed, ["0.0.0.0:10000", "to-a"]);
+    assert_eq!(only_routes_differ(&old, &new), Ok(()));
+}
+
+#[test]
+fn a_name_that_is_taken_is_refused_with_both_that_want_it() {
+    let empty = Snapshot::empty(name("payments"));
+    let table = [
+        (TypeUrl::Cluster, "a/blue", "service a"),
+        (
+            TypeUrl::RouteConfiguration,
+            "0.0.0.0:10000",
+            "the listener of a",
+        ),
+        (TypeUrl::Runtime, "bluegreen", "bluegreen itself"),
+    ];
+    for (type_url, taken, by) in table {
+        let mut input = input([("a", service(json!({})))]);
+        let resource = json!({ "@type": type_url.url(), "name": taken });
+        input
+            .resources
+            .insert(name("extra"), raw_set(vec![resource]));
+        let error = build(&empty, &Input::default(), &input).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "{type_url} {taken} comes from {by} and from EnvoyResources extra: rename or remove one"
+            )
+        );
+    }
+}
+
+#[test]
+fn a_service_that_a_raw_route_names_can_not_go() {
+    let mut before = input([("a", service(json!({})))]);
+    before
+        .resources
+        .insert(name("mine"), raw_set(vec![raw_routes("mine", "service:a")]));
+    let old = built(&before);
+    let mut after = before.clone();
+    after.services.clear();
+    let error = build(&old, &before, &after).unwrap_err();
+    assert!(matches!(error, BuildError::Raw(_)), "{error}");
+}
+
+/// Any declaration of service number `number`; its matches are its own, so that services can share hosts.
+fn any_service(number: usize) -> impl Strategy<Value = ServiceInput> {
+    let listener = prop_oneof![
+        Just(json!(null)),
+        Just(json!({ "address": "0.0.0.0", "port": 10000 })),
+        Just(json!({ "address": "::", "port": 10001 })),
+    ];
+    let hosts = prop_oneof![
+        Just(json!(["*"])),
+        Just(json!(["x.example", "Y.example"])),
+        Just(json!(["x.example"]))
+    ];
+    let protocol = prop_oneof![Just("http1"), Just("grpc")];
+    let addresses = || proptest::collection::vec(1u16..4, 0..3);
+    let live = prop_oneof![Just(Colour::Blue), Just(Colour::Green)];
+    (listener, hosts, protocol, addresses(), addresses(), live).prop_map(
+        move |(listener, hosts, protocol, blue, green, live)| {
+            let mut spec = json!({
+                "hosts": hosts,
+                "cluster": { "protocol": protocol },
+                "routes": [{ "match": { "prefix": format!("/{number}") } }],
+            });
+            spec["listener"] = listener;
+            let socket = |port| SocketAddr::from(([10, 0, 0, 1], port));
+            let mut input = service(spec);
+            input.blue = blue.into_iter().map(socket).collect();
+            input.green = green.into_iter().map(socket).collect();
+            input.split = Split::all_to(live);
+            input
+        },
+    )
+}
+
+fn any_input() -> impl Strategy<Value = Input> {
+    let services = (0..3)
+        .map(|number| proptest::option::of(any_service(number)))
+        .collect::<Vec<_>>();
+    // Which set has the route configuration of each number, and what it routes to.
+    let raws = proptest::collection::vec((0..3usize, 0..4usize), 3);
+    (services, raws).prop_map(|(services, raws)| {
+        let mut input = Input::default();
+        for (number, service) in services.into_iter().enumerate() {
+            if let Some(service) = service {
+                input
+                    .services
+                    .insert(name(&format!("s{number}")), Arc::new(service));
+            }
+        }
+        let mut sets: BTreeMap<usize, Vec<serde_json::Value>> = BTreeMap::new();
+        for (number, (set, to)) in raws.into_iter().enumerate() {
+            let there = input.services.contains_key(format!("s{to}").as_str());
+            let to = if there {
+                format!("service:s{to}")
+            } else {
+                "elsewhere".to_owned()
+            };
+            sets.entry(set)
+                .or_default()
+                .push(raw_routes(&format!("r{number}"), &to));
+        }
+        for (set, resources) in sets {
+            input
+                .resources
+                .insert(name(&format!("set{set}")), raw_set(resources));
+        }
+        input
+    })
+}
+
+fn content(snapshot: &Snapshot) -> Vec<(TypeUrl, String, Digest)> {
+    let resources = snapshot.types().flat_map(|set| set.resources.values());
+    resources
+        .map(|resource| {
+            (
+                resource.type_url,
+                resource.name.to_string(),
+                resource.digest,
+            )
+        })
+        .collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Equal inputs build equal content, whatever was before; and what did not change is the very same resource.
+    #[test]
+    fn a_build_from_what_was_before_is_the_build_from_nothing(inputs in proptest::collection::vec(any_input(), 2..5)) {
+        let mut snapshot = Snapshot::empty(name("payments"));
+        let mut before = Input::default();
+        for after in inputs {
+            let next = build(&snapshot, &before, &after).unwrap().snapshot;
+            prop_assert_eq!(content(&next), content(&built(&after)));
+            for set in next.types() {
+                for (name, resource) in &set.resources {
+                    if let Some(old) = snapshot.resource(set.type_url, name)
+                        && old.digest == resource.digest
+                    {
+                        prop_assert!(Arc::ptr_eq(old, resource));
+                    }
+                }
+            }
+            (snapshot, before) = (next, after);
+        }
+    }
 }
