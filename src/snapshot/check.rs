@@ -254,42 +254,41 @@ fn check_addresses(assignment: &ClusterLoadAssignment, found: &mut Finding<'_>) 
 /// Two listeners on one address: Envoy rejects the second. One on all addresses and one on a single address of the
 /// same port can both be opened, and the single one takes its connections from the other.
 fn check_ports(snapshot: &Snapshot, problems: &mut Vec<Problem>) {
-    let mut taken: BTreeMap<(u32, bool), Vec<(IpAddr, Arc<str>)>> = BTreeMap::new();
-    for set in snapshot.get(TypeUrl::Listener) {
-        for resource in set.resources.values() {
-            let Ok(listener) = Listener::decode(resource.bytes.clone()) else {
+    let mut taken: BTreeMap<_, Vec<(IpAddr, Arc<str>)>> = BTreeMap::new();
+    let listeners = snapshot.get(TypeUrl::Listener);
+    for resource in listeners.into_iter().flat_map(|set| set.resources.values()) {
+        let Ok(listener) = Listener::decode(resource.bytes.clone()) else {
+            continue;
+        };
+        let more = listener
+            .additional_addresses
+            .iter()
+            .map(|more| more.address.as_ref());
+        for address in std::iter::once(listener.address.as_ref()).chain(more) {
+            let Some((ip, port, udp)) = bound(address) else {
                 continue;
             };
-            let more = listener
-                .additional_addresses
-                .iter()
-                .map(|more| more.address.as_ref());
-            for address in std::iter::once(listener.address.as_ref()).chain(more) {
-                let Some((ip, port, udp)) = bound(address) else {
-                    continue;
-                };
-                let others = taken.entry((port, udp)).or_default();
-                let mut found = Finding { resource, problems };
-                for (other, name) in others.iter() {
-                    if *other == ip {
-                        found.error(
+            let others = taken.entry((port, udp)).or_default();
+            let mut found = Finding { resource, problems };
+            for (other, name) in others.iter() {
+                if *other == ip {
+                    found.error(
                             "address",
                             format!("it listens on {ip} port {port}, as the listener {name} does; Envoy rejects that"),
                             "give one of them another port",
                         );
-                    } else if other.is_ipv4() == ip.is_ipv4()
-                        && (other.is_unspecified() || ip.is_unspecified())
-                    {
-                        found.add(
+                } else if other.is_ipv4() == ip.is_ipv4()
+                    && (other.is_unspecified() || ip.is_unspecified())
+                {
+                    found.add(
                             Severity::Warning,
                             "address",
                             format!("it listens on {ip} port {port}, and the listener {name} on {other}: connections go to the more specific address"),
                             "give one of them another port if that is not meant",
                         );
-                    }
                 }
-                others.push((ip, resource.name.clone()));
             }
+            others.push((ip, resource.name.clone()));
         }
     }
 }

@@ -191,11 +191,11 @@ impl References {
             }
         }
         match message.descriptor().full_name() {
-            "envoy.extensions.filters.network.http_connection_manager.v3.Rds" => {
-                if is_ours(message, "config_source") {
-                    let name = dynamic::text(message, "route_config_name");
-                    self.routes.insert(name.into());
-                }
+            "envoy.extensions.filters.network.http_connection_manager.v3.Rds"
+                if is_ours(message, "config_source") =>
+            {
+                let name = dynamic::text(message, "route_config_name");
+                self.routes.insert(name.into());
             }
             "envoy.config.route.v3.ScopedRouteConfiguration" => {
                 let name = dynamic::text(message, "route_configuration_name");
