@@ -121,11 +121,11 @@ impl Writer {
                 let _ = answer.send(outcome.map_err(|fault| fault.at(&self.dir)));
             }
             Job::Annotate(fleet, revision, note, answer) => {
-                let outcome = self.guarded(|writer| writer.annotate(&fleet, revision, note));
+                let outcome = self.annotate(&fleet, revision, note);
                 let _ = answer.send(outcome.map_err(|fault| fault.at(&self.dir)));
             }
             Job::Roster(fleet, roster, answer) => {
-                let outcome = self.guarded(|writer| writer.roster(&fleet, &roster));
+                let outcome = self.roster(&fleet, &roster);
                 let _ = answer.send(outcome.map_err(|fault| fault.at(&self.dir)));
             }
             Job::Tidy(answer) => {
@@ -158,6 +158,8 @@ impl Writer {
             return;
         }
         if self.failed || !self.reserve.has_room() {
+            // What was left of it is found again, with the next revision too many.
+            self.chore = Chore::Done;
             return;
         }
         self.reserve.refill();
@@ -179,33 +181,50 @@ impl Writer {
         Ok(())
     }
 
+    // What these two read may be damaged, and that is no reason not to take commits: only a write that fails is.
+
     fn annotate(&mut self, fleet: &Name, revision: Revision, note: String) -> Result<(), Fault> {
-        if !self.reserve.has_room() || self.tables.record(fleet, revision)?.is_none() {
-            return Ok(());
+        if self.failed {
+            return Err(Fault::Closed);
         }
-        let mut notes = self.tables.notes(fleet, revision)?;
-        notes.push(note);
-        let mut batches = Batches::default();
-        let key = revision_key(fleet, revision);
-        self.tables
-            .notes
-            .put(&mut batches.notes, &key, &json(&notes)?)?;
-        self.tables.write(&batches)?;
-        self.dirty = true;
-        Ok(())
+        let tables = self.tables.clone();
+        let planned = guard(|| {
+            if tables.record(fleet, revision)?.is_none() {
+                return Ok(None);
+            }
+            let mut notes = tables.notes(fleet, revision)?;
+            notes.push(note);
+            let mut batches = Batches::default();
+            let key = revision_key(fleet, revision);
+            tables.notes.put(&mut batches.notes, &key, &json(&notes)?)?;
+            Ok(Some(batches))
+        })?;
+        match planned {
+            Some(batches) if self.reserve.has_room() => {
+                self.dirty = true;
+                self.guarded(|_| tables.write(&batches))
+            }
+            // Harmless to lose, and not worth a write that could fail in the middle.
+            _ => Ok(()),
+        }
     }
 
     fn roster(&mut self, fleet: &Name, roster: &[RosterEntry]) -> Result<(), Fault> {
+        if self.failed {
+            return Err(Fault::Closed);
+        }
+        let tables = self.tables.clone();
+        let batch = guard(|| {
+            let mut batch = Batch::default();
+            let roster = json(&roster)?;
+            tables.rosters.put(&mut batch, &fleet_key(fleet), &roster)?;
+            Ok(batch)
+        })?;
         if !self.reserve.has_room() {
-            // Harmless to lose, and not worth a write that could fail in the middle.
             return Ok(());
         }
-        let mut batch = Batch::default();
-        let rosters = &self.tables.rosters;
-        rosters.put(&mut batch, &fleet_key(fleet), &json(&roster)?)?;
-        rosters.tree().apply_batch(batch)?;
         self.dirty = true;
-        Ok(())
+        self.guarded(|_| Ok(tables.rosters.tree().apply_batch(batch)?))
     }
 
     fn close(mut self) -> Result<(), Fault> {
