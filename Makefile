@@ -10,7 +10,7 @@ ENVOY_LOOKUP := envoy/get-envoy
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help prerequisites demo test lint compose-test image prebuilt envoy
+.PHONY: help prerequisites demo test soak bench lint compose-test image prebuilt envoy
 
 help: ## this list
 	@echo "bluegreen: an Envoy control plane for blue-green deployment"
@@ -29,6 +29,13 @@ demo: prerequisites ## a fleet of real Envoys switched and rolled back under loa
 test: prerequisites ## every test, those with real Envoys too
 	@$(ENVOY_LOOKUP) >/dev/null
 	$(CARGO) test --features fault-points
+
+soak: prerequisites ## a thousand switches and rollbacks of real Envoys under load
+	@$(ENVOY_LOOKUP) >/dev/null
+	BLUEGREEN_TEST_FLIPS=1000 $(CARGO) test --features fault-points --test envoy -- --nocapture nothing_is_lost
+
+bench: prerequisites ## what a switch costs to build, by size of the fleet
+	$(CARGO) bench
 
 lint: prerequisites $(TOOLS)/bin/cargo-deny ## format, clippy, licences and advisories of the dependencies
 	@$(CARGO) fmt --version >/dev/null 2>&1 || { echo "rustfmt is missing: rustup component add rustfmt" >&2; exit 1; }
