@@ -239,9 +239,7 @@ impl World {
         let mut sum = 0;
         for envoy in &self.envoys {
             let stats = envoy.stats(filter).await.expect("the admin port answers");
-            let traffic = stats
-                .iter()
-                .filter(|(name, _)| !name.starts_with("http.admin."));
+            let traffic = stats.iter().filter(|(name, _)| !name.contains("admin."));
             sum += traffic.map(|(_, count)| count).sum::<u64>();
         }
         sum
