@@ -13,7 +13,7 @@ use crate::{
     api,
     controller::{Controllers, Handle, Plan},
     model::Revision,
-    snapshot::{self, Change, Snapshot},
+    snapshot::{self, Snapshot},
     store::RevisionMeta,
 };
 
@@ -106,11 +106,13 @@ pub(super) async fn diff(
         old,
         new,
     };
-    Ok(api::GetDiffResponse {
+    let fleet = handle.name().clone();
+    in_background(move || api::GetDiffResponse {
         from_revision: plan.old.revision.0,
         to_revision: plan.new.revision.0,
-        changes: views::plan(handle.name(), &plan, true).changes,
+        changes: views::plan(&fleet, &plan, true).changes,
     })
+    .await
 }
 
 /// All resources of one revision.
@@ -120,27 +122,34 @@ pub(super) async fn snapshot(
 ) -> Result<api::GetSnapshotResponse, Status> {
     let handle = declared(controllers, &request.fleet)?;
     let snapshot = snapshot_of(controllers, &handle, request.revision).await?;
-    let resources = snapshot.types().flat_map(|set| {
-        set.resources
-            .values()
-            .map(|resource| api::SnapshotResource {
-                r#type: set.type_url.short().to_owned(),
-                type_url: set.type_url.url().to_owned(),
-                name: resource.name.to_string(),
-                version: set.version(),
-                json: String::new(),
-            })
-    });
-    Ok(api::GetSnapshotResponse {
-        fleet: handle.name().to_string(),
-        revision: snapshot.revision.0,
-        resources: resources.collect(),
+    in_background(move || {
+        let resources = snapshot.types().flat_map(|set| {
+            set.resources
+                .values()
+                .map(|resource| api::SnapshotResource {
+                    r#type: set.type_url.short().to_owned(),
+                    type_url: set.type_url.url().to_owned(),
+                    name: resource.name.to_string(),
+                    version: set.version(),
+                    json: snapshot::to_json(resource).to_string(),
+                })
+        });
+        api::GetSnapshotResponse {
+            fleet: snapshot.fleet.to_string(),
+            revision: snapshot.revision.0,
+            resources: resources.collect(),
+        }
     })
+    .await
 }
 
-/// What a change changes, as a unified diff of YAML.
-pub(super) fn text(_change: &Change, _old: &Snapshot, _new: &Snapshot) -> String {
-    String::new()
+/// Off the threads that serve: showing thousands of resources as text takes a while.
+async fn in_background<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Status> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| Status::internal(format!("the answer could not be made: {error}")))
 }
 
 /// A fleet that something was declared for.

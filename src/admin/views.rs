@@ -10,7 +10,7 @@ use crate::{
     fleet::{NotAcked, NotAckedState, ProxyView, TypeState, TypeView},
     model::{Colour, Name},
     release::Role,
-    snapshot::{Change, ChangeKind},
+    snapshot::{Change, ChangeKind, change_text},
 };
 
 pub(super) fn colour(colour: Colour) -> api::Colour {
@@ -78,6 +78,7 @@ fn not_acked(one: &NotAcked) -> api::ProxyDelivery {
             type_url,
             resources,
             message,
+            ..
         } => {
             view.set_state(proxy_delivery::State::Nacked);
             view.r#type = type_url.short().to_owned();
@@ -108,7 +109,7 @@ fn change(change: &Change, plan: &Plan, texts: bool) -> api::ResourceChange {
         ChangeKind::Removed => resource_change::Kind::Removed,
     };
     let diff = if texts {
-        super::history::text(change, &plan.old, &plan.new)
+        change_text(change, &plan.old, &plan.new)
     } else {
         String::new()
     };

@@ -11,7 +11,7 @@ use super::{Accepted, Handle, Verdict, standing::standing};
 use crate::{
     fleet::{Proof, Requirement},
     model::{Revision, TypeUrl},
-    snapshot::{self, Digest, Snapshot},
+    snapshot::{Change, Digest, Snapshot},
 };
 
 /// A follower spends at most one part in so many of a core: reading a proof costs as much as the fleet is large, and
@@ -30,14 +30,14 @@ pub struct Touched {
 }
 
 impl Touched {
-    /// What `new` changed against `old`.
-    pub(super) fn between(old: &Snapshot, new: &Snapshot) -> Vec<Self> {
-        let of = |change: snapshot::Change| Self {
-            digest: digest_of(new, change.type_url, &change.name),
+    /// What these changes made of the resources, in `new`.
+    pub(super) fn of(changes: &[Change], new: &Snapshot) -> Arc<[Self]> {
+        let of = |change: &Change| Self {
             type_url: change.type_url,
-            name: change.name,
+            name: change.name.clone(),
+            digest: digest_of(new, change.type_url, &change.name),
         };
-        snapshot::diff(old, new).into_iter().map(of).collect()
+        changes.iter().map(of).collect()
     }
 
     fn is_so_in(&self, snapshot: &Snapshot) -> bool {

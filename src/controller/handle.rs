@@ -1,7 +1,7 @@
 //! A cheap handle on one fleet: its newest revision, its ledger, and the way to give it a command.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
 };
 
@@ -41,6 +41,8 @@ pub(super) struct Inner {
     pub urgent: mpsc::Sender<Turn>,
     pub ordinary: mpsc::Sender<Turn>,
     verdicts: Mutex<BTreeMap<Revision, Verdict>>,
+    /// Revisions that are watched and undecided.
+    suspects: Mutex<BTreeSet<Revision>>,
 }
 
 impl Handle {
@@ -74,6 +76,7 @@ impl Handle {
             urgent,
             ordinary,
             verdicts: Mutex::default(),
+            suspects: Mutex::default(),
         }));
         shared.spawn(super::publisher::run(handle.clone(), published));
         shared.spawn(super::writer::run(
@@ -148,6 +151,28 @@ impl Handle {
         Follower::of(self, requirement, Arc::default()).look()
     }
 
+    /// The revision may be taken back from now on.
+    pub(super) fn suspect(&self, revision: Revision) {
+        lock(&self.0.suspects).insert(revision);
+    }
+
+    /// The revision is watched no longer.
+    pub(super) fn acquit(&self, revision: Revision) {
+        lock(&self.0.suspects).remove(&revision);
+    }
+
+    /// The revision to blame for a rejection of `rejected`: the newest at or before it that is undecided; none, if
+    /// `rejected` itself was decided on.
+    pub(super) fn suspect_of(&self, rejected: Revision) -> Option<Revision> {
+        if self.verdict(rejected).is_some() {
+            return None;
+        }
+        lock(&self.0.suspects)
+            .range(..=rejected)
+            .next_back()
+            .copied()
+    }
+
     /// Records a verdict and wakes whoever waits for one.
     pub(super) fn decide(&self, revision: Revision, verdict: Verdict) {
         let mut verdicts = lock(&self.0.verdicts);
@@ -156,6 +181,7 @@ impl Handle {
             verdicts.pop_first();
         }
         drop(verdicts);
+        self.acquit(revision);
         bump(&self.0.ledger_changes);
         bump(&self.0.shared.changes);
     }

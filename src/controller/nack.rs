@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::{
-    Command, CommandError, Ended, Handle, NackPolicy, OnNack, Request, Verdict, Waivers,
+    Command, CommandError, Handle, NackPolicy, OnNack, Request, Verdict, Waivers,
     delivery::{Follower, Touched},
     record::WatchRecord,
 };
@@ -34,6 +34,9 @@ pub(super) fn watch(handle: &Handle, head: &Head, touched: Arc<[Touched]>) {
         types: head.snapshot.changed_types().collect(),
     };
     let follower = Follower::of(handle, requirement, touched);
+    if WatchRecord::of(&head.meta).policy.is_some() {
+        handle.suspect(head.meta.revision);
+    }
     let task = follow(handle.clone(), head.meta.clone(), follower);
     handle.0.shared.spawn(task);
 }
@@ -51,9 +54,10 @@ async fn follow(handle: Handle, meta: RevisionMeta, mut follower: Follower) {
     loop {
         let progress = follower.look();
         if let Some(policy) = policy
-            && progress.proof.nacked > policy.max_nack
+            && let Some(proof) = blamed(&handle, meta.revision, progress.proof.clone())
+            && proof.nacked > policy.max_nack
         {
-            return rejected(&handle, &meta, policy, &progress.proof).await;
+            return rejected(&handle, &meta, policy, &proof).await;
         }
         if progress.proof.is_complete() && progress.proof.total > 0 {
             let last = progress
@@ -68,9 +72,23 @@ async fn follow(handle: Handle, meta: RevisionMeta, mut follower: Follower) {
         }
         let newest = handle.head().map_or(0, |head| head.meta.revision.0);
         if newest > meta.revision.0 + FOLLOWED || !follower.changed().await {
+            handle.acquit(meta.revision);
             return;
         }
     }
+}
+
+/// The rejections for which this revision is to blame. A proxy that was busy is sent several revisions as one, and
+/// says no to the last: then the newest of them is taken back first, and those before only if that did not help.
+fn blamed(handle: &Handle, revision: Revision, mut proof: Proof) -> Option<Proof> {
+    proof.not_acked.retain(|one| match &one.state {
+        NotAckedState::Nacked { revision: of, .. } => {
+            *of == revision || handle.suspect_of(*of) == Some(revision)
+        }
+        NotAckedState::Pending | NotAckedState::Disconnected(_) => false,
+    });
+    proof.nacked = u32::try_from(proof.not_acked.len()).unwrap_or(u32::MAX);
+    (proof.nacked > 0).then_some(proof)
 }
 
 async fn rejected(handle: &Handle, meta: &RevisionMeta, policy: NackPolicy, proof: &Proof) {
@@ -108,7 +126,6 @@ async fn revert(handle: &Handle, revision: Revision, who: &str) -> Result<Revisi
         ..by_server(handle)
     };
     let accepted = handle.execute(request, &|_| {}).await?;
-    debug_assert!(accepted.ended != Ended::Planned);
     Ok(accepted.revision)
 }
 
@@ -143,6 +160,7 @@ fn quote(proof: &Proof) -> String {
                 type_url,
                 resources,
                 message,
+                ..
             } => Some(match resources.as_slice() {
                 [] => format!("{} ({type_url}: {message})", one.proxy),
                 names => format!("{} ({type_url} {}: {message})", one.proxy, names.join(", ")),

@@ -1,5 +1,7 @@
 //! What the controller keeps with a revision, and how a repeated command finds its first run again.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -10,6 +12,7 @@ use crate::{
     fleet::Requirement,
     model::{Colour, Name, Revision},
     release::Moved,
+    snapshot,
     store::{CommitKind, RevisionMeta},
 };
 
@@ -96,13 +99,13 @@ pub(super) async fn recall(handle: &Handle, meta: RevisionMeta) -> Result<Accept
                 .store
                 .revision(handle.name(), before)
                 .await?;
-            before.map_or_else(Vec::new, |before| {
-                Touched::between(&before.snapshot, &stored.snapshot)
+            before.map_or_else(Arc::default, |before| {
+                let changes = snapshot::diff(&before.snapshot, &stored.snapshot);
+                Touched::of(&changes, &stored.snapshot)
             })
         }
-        _ => Vec::new(),
-    }
-    .into();
+        _ => Arc::default(),
+    };
     let record = WatchRecord::of(&meta);
     Ok(Accepted {
         ended: Ended::Repeated,

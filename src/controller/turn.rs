@@ -131,8 +131,9 @@ impl Writer {
                 old,
                 new,
             };
-            let same = head.as_ref().is_some_and(|head| *head.state == draft.state);
-            if same && plan.changes.is_empty() {
+            let same = |head: &Arc<Head>| *head.state == draft.state;
+            if plan.changes.is_empty() && head.as_ref().is_some_and(same) {
+                draft.changed = false;
                 return Ok(self.settled(request, head.as_deref(), draft));
             }
             if request.dry_run {
@@ -353,7 +354,7 @@ impl Writer {
             },
             durable_ms: ms_between(request.arrived_at, (shared.clock)()),
             meta: Some(head.meta.clone()),
-            touched: Touched::between(&plan.old, &plan.new).into(),
+            touched: Touched::of(&plan.changes, &plan.new),
             plan: Some(plan),
             watch: record.policy,
             service: request.command.service().cloned(),

@@ -96,6 +96,7 @@ fn a_rejection_stays_with_its_revision_when_a_later_one_heals_the_proxy() {
     assert_eq!(
         proof.not_acked[0].state,
         NotAckedState::Nacked {
+            revision: Revision(3),
             type_url: RDS,
             resources: vec!["main".into()],
             message: "no".into()

@@ -57,6 +57,8 @@ pub enum NotAckedState {
     Disconnected(Timestamp),
     /// It said no.
     Nacked {
+        /// The revision whose response it rejected: the one asked about, or a later one that it was sent instead.
+        revision: Revision,
         /// The type of the response.
         type_url: TypeUrl,
         /// The resources that the error names; empty if it names none.

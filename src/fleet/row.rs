@@ -349,6 +349,7 @@ impl Member<'_> {
                 Standing::Accepted(at) => last = last.max(Some(at)),
                 Standing::Rejected(rejection) => {
                     return Err(NotAckedState::Nacked {
+                        revision: rejection.revision,
                         type_url: *type_url,
                         resources: rejection.resources,
                         message: rejection.message,

@@ -104,6 +104,24 @@ async fn an_old_file_undoes_no_release_and_reports_drift() {
         api::Colour::Green
     );
     assert_eq!(history(&mut client).await.len(), 3);
+
+    // What the file says of blue is no longer so: it is told, and nothing is done about it.
+    let other = ["127.0.0.1:9009"];
+    let forced = api::ScaleRequest {
+        meta: meta(),
+        service: "fraud-model".to_owned(),
+        colour: api::Colour::Blue.into(),
+        endpoints: other.map(str::to_owned).to_vec(),
+        replace_standby: true,
+        force: false,
+    };
+    Events::of(client.scale(forced).await).await.outcome();
+    let again = apply(&mut client, &document("fraud-model", 10000)).await;
+    assert_eq!(again.outcome().result(), Ended::Unchanged);
+    assert!(again.notices().contains(&"drift"), "{:?}", again.events);
+    let now = status(&mut client, "fraud-model").await;
+    assert_eq!(now.blue.unwrap().endpoints, other);
+    assert_eq!(now.drift, ["spec.environments.blue"]);
 }
 
 #[tokio::test]

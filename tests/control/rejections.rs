@@ -145,3 +145,81 @@ async fn a_restarted_server_still_takes_back_what_is_rejected() {
         api::Colour::Blue
     );
 }
+
+#[tokio::test]
+async fn of_two_revisions_that_a_proxy_got_as_one_the_newer_is_taken_back() {
+    let server = Server::start().await;
+    let mut client = server.client().await;
+    let proxy = LedgerProxy::connect(&server, "payments", "p1");
+    apply(&mut client, &document("a", 10000)).await.outcome();
+    proxy.say(Says::Nothing);
+    let now = || with(|meta| meta.wait_ms = 0);
+    apply_with(&mut client, &document("b", 10001), now())
+        .await
+        .outcome();
+    apply_with(&mut client, &document("c", 10002), now())
+        .await
+        .outcome();
+    // It is busy through revisions 2 and 3, and says no to what it is sent then: c is bad, b is not.
+    let mut heads = server.fleet("payments").heads();
+    proxy.say(Says::RejectOnce(WORDS));
+    heads
+        .wait_for(|head| head.as_ref().is_some_and(|head| head.meta.revision.0 == 4))
+        .await
+        .unwrap();
+    wait_for_note(&mut client, 2, "accepted by all").await;
+    let services = client.get_status(api::GetStatusRequest::default()).await;
+    let services = services.unwrap().into_inner().services;
+    let names: Vec<_> = services.iter().map(|one| one.service.as_str()).collect();
+    assert_eq!(names, ["a", "b"]);
+    assert_eq!(history(&mut client).await.len(), 4);
+}
+
+#[tokio::test]
+async fn the_older_is_taken_back_too_if_that_did_not_help() {
+    let server = Server::start().await;
+    let mut client = server.client().await;
+    let proxy = LedgerProxy::connect(&server, "payments", "p1");
+    apply(&mut client, &document("a", 10000)).await.outcome();
+    proxy.say(Says::Nothing);
+    let now = || with(|meta| meta.wait_ms = 0);
+    apply_with(&mut client, &document("b", 10001), now())
+        .await
+        .outcome();
+    apply_with(&mut client, &document("c", 10002), now())
+        .await
+        .outcome();
+    let mut heads = server.fleet("payments").heads();
+    proxy.say(Says::Reject(WORDS));
+    let head = heads
+        .wait_for(|head| head.as_ref().is_some_and(|head| head.meta.revision.0 == 5))
+        .await
+        .unwrap()
+        .clone()
+        .unwrap();
+    assert_eq!(head.meta.command, "revert");
+    let names: Vec<_> = head
+        .state
+        .services
+        .keys()
+        .map(|name| name.as_str())
+        .collect();
+    assert_eq!(names, ["a"]);
+}
+
+/// Watches until the record of a revision has such a note.
+async fn wait_for_note(client: &mut crate::support::server::Client, revision: u64, begin: &str) {
+    let mut watch = client
+        .watch_status(api::GetStatusRequest::default())
+        .await
+        .unwrap()
+        .into_inner();
+    loop {
+        let entries = history(client).await;
+        let entry = entries.iter().find(|entry| entry.revision == revision);
+        if entry.is_some_and(|entry| entry.notes.iter().any(|note| note.starts_with(begin))) {
+            return;
+        }
+        watch.message().await.unwrap();
+    }
+}

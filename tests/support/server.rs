@@ -265,6 +265,8 @@ pub enum Says {
     RejectRoutes(&'static str),
     /// Reject everything, with this message.
     Reject(&'static str),
+    /// Reject what is there now, with this message, and accept all that comes later.
+    RejectOnce(&'static str),
     Nothing,
 }
 
@@ -325,10 +327,18 @@ impl Drop for LedgerProxy {
 
 async fn answer(handle: Handle, stream: StreamId, mut says: watch::Receiver<Says>) {
     let mut snapshots = handle.snapshots();
+    let mut rejected_once = false;
     loop {
         let snapshot = snapshots.borrow_and_update().clone();
         let mood = says.borrow_and_update().clone();
         if let Some(snapshot) = snapshot {
+            let once = matches!(mood, Says::RejectOnce(_));
+            let mood = match mood {
+                Says::RejectOnce(_) if rejected_once => Says::Accept,
+                Says::RejectOnce(message) => Says::Reject(message),
+                mood => mood,
+            };
+            rejected_once |= once;
             answer_one(&handle, stream, &mood, &snapshot);
         }
         tokio::select! {
@@ -342,7 +352,7 @@ fn answer_one(handle: &Handle, stream: StreamId, says: &Says, snapshot: &Snapsho
     for set in snapshot.types() {
         let rejected = match says {
             Says::Accept => None,
-            Says::Nothing => continue,
+            Says::Nothing | Says::RejectOnce(_) => continue,
             Says::RejectRoutes(message) if set.type_url == TypeUrl::RouteConfiguration => {
                 Some(*message)
             }
