@@ -15,15 +15,19 @@ const UNEXPECTED: u8 = 1;
 
 /// A command that was not carried out.
 pub(super) fn failed(error: &CommandError) -> Status {
+    if let CommandError::Refused(refusal) = error {
+        return refused(refusal);
+    }
     let message = with_sources(error);
     match error.reason() {
         Some(reason) => status(reason, message, error.remedy()),
         None => {
-            let code = match error {
-                CommandError::Stopping => Code::Unavailable,
-                _ => Code::Internal,
+            // Clients send a command again that met a server which is going down.
+            let (code, reason) = match error {
+                CommandError::Stopping => (Code::Unavailable, "stopping"),
+                _ => (Code::Internal, "unexpected"),
             };
-            detailed(code, message, "unexpected", error.remedy(), UNEXPECTED)
+            detailed(code, message, reason, error.remedy(), UNEXPECTED)
         }
     }
 }

@@ -28,7 +28,7 @@ pub(super) fn durable(accepted: &Accepted) -> api::Durable {
 
 /// Of a dry run.
 pub(super) fn planned(meta: &Meta, done: &[(&Handle, Accepted)]) -> api::Outcome {
-    let message = format!("would {}", sentence(done));
+    let message = format!("dry run, nothing was changed: {}", sentence(done));
     outcome(meta, done, Ended::Planned, message, 0)
 }
 

@@ -187,14 +187,20 @@ fn detail(status: &Status) -> Option<api::ErrorDetail> {
     api::ErrorDetail::decode(status.details()).ok()
 }
 
-/// True for a status that the transport made, not the server: nobody knows what became of the call.
+/// The server's name for going down, which a repeat outlives.
+const STOPPING: &str = "stopping";
+
+/// True for a status that the transport made, not the server: nobody knows what became of the call. Or that a server
+/// made which is going down.
 pub(super) fn lost(status: &Status) -> bool {
-    detail(status).is_none()
-        && match status.code() {
-            Code::Unavailable | Code::Cancelled => true,
-            Code::Unknown | Code::Internal => std::error::Error::source(status).is_some(),
-            _ => false,
-        }
+    if let Some(detail) = detail(status) {
+        return detail.reason == STOPPING;
+    }
+    match status.code() {
+        Code::Unavailable | Code::Cancelled => true,
+        Code::Unknown | Code::Internal => std::error::Error::source(status).is_some(),
+        _ => false,
+    }
 }
 
 /// The end of the chain of causes: "connection refused" says more than "transport error".
@@ -217,9 +223,9 @@ pub(super) fn transport_message(status: &Status) -> String {
 mod tests {
     use super::*;
 
-    fn detailed(code: Code) -> Status {
+    fn detailed(code: Code, reason: &str) -> Status {
         let detail = api::ErrorDetail {
-            reason: "store-failed".into(),
+            reason: reason.into(),
             remedy: "look at the disk".into(),
             exit_code: 38,
         };
@@ -227,13 +233,15 @@ mod tests {
     }
 
     #[test]
-    fn only_what_the_transport_made_is_lost() {
+    fn what_the_server_answered_is_not_lost() {
         assert!(lost(&Status::unavailable("connection reset")));
         assert!(lost(&Status::cancelled("stream reset")));
         let broken = io::Error::from(io::ErrorKind::BrokenPipe);
         assert!(lost(&Status::from_error(Box::new(broken))));
         // The server's own words, whatever their code.
-        assert!(!lost(&detailed(Code::Unavailable)));
+        assert!(!lost(&detailed(Code::Unavailable, "store-failed")));
+        // A server that goes down comes back.
+        assert!(lost(&detailed(Code::Unavailable, STOPPING)));
         assert!(!lost(&Status::internal("a bug")));
         assert!(!lost(&Status::failed_precondition("no")));
     }
@@ -244,7 +252,7 @@ mod tests {
             let error = Error::from_status(&Status::new(code, "no"), "http://here");
             assert_ne!(error.exit_code(), 0, "{code:?}");
         }
-        let error = Error::from_status(&detailed(Code::Internal), "http://here");
+        let error = Error::from_status(&detailed(Code::Internal, "store-failed"), "http://here");
         assert_eq!(error.exit_code(), 38);
         assert_eq!(error.reason(), Some("store-failed"));
         assert_eq!(error.hint().as_deref(), Some("look at the disk"));

@@ -1,11 +1,13 @@
 //! `history`: who did what, when and why.
 
+use std::fmt::Write;
+
 use serde::Serialize;
 
 use super::{
     client::Context,
     error::Error,
-    out::{WARN, paint},
+    out::{DIM, WARN, paint},
     table::Columns,
 };
 use crate::api;
@@ -127,7 +129,7 @@ pub(super) fn entries_text(entries: Vec<api::HistoryEntry>) -> String {
     text(&entries.into_iter().map(entry).collect::<Vec<_>>())
 }
 
-/// A revision a line; what became known later, and what was waived, below the table.
+/// A revision a line, and below it what was waived and what became known later.
 fn text(entries: &[Entry]) -> String {
     let mut table = Columns::new(["REVISION", "AT", "WHO", "COMMAND", "CHANGES", "WHAT", "WHY"]);
     for entry in entries {
@@ -145,12 +147,15 @@ fn text(entries: &[Entry]) -> String {
             entry.why.clone(),
         ]);
     }
-    let mut text = table.text();
-    for entry in entries {
-        let waived = entry.waived.iter().map(|waived| format!("waived {waived}"));
-        for note in waived.chain(entry.notes.iter().cloned()) {
-            text.push_str(&paint(WARN, format_args!("{}: {note}", entry.revision)));
-            text.push('\n');
+    let mut lines = table.lines().into_iter();
+    let mut text: String = lines.next().unwrap_or_default() + "\n";
+    for (entry, line) in entries.iter().zip(lines) {
+        let _ = writeln!(text, "{line}"); // a String takes everything
+        for waived in &entry.waived {
+            let _ = writeln!(text, "{}", paint(WARN, format_args!("  waived {waived}")));
+        }
+        for note in &entry.notes {
+            let _ = writeln!(text, "{}", paint(DIM, format_args!("  {note}")));
         }
     }
     text

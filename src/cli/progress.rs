@@ -61,10 +61,12 @@ impl Progress {
             return;
         }
         self.close();
-        let text = format!(
-            "{}: revision {} is durable after {:.1} ms\n",
-            durable.fleet, durable.revision, durable.ms
-        );
+        let how = match durable.ms {
+            // Nothing was committed: it is the revision of the first time.
+            0.0 => "is durable already".to_owned(),
+            ms => format!("is durable after {ms:.1} ms"),
+        };
+        let text = format!("{}: revision {} {how}\n", durable.fleet, durable.revision);
         out::stderr(&paint(DIM, text));
     }
 

@@ -20,20 +20,23 @@ impl Columns {
         Self(table)
     }
 
-    /// Adds a line. An empty cell is shown as `-`, so that columns can be counted by awk.
+    /// Adds a line. An empty cell is shown as `-`, so that columns can be counted by awk; a line break in one is a
+    /// blank.
     pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         self.0.add_row(
             cells
                 .into_iter()
-                .map(|cell| {
-                    if cell.is_empty() {
-                        "-".to_owned()
-                    } else {
-                        cell
-                    }
+                .map(|cell| match cell.is_empty() {
+                    true => "-".to_owned(),
+                    false => cell.replace(['\n', '\r'], " "),
                 })
                 .collect::<Vec<_>>(),
         );
+    }
+
+    /// Each line of the table without its end, the heads first: one line per row.
+    pub fn lines(self) -> Vec<String> {
+        self.text().lines().map(str::to_owned).collect()
     }
 
     /// The table as text, a newline at the end of each line and no blanks before it.
