@@ -15,7 +15,9 @@ use super::{
 };
 use crate::{
     api::{self, command_event::Event},
-    controller::{Accepted, Command, Controllers, Declared, Documents, Handle, Request, Waivers},
+    controller::{
+        Accepted, Command, Controllers, Declared, Documents, Ended, Handle, Request, Waivers,
+    },
     model::{self, DocumentKind, DocumentSpec, Name, Revision},
     release::Notice,
 };
@@ -274,7 +276,8 @@ impl Call {
             let texts = self.meta.dry_run;
             send(Event::Plan(views::plan(&accepted.fleet, plan, texts)));
         }
-        if !self.meta.dry_run {
+        // What was so already became durable long ago.
+        if !self.meta.dry_run && accepted.ended != Ended::Unchanged {
             send(Event::Durable(outcome::durable(accepted)));
         }
     }

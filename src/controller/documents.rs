@@ -109,7 +109,7 @@ fn apply_resources(draft: &mut Draft, document: &Declared<ResourceSet>) {
     if !changed && !applied {
         return;
     }
-    let verb = if old.is_none() { "declare" } else { "change" };
+    let verb = if old.is_none() { "declared" } else { "changed" };
     draft.state.resources.insert(
         name.clone(),
         Arc::new(ResourceState {
@@ -138,6 +138,6 @@ pub(super) fn delete(
     if kind == DocumentKind::Service {
         draft.services.push(name.clone());
     }
-    draft.done.push(format!("delete {} {name}", kind.as_str()));
+    draft.done.push(format!("deleted {} {name}", kind.as_str()));
     Ok(())
 }

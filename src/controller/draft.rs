@@ -202,7 +202,7 @@ pub(super) fn draft(request: &Request, ground: &Ground<'_>) -> Result<Draft, Com
                 return Err(not_found("fleet", ground.fleet.as_str()).into());
             }
             draft.changed = true;
-            draft.done.push("rebuild all resources".to_owned());
+            draft.done.push("rebuilt all resources".to_owned());
             draft.making = Making::Rebuild;
         }
     }

@@ -39,7 +39,7 @@ pub(super) fn fleet(
     draft.services = touched(&draft.state.services, &restored.state.services);
     draft.state = restored.state;
     draft.notices.extend(restored.notices);
-    draft.done.push(format!("restore revision {to}"));
+    draft.done.push(format!("restored revision {to}"));
     // Also where the state is the same: the resources may have been built by another version since.
     draft.changed = true;
     draft.making = Making::Restore {
@@ -122,7 +122,7 @@ pub(super) fn take_back(
     }
     draft.services = services;
     draft.done.push(format!(
-        "take revision {revision} ({}) back",
+        "reverted revision {revision} ({})",
         bad.meta.command
     ));
     draft.changed = true;

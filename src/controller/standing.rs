@@ -1,7 +1,7 @@
 //! How far a fleet is with several types that last changed in different revisions.
 //!
-//! The ledger books what a proxy has of a type under the revision that last changed the type. So a type that a
-//! revision left alone is asked for at its own, older revision: there is nothing newer of it to accept.
+//! A type that a revision left alone is asked for at its own, older revision: there is nothing newer of it to accept,
+//! so a proxy that had it then has it still, also where nobody has told the ledger of the later revision.
 
 use std::collections::{BTreeMap, btree_map::Entry};
 

@@ -402,13 +402,17 @@ impl Writer {
                 }),
             ),
         };
+        let meta = head
+            .filter(|head| head.meta.revision == revision)
+            .map(|head| head.meta.clone());
         let accepted = Accepted {
             ended: Ended::Unchanged,
             fleet: self.handle.name().clone(),
             revision,
-            meta: head
-                .filter(|head| head.meta.revision == revision)
-                .map(|head| head.meta.clone()),
+            durable_ms: meta
+                .as_ref()
+                .map_or(0.0, |meta| ms_between(meta.arrived_at, meta.at)),
+            meta,
             what: draft.what(),
             plan: None,
             touched: Arc::default(),
@@ -417,7 +421,6 @@ impl Writer {
             service: request.command.service().cloned(),
             moved: draft.moved,
             notices: draft.notices,
-            durable_ms: 0.0,
         };
         if !request.dry_run && !request.operation_id.is_empty() {
             self.unchanged

@@ -71,7 +71,7 @@ async fn endpoints_that_do_not_answer_are_not_switched_to() {
     let asked = || api::Waivers::default();
     let refused = switch_with(&mut client, "fraud-model", meta(), asked()).await;
     assert_eq!(refused.refused().reason, "endpoint-unreachable");
-    assert!(refused.refused().message.contains(&address));
+    assert_eq!(refused.refused().message.matches(&address).count(), 1);
 
     let listener = TcpListener::bind(&address).await.unwrap();
     let switched = switch_with(&mut client, "fraud-model", meta(), asked()).await;
