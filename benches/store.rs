@@ -52,7 +52,7 @@ async fn run(place: &Path, services: usize) {
     let mut times = Vec::with_capacity(SWITCHES);
     for round in 0..SWITCHES {
         let name = names[round % services].as_str();
-        let live = if (round / services) % 2 == 0 {
+        let live = if (round / services).is_multiple_of(2) {
             Colour::Green
         } else {
             Colour::Blue

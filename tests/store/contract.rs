@@ -335,7 +335,7 @@ async fn a_restart_changes_nothing(kind: &dyn Kind) {
         world.put(&[("d", Green)], CommitKind::Switch),
     ];
     for commit in commits {
-        before.push(sight(&*store.commit(commit).await.unwrap()));
+        before.push(sight(&store.commit(commit).await.unwrap()));
     }
     store.close().await.unwrap();
     drop(store);

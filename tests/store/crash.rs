@@ -28,7 +28,7 @@ fn options() -> SledOptions {
 }
 
 fn next(world: &mut World) -> bluegreen::store::Commit {
-    let live = if world.revision.0 % 2 == 0 {
+    let live = if world.revision.0.is_multiple_of(2) {
         Blue
     } else {
         Green

@@ -200,27 +200,33 @@ impl Events {
     }
 
     pub fn notices(&self) -> Vec<&str> {
-        let kind = |event| match event {
-            &Event::Notice(ref notice) => Some(notice.kind.as_str()),
-            _ => None,
-        };
-        self.events.iter().filter_map(kind).collect()
+        self.events
+            .iter()
+            .filter_map(|event| match event {
+                Event::Notice(notice) => Some(notice.kind.as_str()),
+                _ => None,
+            })
+            .collect()
     }
 
     pub fn plans(&self) -> Vec<&api::Plan> {
-        let plan = |event| match event {
-            &Event::Plan(ref plan) => Some(plan),
-            _ => None,
-        };
-        self.events.iter().filter_map(plan).collect()
+        self.events
+            .iter()
+            .filter_map(|event| match event {
+                Event::Plan(plan) => Some(plan),
+                _ => None,
+            })
+            .collect()
     }
 
     pub fn deliveries(&self) -> Vec<&api::Delivery> {
-        let delivery = |event| match event {
-            &Event::Delivery(ref delivery) => Some(delivery),
-            _ => None,
-        };
-        self.events.iter().filter_map(delivery).collect()
+        self.events
+            .iter()
+            .filter_map(|event| match event {
+                Event::Delivery(delivery) => Some(delivery),
+                _ => None,
+            })
+            .collect()
     }
 
     /// The revision of a command on one fleet.

@@ -196,7 +196,7 @@ impl Channel {
                 .filter(|(name, resource)| {
                     let told = self.told.get(*name);
                     self.asked.contains(*name)
-                        || !told.is_some_and(|told| told.digest == resource.digest)
+                        || told.is_none_or(|told| told.digest != resource.digest)
                 })
                 .map(|(_, resource)| resource.clone())
                 .collect()
