@@ -9,7 +9,9 @@ pub mod envoy;
 pub mod http;
 #[path = "../../examples/demo/load.rs"]
 pub mod load;
+pub mod plane;
 #[path = "../../examples/demo/ports.rs"]
 pub mod ports;
 pub mod server;
 pub mod world;
+pub mod xds_client;

@@ -22,7 +22,7 @@ const MAX_UNANSWERED: usize = 2;
 /// response. So past [`MAX_UNANSWERED`] another one goes out only this long after the last.
 const PACE: Duration = Duration::from_secs(5);
 
-/// A client that has not answered so many does not answer at all: nothing more of that type is sent to it.
+/// Unanswered responses that are remembered: of more, the oldest is taken together with the one after it.
 const MAX_PACED: usize = 8;
 
 /// Digests of refused responses remembered per type, so that a change that comes and goes is not offered again and
@@ -40,6 +40,7 @@ struct Unanswered {
     revision: Revision,
     /// Of the snapshot's set that it was made from.
     source: Option<Digest>,
+    /// In order of their names.
     resources: Vec<Arc<Resource>>,
     sent_at: Timestamp,
 }
@@ -70,6 +71,8 @@ pub(super) struct Channel {
     pub(super) told: Content,
     /// To be sent even if it has not changed.
     pub(super) asked: BTreeSet<Arc<str>>,
+    /// Names that a request with an old nonce left out.
+    dropped: BTreeSet<Arc<str>>,
     /// The next response is due even if nothing has changed.
     pub(super) must_answer: bool,
     /// A response waits until this time for its turn.
@@ -94,6 +97,18 @@ pub(super) enum Answer {
     Stale,
 }
 
+/// What an answer with an error says about one of the responses that it answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Accepted,
+    /// The error is about it.
+    Blamed,
+    /// It was rejected, but the error is about a later one.
+    Rejected,
+    /// The error may be about it, or about another that came before the one that was accepted.
+    Suspected,
+}
+
 impl Channel {
     pub(super) fn new(type_url: TypeUrl, subscription: Subscription, presented: String) -> Self {
         Self {
@@ -105,6 +120,7 @@ impl Channel {
             ever_accepted: false,
             told: Content::new(),
             asked: BTreeSet::new(),
+            dropped: BTreeSet::new(),
             must_answer: true,
             paced_until: None,
             done_with: None,
@@ -125,10 +141,26 @@ impl Channel {
         self.must_answer = false;
     }
 
+    /// A list that may be older than the one that counts. It changes nothing; but a name that is missing in it and
+    /// there again in the next may have been dropped in between, with what the client had of it.
+    pub(super) fn overhear(&mut self, names: &[String]) {
+        if !self.type_url.is_full_state() {
+            let listed: BTreeSet<&str> = names.iter().map(String::as_str).collect();
+            let known = self.subscription.names().iter();
+            let missing = known.filter(|name| !listed.contains(&***name));
+            self.dropped.extend(missing.cloned());
+        }
+    }
+
     /// Another list of names. Returns whether anything is subscribed now, if that changed.
     pub(super) fn resubscribe(&mut self, names: &[String]) -> Option<bool> {
         let was_none = self.subscription.is_none();
         let changed = self.subscription.update(names);
+        for name in std::mem::take(&mut self.dropped) {
+            if self.subscription.wants(&name) {
+                self.asked.insert(name);
+            }
+        }
         if changed.added.is_empty() && !changed.everything && !changed.removed {
             return None;
         }
@@ -137,7 +169,14 @@ impl Channel {
             // The client may have dropped what it had, and an explicit question is answered once more.
             self.must_answer |= self.type_url.is_full_state();
             for name in &changed.added {
-                self.refusals.remove(name);
+                // What was refused by its name would be so again; what only was in bad company may be good.
+                if self
+                    .refusals
+                    .get(name)
+                    .is_some_and(|refusal| !refusal.named)
+                {
+                    self.refusals.remove(name);
+                }
             }
         }
         if changed.everything {
@@ -165,6 +204,16 @@ impl Channel {
         self.refusals.get(&resource.name).is_some_and(|refusal| {
             refusal.content == resource.digest && (refusal.named || refusal.source == source)
         })
+    }
+
+    /// The client has it, and nothing that is on its way takes it away, if only for a moment. For types that come
+    /// whole.
+    pub(super) fn surely_has(&self, name: &str) -> bool {
+        let in_list = |sent: &Unanswered| {
+            let found = sent.resources.binary_search_by(|r| (*r.name).cmp(name));
+            found.is_ok()
+        };
+        self.accepted.contains_key(name) && self.unanswered.iter().all(in_list)
     }
 
     /// What the client was sent and has not answered.
@@ -204,8 +253,7 @@ impl Channel {
         if resources.is_empty() && !self.type_url.is_full_state() {
             return None;
         }
-        let asked = self.must_answer || resources.iter().any(|r| self.asked.contains(&r.name));
-        if !asked && self.refused.contains(&version::digest(resources.iter())) {
+        if self.refused.contains(&version::digest(resources.iter())) {
             return None;
         }
         Some(resources)
@@ -219,9 +267,6 @@ impl Channel {
         };
         if self.unanswered.len() < MAX_UNANSWERED {
             return true;
-        }
-        if self.unanswered.len() >= MAX_PACED {
-            return false;
         }
         let turn = later(last.sent_at, PACE);
         if turn > now {
@@ -249,6 +294,7 @@ impl Channel {
         self.last_nonce = nonce;
         let revision = set.map_or(Revision::ZERO, |set| set.changed_in);
         let version = version::of(revision, self.told.values());
+        self.forget_oldest();
         self.unanswered.push_back(Unanswered {
             nonce,
             version: version.clone(),
@@ -258,6 +304,22 @@ impl Channel {
             sent_at: now,
         });
         version
+    }
+
+    fn forget_oldest(&mut self) {
+        if self.unanswered.len() < MAX_PACED {
+            return;
+        }
+        let oldest = self.unanswered.pop_front();
+        let (Some(oldest), Some(next)) = (oldest, self.unanswered.front_mut()) else {
+            return;
+        };
+        if !self.type_url.is_full_state() {
+            let newer: BTreeSet<Arc<str>> = next.resources.iter().map(|r| r.name.clone()).collect();
+            let left = oldest.resources.into_iter();
+            next.resources
+                .extend(left.filter(|r| !newer.contains(&r.name)));
+        }
     }
 
     /// Books the answer that a request with this nonce carries.
@@ -298,15 +360,18 @@ impl Channel {
         };
         let newest = answered.len() - 1;
         for (index, response) in answered.into_iter().enumerate() {
-            let rejected = match good {
-                Some(good) if good == newest => index < newest,
-                Some(good) => index > good,
-                None => true,
+            let verdict = match good {
+                Some(good) if good == newest && index < newest => match newest {
+                    1 => Verdict::Blamed,
+                    _ => Verdict::Suspected,
+                },
+                Some(good) if index <= good => Verdict::Accepted,
+                _ if index == newest => Verdict::Blamed,
+                _ => Verdict::Rejected,
             };
-            if rejected {
-                records.push(self.reject(response, &message));
-            } else {
-                self.accept(response);
+            match verdict {
+                Verdict::Accepted => self.accept(response),
+                rejected => records.push(self.reject(response, rejected, &message)),
             }
         }
         self.retell();
@@ -342,7 +407,7 @@ impl Channel {
     }
 
     /// Books a rejection per resource: Envoy applies the good ones of a response that it rejects (seen with 1.40).
-    fn reject(&mut self, response: Unanswered, message: &str) -> Record {
+    fn reject(&mut self, response: Unanswered, verdict: Verdict, message: &str) -> Record {
         let had = |name: &str| self.accepted.get(name).map(|r| r.digest);
         let changed: Vec<Arc<Resource>> = response
             .resources
@@ -351,15 +416,28 @@ impl Channel {
             .cloned()
             .collect();
         let named = blame::named(message, changed.iter().map(|r| &r.name));
-        let blamed = |name: &Arc<str>| named.is_empty() || named.contains(name);
-
+        let record = Record::Rejected {
+            type_url: self.type_url,
+            revision: response.revision,
+            resources: named.iter().map(|name| name.to_string()).collect(),
+            message: message.to_owned(),
+        };
         let refused = version::digest(response.resources.iter());
-        if !self.refused.contains(&refused) {
+        if verdict != Verdict::Suspected && !self.refused.contains(&refused) {
             self.refused.push_back(refused);
             if self.refused.len() > REFUSED_KEPT {
                 self.refused.pop_front();
             }
         }
+        if verdict != Verdict::Blamed || (named.is_empty() && changed.len() > 1) {
+            // Which of them the client took all the same cannot be known: what it had is told again.
+            self.must_answer |= self.type_url.is_full_state() && !changed.is_empty();
+            self.asked.extend(changed.iter().map(|r| r.name.clone()));
+        }
+        if verdict != Verdict::Blamed {
+            return record;
+        }
+        let blamed = |name: &Arc<str>| named.is_empty() || named.contains(name);
         for resource in changed.iter().filter(|r| blamed(&r.name)) {
             let refusal = Refusal {
                 content: resource.digest,
@@ -380,12 +458,7 @@ impl Channel {
             self.ever_accepted = true;
             self.take(good);
         }
-        Record::Rejected {
-            type_url: self.type_url,
-            revision: response.revision,
-            resources: named.iter().map(|name| name.to_string()).collect(),
-            message: message.to_owned(),
-        }
+        record
     }
 
     /// What the client will have, once more from what it has and what is still on its way.

@@ -141,6 +141,7 @@ impl Session {
             self.advance(now, &mut out);
             return out;
         };
+        let names = request.names;
         let answer = if request.nonce.is_empty() {
             // Sent before our first response arrived: it answers nothing, and its list is the client's newest.
             Answer::ToNewest
@@ -150,10 +151,13 @@ impl Session {
             channel.answer(nonce, &request.version, request.error, &mut out.records)
         };
         match answer {
-            Answer::Stale => return out,
-            // Its list may be older than one that was sent later; the answer to the newest repeats it.
-            Answer::ToOlder => {}
-            Answer::ToNewest => match channel.resubscribe(&request.names) {
+            // The list may be older than one that was sent later; the answer to the newest repeats it.
+            Answer::Stale => {
+                channel.overhear(&names);
+                return out;
+            }
+            Answer::ToOlder => channel.overhear(&names),
+            Answer::ToNewest => match channel.resubscribe(&names) {
                 Some(true) => out.records.push(Record::Subscribed(type_url)),
                 Some(false) => {
                     self.reported.remove(&type_url);
@@ -254,7 +258,8 @@ impl Session {
             if type_url == TypeUrl::Cluster {
                 let anew = resources.iter().filter(|cluster| {
                     let told = channel.told.get(&cluster.name);
-                    told.is_none_or(|told| told.digest != cluster.digest)
+                    channel.asked.contains(&cluster.name)
+                        || told.is_none_or(|told| told.digest != cluster.digest)
                 });
                 let endpoints = anew.flat_map(|cluster| &cluster.references.endpoints);
                 self.rewarm.extend(endpoints.cloned());
@@ -316,6 +321,8 @@ fn later(at: Timestamp, duration: Duration) -> Timestamp {
     at.checked_add(duration).unwrap_or(Timestamp::MAX)
 }
 
+#[cfg(test)]
+mod model;
 #[cfg(test)]
 mod testkit;
 #[cfg(test)]

@@ -181,7 +181,7 @@ impl Session {
             .references
             .clusters
             .iter()
-            .filter(|name| brought.contains_key(*name) && !clusters.accepted.contains_key(*name))
+            .filter(|name| brought.contains_key(*name) && !clusters.surely_has(name))
             .cloned()
             .collect()
     }
@@ -277,14 +277,17 @@ impl Session {
         let used = self.used_clusters();
         let mut kept = BTreeMap::new();
         for cluster in gone {
-            let until = if used.contains(&*cluster.name) {
-                None
-            } else if !clusters.accepted.contains_key(&cluster.name) {
-                // Nothing was ever routed to it. It may be the very one that does not warm.
-                continue;
-            } else {
-                let since = self.kept.get(&cluster.name).and_then(|kept| kept.until);
-                Some(since.unwrap_or_else(|| later(now, self.options.removal_grace)))
+            let used = used.contains(&*cluster.name);
+            let accepted = clusters.accepted.contains_key(&cluster.name);
+            let until = match (used, accepted) {
+                (true, true) => None,
+                // Nothing is routed to it, and it may be the very one that keeps the others from being answered.
+                (false, false) => continue,
+                // So may be one that is only in use because routes could wait for it no longer.
+                (true, false) | (false, true) => {
+                    let since = self.kept.get(&cluster.name).and_then(|kept| kept.until);
+                    Some(since.unwrap_or_else(|| later(now, self.options.removal_grace)))
+                }
             };
             if until.is_none_or(|until| until > now) {
                 content.insert(cluster.name.clone(), cluster.clone());

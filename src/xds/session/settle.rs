@@ -64,7 +64,11 @@ impl Session {
         let Some(channel) = self.channels.get(&type_url) else {
             return false;
         };
-        if channel.presented.is_some() || (type_url.is_full_state() && !channel.ever_accepted) {
+        let unsure = !channel.asked.is_empty() || (type_url.is_full_state() && channel.must_answer);
+        if unsure
+            || channel.presented.is_some()
+            || (type_url.is_full_state() && !channel.ever_accepted)
+        {
             return false;
         }
         // What is on its way may still make it something else, if only for a moment: an older revision that it has

@@ -168,6 +168,24 @@ fn line_08_the_good_part_of_a_rejected_response_is_booked_and_the_bad_one_left_o
 }
 
 #[test]
+fn line_08_what_a_client_had_is_told_again_if_nobody_knows_which_part_it_rejected() {
+    let mut fleet = Fleet::with_a();
+    fleet.put([routes("second", &[("a", false)])]);
+    let mut client = Client::settled(&fleet);
+    client.ask_again(RDS, &["main", "second"]);
+    client.ack(RDS);
+    client.push(fleet.put([routes("main", &[("a", true)]), routes("second", &[])]));
+    // Envoy may have flipped `main` before it refused `second`.
+    let back = client.nack(RDS, "no routes");
+    assert_eq!(sent(&back), [(RDS, vec!["main".into(), "second".into()])]);
+    assert_eq!(green(&back.responses[0].resources[0])["a"], false);
+    client.ack(RDS);
+    let next = client.push(fleet.put([routes("second", &[("a", true)])]));
+    assert_eq!(sent(&next), [(RDS, vec!["main".into(), "second".into()])]);
+    assert_eq!(accepted(&client.ack(RDS)), [(RDS, rev(4))]);
+}
+
+#[test]
 fn line_09_a_newly_subscribed_name_is_sent_unchanged() {
     let mut fleet = Fleet::with_a();
     let mut client = Client::settled(&fleet);
