@@ -503,8 +503,11 @@ impl Run {
         prop_assert_eq!(self.session.next_deadline(), None);
         for set in self.newest.types() {
             prop_assert_eq!(
-                self.session.reported.get(&set.type_url),
-                Some(&set.changed_in),
+                self.session
+                    .reported
+                    .get(&set.type_url)
+                    .map(|(has, _)| *has),
+                Some(set.changed_in),
                 "{}",
                 set.type_url
             );
