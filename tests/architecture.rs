@@ -365,3 +365,26 @@ fn the_shape_of_files_is_held() {
     assert!(violations(&[mute], &[])[0].starts_with("src/model/a.rs:1: no //!"));
     assert!(judge("src/model/a.rs", "fn {")[0].contains("law: every file parses"));
 }
+
+/// A newcomer follows a switch by these links.
+#[test]
+fn every_file_that_the_docs_name_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for (page, folder) in [
+        ("README.md", ""),
+        ("docs/architecture.md", "docs"),
+        ("docs/operations.md", "docs"),
+    ] {
+        let text = std::fs::read_to_string(root.join(page)).expect("a page");
+        let links = text
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split(')').next());
+        for link in links.filter(|link| !link.contains("://") && !link.starts_with('#')) {
+            assert!(
+                root.join(folder).join(link).exists(),
+                "{page} links to {link}"
+            );
+        }
+    }
+}
