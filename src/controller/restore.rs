@@ -8,8 +8,8 @@ use super::{
     record::WatchRecord,
 };
 use crate::{
-    model::{Name, Revision, TypeUrl},
-    release::{self, Event, FleetState, Reason, Refusal},
+    model::{Colour, Name, Revision, TypeUrl},
+    release::{self, Event, FleetState, Reason, Refusal, ServiceState},
     snapshot::Snapshot,
     store::{CommitKind, Head},
 };
@@ -91,7 +91,9 @@ pub(super) fn take_back(
     let documents = touched(&before.state.resources, &bad.state.resources);
     let moved_on = services
         .iter()
-        .filter(|name| draft.state.services.get(*name) != bad.state.services.get(*name))
+        .filter(|name| {
+            declared(draft.state.services.get(*name)) != declared(bad.state.services.get(*name))
+        })
         .chain(
             documents
                 .iter()
@@ -150,6 +152,19 @@ fn take_switch_back(
     }
     draft.making = Making::RoutesOnly { waived: false };
     Ok(())
+}
+
+/// A service without what its host names happen to resolve to: a name server's news is nobody's change.
+fn declared(service: Option<&Arc<ServiceState>>) -> Option<ServiceState> {
+    let mut service = ServiceState::clone(service?);
+    for colour in Colour::BOTH {
+        if let Some(deployment) = &mut service.environment_mut(colour).deployment {
+            deployment.addresses.clear();
+            deployment.names.clear();
+            deployment.introduced = Revision::ZERO;
+        }
+    }
+    Some(service)
 }
 
 fn changed_since(revision: Revision, name: &Name) -> Refusal {
