@@ -9,7 +9,7 @@ use tonic::Status;
 
 use super::{
     convert::{self, Meta},
-    errors::{bad_input, failed, not_found},
+    errors::{bad_input, failed, internal, not_found},
     follow::follow,
     outcome, views,
 };
@@ -25,6 +25,9 @@ use crate::{
 /// Events on their way to one client. More than a command sends before it is durable, unless a file drifts at
 /// hundreds of places; then the rest of those notices is dropped, because no command waits for a client to read.
 const QUEUE: usize = 1024;
+
+/// What the author of a malformed document can do.
+const MEND: &str = "correct the document; nothing was changed";
 
 /// The most files of one apply.
 const MAX_FILES: usize = 10_000;
@@ -77,9 +80,12 @@ impl Call {
         }
     }
 
-    pub fn apply(controllers: &Controllers, request: api::ApplyRequest) -> Result<Self, Status> {
+    pub async fn apply(
+        controllers: &Controllers,
+        request: api::ApplyRequest,
+    ) -> Result<Self, Status> {
         let meta = convert::meta(request.meta)?;
-        let by_fleet = documents(&request.files)?;
+        let by_fleet = documents(request.files).await?;
         if by_fleet.len() > 1 && meta.if_revision.is_some() {
             return Err(bad_input(
                 "if_revision is of one fleet, and the documents are of several",
@@ -295,52 +301,47 @@ fn notice_of(notice: Notice) -> api::Notice {
 }
 
 /// Reads all files, and sorts what they declare by fleet.
-fn documents(files: &[api::File]) -> Result<BTreeMap<Name, Documents>, Status> {
+async fn documents(files: Vec<api::File>) -> Result<BTreeMap<Name, Documents>, Status> {
     if files.len() > MAX_FILES {
         return Err(bad_input(
             format!("{} files are more than {MAX_FILES}", files.len()),
             "apply them in parts",
         ));
     }
-    let mut by_fleet: BTreeMap<Name, Documents> = BTreeMap::new();
-    let mut seen: BTreeMap<(DocumentKind, Name), String> = BTreeMap::new();
+    // A file of some MiB takes a second to read, in which this thread would serve no proxy.
+    tokio::task::spawn_blocking(move || by_fleet(&files))
+        .await
+        .map_err(|error| internal(format!("the documents could not be read: {error}")))?
+}
+
+fn by_fleet(files: &[api::File]) -> Result<BTreeMap<Name, Documents>, Status> {
+    let mut parsed = Vec::new();
     for file in files {
-        let parsed = model::parse_documents(&file.name, &file.content).map_err(|error| {
-            bad_input(
-                error.to_string(),
-                "correct the document; nothing was changed",
-            )
-        })?;
-        for document in parsed {
-            let place = format!("{}:{}", file.name, document.line);
-            let key = (document.kind, document.name.clone());
-            if let Some(first) = seen.insert(key, place.clone()) {
-                return Err(bad_input(
-                    format!(
-                        "{place}: {} {} is declared at {first} already",
-                        document.kind, document.name
-                    ),
-                    "declare it once; nothing was changed",
-                ));
+        let documents = model::parse_documents(&file.name, &file.content)
+            .map_err(|error| bad_input(error.to_string(), MEND))?;
+        parsed.extend(documents.into_iter().map(|one| (file.name.as_str(), one)));
+    }
+    model::unique_documents(parsed.iter().map(|(file, one)| (*file, one)))
+        .map_err(|error| bad_input(error.to_string(), "keep one of them; nothing was changed"))?;
+    let mut by_fleet: BTreeMap<Name, Documents> = BTreeMap::new();
+    for (_, document) in parsed {
+        let (name, applied) = (document.name, document.raw);
+        match document.spec {
+            DocumentSpec::Service(spec) => {
+                let fleet = by_fleet.entry(spec.fleet.clone()).or_default();
+                fleet.services.push(Declared {
+                    name,
+                    spec,
+                    applied,
+                });
             }
-            let (name, applied) = (document.name, document.raw);
-            match document.spec {
-                DocumentSpec::Service(spec) => {
-                    let fleet = by_fleet.entry(spec.fleet.clone()).or_default();
-                    fleet.services.push(Declared {
-                        name,
-                        spec,
-                        applied,
-                    });
-                }
-                DocumentSpec::EnvoyResources(spec) => {
-                    let fleet = by_fleet.entry(spec.fleet.clone()).or_default();
-                    fleet.resources.push(Declared {
-                        name,
-                        spec,
-                        applied,
-                    });
-                }
+            DocumentSpec::EnvoyResources(spec) => {
+                let fleet = by_fleet.entry(spec.fleet.clone()).or_default();
+                fleet.resources.push(Declared {
+                    name,
+                    spec,
+                    applied,
+                });
             }
         }
     }

@@ -8,13 +8,11 @@ use super::errors::bad_input;
 use crate::{
     api,
     controller::{NackPolicy, OnNack},
-    model::{Colour, Endpoint, Name, Revision},
+    model::{self, Colour, Endpoint, Name, Revision},
 };
 
 /// The longest text that a client may claim or say, in bytes: it is kept with every revision.
 const MAX_TEXT: usize = 4096;
-/// The longest label of a version, in bytes: it stands in tables.
-const MAX_VERSION: usize = 128;
 /// The most endpoints of one environment: more than any fleet of model servers, less than a slip of the keyboard.
 const MAX_ENDPOINTS: usize = 10_000;
 /// The longest that a command may be watched.
@@ -98,15 +96,13 @@ pub(super) fn colour(number: i32) -> Result<Option<Colour>, Status> {
 
 /// A version's label.
 pub(super) fn version(text: String) -> Result<String, Status> {
-    let readable =
-        !text.trim().is_empty() && text.len() <= MAX_VERSION && !text.chars().any(char::is_control);
-    if readable {
-        return Ok(text);
+    match model::version_problem(&text) {
+        None => Ok(text),
+        Some(problem) => Err(bad_input(
+            format!("the version {problem}"),
+            "give the version a name, e.g. v1.3",
+        )),
     }
-    Err(bad_input(
-        format!("{text:.64?} is no version: it must be 1 to {MAX_VERSION} bytes of text"),
-        "give the version a name, e.g. v1.3",
-    ))
 }
 
 /// Endpoints, each once.
@@ -117,18 +113,10 @@ pub(super) fn endpoints(texts: &[String]) -> Result<Vec<Endpoint>, Status> {
             "put a load balancer in front of them",
         ));
     }
-    let mut endpoints: Vec<Endpoint> = Vec::with_capacity(texts.len());
-    for text in texts {
-        let endpoint = text
-            .parse()
-            .map_err(|error| bad_input(format!("{error}"), "write HOST:PORT"))?;
-        if endpoints.contains(&endpoint) {
-            return Err(bad_input(
-                format!("the endpoint {endpoint} is given twice"),
-                "give it once",
-            ));
-        }
-        endpoints.push(endpoint);
+    let parsed: Result<Vec<Endpoint>, _> = texts.iter().map(|text| text.parse()).collect();
+    let endpoints = parsed.map_err(|error| bad_input(format!("{error}"), "write HOST:PORT"))?;
+    match model::endpoints_problem(&endpoints) {
+        None => Ok(endpoints),
+        Some(problem) => Err(bad_input(problem, "give each endpoint once")),
     }
-    Ok(endpoints)
 }

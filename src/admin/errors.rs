@@ -60,6 +60,12 @@ pub(super) fn not_found(what: &str, name: &str) -> Status {
     )
 }
 
+/// A bug of this server.
+pub(super) fn internal(message: String) -> Status {
+    let remedy = "report this with the server's log".to_owned();
+    detailed(Code::Internal, message, "unexpected", remedy, UNEXPECTED)
+}
+
 fn status(reason: Reason, message: String, remedy: String) -> Status {
     let code = match reason {
         Reason::BadInput => Code::InvalidArgument,

@@ -68,7 +68,7 @@ impl admin_server::Admin for Service {
         Pin<Box<dyn Stream<Item = Result<api::GetStatusResponse, Status>> + Send>>;
 
     async fn apply(&self, request: Request<api::ApplyRequest>) -> Answer<Events> {
-        self.start(Call::apply(&self.controllers, request.into_inner()))
+        self.start(Call::apply(&self.controllers, request.into_inner()).await)
     }
 
     async fn delete(&self, request: Request<api::DeleteRequest>) -> Answer<Events> {

@@ -1,5 +1,7 @@
 //! What a new snapshot must pass before it is stored.
 
+use std::collections::BTreeSet;
+
 use super::Request;
 use crate::{
     release::{Notice, Reason, Refusal},
@@ -29,16 +31,18 @@ pub(super) fn verify(
         .partition(|problem| problem.severity == Severity::Error && !insists);
     notices.extend(warnings.into_iter().map(|problem| Notice {
         kind: "warning",
-        text: problem.to_string(),
+        text: format!("{problem}: {}", problem.remedy),
     }));
     if errors.is_empty() {
         return Ok(());
     }
+    let remedies: BTreeSet<&str> = errors.iter().map(|one| one.remedy.as_str()).collect();
+    let remedies = first_of(&remedies.into_iter().map(str::to_owned).collect::<Vec<_>>());
     let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
     Err(Refusal::new(
         Reason::InvalidResources,
         format!("the resources would be wrong: {}", first_of(&errors)),
-        "correct the documents, or insist with --no-verify",
+        format!("{remedies}; or insist with --no-verify"),
     ))
 }
 
@@ -55,7 +59,8 @@ pub(super) fn not_only_routes(others: &[Change]) -> Refusal {
     )
 }
 
-fn first_of(all: &[String]) -> String {
+/// The first few, and how many more there are.
+pub(super) fn first_of(all: &[String]) -> String {
     let mut text = all[..all.len().min(NAMED)].join("; ");
     if all.len() > NAMED {
         text.push_str(&format!("; and {} more", all.len() - NAMED));

@@ -6,30 +6,19 @@ use serde_json::Value;
 
 use super::{
     Declared, Documents,
+    checks::first_of,
     draft::{Draft, Ground},
     error::{CommandError, not_found},
 };
 use crate::{
-    model::{self, Colour, DocumentKind, EnvironmentSpec, Name, ResourceSet, ServiceSpec},
-    release::{self, Event, Notice, Reason, Refusal, ResourceState, ServiceState},
+    model::{self, DocumentKind, FleetConflict, Name, ResourceSet, ServiceSpec},
+    release::{self, Event, FleetState, Notice, Reason, Refusal, ResourceState, ServiceState},
 };
 
 /// `spec` of a service as it is in force: the declaration, with the deployments and the live environment of today.
 pub fn in_force(service: &ServiceState) -> Value {
-    let mut spec = ServiceSpec::clone(&service.spec);
-    spec.live = service.live;
-    for colour in Colour::BOTH {
-        let deployment = service.environment(colour).deployment.as_ref();
-        spec.environments.set(
-            colour,
-            deployment.map(|deployment| EnvironmentSpec {
-                version: deployment.version.clone(),
-                endpoints: deployment.endpoints.clone(),
-            }),
-        );
-    }
     // A declaration is made of text, numbers and lists only, which all have a JSON form.
-    serde_json::to_value(&spec).unwrap_or_default()
+    serde_json::to_value(service.in_force()).unwrap_or_default()
 }
 
 /// The paths at which the document as last applied says something else than what is in force.
@@ -42,27 +31,87 @@ pub(super) fn apply(
     draft: &mut Draft,
     ground: &Ground<'_>,
     documents: &Documents,
-    replace_standby: bool,
-    force: bool,
+    allowed: Allowed,
 ) -> Result<(), CommandError> {
     for document in &documents.services {
-        apply_service(draft, ground, document, replace_standby, force)?;
+        apply_service(draft, ground, document, allowed)?;
     }
     for document in &documents.resources {
         apply_resources(draft, document);
     }
+    if draft.changed {
+        in_each_others_way(draft, ground, allowed.no_verify)?;
+    }
     Ok(())
+}
+
+/// What the operator insists on.
+#[derive(Clone, Copy)]
+pub(super) struct Allowed {
+    pub no_verify: bool,
+    pub replace_standby: bool,
+    pub force: bool,
+}
+
+/// Refuses services that take each other's requests or ports, but for those that did before: a change must not be
+/// held up by what somebody else insisted on.
+fn in_each_others_way(
+    draft: &mut Draft,
+    ground: &Ground<'_>,
+    no_verify: bool,
+) -> Result<(), Refusal> {
+    let conflicts_of = |state: &FleetState| {
+        let specs = state.services.iter();
+        let specs = specs.map(|(name, service)| (name.clone(), service.spec.clone()));
+        model::validate_fleet(&specs.collect())
+    };
+    let mut conflicts = conflicts_of(&draft.state);
+    if conflicts.is_empty() {
+        return Ok(());
+    }
+    let known = ground.head.map(|head| conflicts_of(&head.state));
+    conflicts.retain(|conflict| !known.iter().flatten().any(|known| known == conflict));
+    if no_verify {
+        draft
+            .notices
+            .extend(conflicts.iter().map(|conflict| Notice {
+                kind: "warning",
+                text: conflict.to_string(),
+            }));
+        return Ok(());
+    }
+    let Some(first) = conflicts.first() else {
+        return Ok(());
+    };
+    let sentences: Vec<String> = conflicts.iter().map(FleetConflict::to_string).collect();
+    Err(Refusal::new(
+        Reason::BadInput,
+        first_of(&sentences),
+        format!("{}; nothing was changed", first.remedy()),
+    ))
+}
+
+/// Refuses a declaration that holds what no document may.
+fn valid(name: &Name, spec: &ServiceSpec) -> Result<(), Refusal> {
+    match model::validate_service(spec).first() {
+        None => Ok(()),
+        Some(invalid) => Err(Refusal::new(
+            Reason::BadInput,
+            format!("service {name}, with what is in force: {invalid}"),
+            format!("compare with `bluegreen get service {name} -o yaml`; nothing was changed"),
+        )),
+    }
 }
 
 fn apply_service(
     draft: &mut Draft,
     ground: &Ground<'_>,
     document: &Declared<ServiceSpec>,
-    replace_standby: bool,
-    force: bool,
+    allowed: Allowed,
 ) -> Result<(), CommandError> {
     let name = &document.name;
     let Some(state) = draft.state.services.get(name).cloned() else {
+        valid(name, &document.spec)?;
         let step = release::create(
             name.clone(),
             document.applied.clone(),
@@ -73,18 +122,19 @@ fn apply_service(
         return Ok(());
     };
     let merged = model::merge(Some(&state.applied), &document.applied, &in_force(&state));
-    let spec = serde_json::from_value(merged.value).map_err(|error| {
+    let spec: ServiceSpec = serde_json::from_value(merged.value).map_err(|error| {
         Refusal::new(
             Reason::BadInput,
             format!("service {name}, merged with what is in force, is no valid document: {error}"),
             format!("compare with `bluegreen get service {name} -o yaml`"),
         )
     })?;
+    valid(name, &spec)?;
     let event = Event::Apply {
         applied: document.applied.clone(),
         spec,
-        replace_standby,
-        force,
+        replace_standby: allowed.replace_standby,
+        force: allowed.force,
     };
     let step = release::step(&state, &event, &ground.context)?;
     draft.take(name, step);

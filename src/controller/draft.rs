@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    Command, Request, documents,
+    Command, Request,
+    documents::{self, Allowed},
     error::{CommandError, not_found},
     prepare::Prepared,
     restore,
@@ -136,10 +137,17 @@ pub(super) fn draft(request: &Request, ground: &Ground<'_>) -> Result<Draft, Com
     match &request.command {
         Command::Apply {
             documents,
+            no_verify,
             replace_standby,
             force,
-            ..
-        } => documents::apply(&mut draft, ground, documents, *replace_standby, *force)?,
+        } => {
+            let allowed = Allowed {
+                no_verify: *no_verify,
+                replace_standby: *replace_standby,
+                force: *force,
+            };
+            documents::apply(&mut draft, ground, documents, allowed)?;
+        }
         Command::Delete { kind, name, .. } => documents::delete(&mut draft, *kind, name)?,
         Command::Deploy {
             service,

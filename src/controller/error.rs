@@ -10,7 +10,7 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
     /// The rules say no.
-    #[error("{}", .0.message)]
+    #[error(transparent)]
     Refused(#[from] Refusal),
     /// The store would not take it.
     #[error(transparent)]

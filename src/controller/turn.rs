@@ -221,15 +221,24 @@ impl Writer {
         };
         match taken {
             Ok(()) => Ok(!request.dry_run),
-            Err((kind, name, owner)) => Err(Refusal::new(
-                Reason::FleetIsFixed,
-                format!(
-                    "{kind} {name} belongs to fleet {owner}, not {}",
-                    self.handle.name()
-                ),
-                format!("use another name, or `bluegreen delete {kind} {name}` first"),
-            )
-            .into()),
+            Err((kind, name, owner)) => {
+                let fleet = self.handle.name();
+                let delete = format!("`bluegreen delete {kind} {name}`");
+                let (message, remedy) = if matches!(request.command, Command::Apply { .. }) {
+                    (
+                        format!("{kind} {name} belongs to fleet {owner}, not {fleet}"),
+                        format!("use another name, or {delete} first"),
+                    )
+                } else {
+                    (
+                        format!(
+                            "{kind} {name} would come back to fleet {fleet}, but its name is fleet {owner}'s now"
+                        ),
+                        format!("{delete} there first, or go back to a revision without it"),
+                    )
+                };
+                Err(Refusal::new(Reason::FleetIsFixed, message, remedy).into())
+            }
         }
     }
 

@@ -36,5 +36,6 @@ pub use service::{
 pub use type_url::TypeUrl;
 pub use validate::{
     DuplicateDocument, FleetConflict, Invalid, MAX_ATTEMPTS, MAX_DURATION, MAX_VERSION,
-    unique_documents, validate_declaration, validate_fleet, validate_resources, validate_service,
+    endpoints_problem, unique_documents, validate_fleet, validate_resources, validate_service,
+    version_problem,
 };

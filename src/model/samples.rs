@@ -104,7 +104,7 @@ fn cluster() -> impl Strategy<Value = ClusterSpec> {
     )
 }
 
-/// A service that passes [`super::validate_declaration`]; its live environment may be undeclared.
+/// A service that passes [`super::validate_service`]; its live environment may be undeclared.
 pub(crate) fn service() -> impl Strategy<Value = ServiceSpec> {
     let address = prop::sample::select(vec!["0.0.0.0", "127.0.0.1", "::"]);
     let listener = (address, 1..=u16::MAX).prop_map(|(address, port)| ListenerSpec {

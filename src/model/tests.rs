@@ -53,7 +53,7 @@ proptest! {
 
     #[test]
     fn a_valid_service_stays_valid(spec in samples::service()) {
-        prop_assert_eq!(validate_declaration(&spec), vec![]);
+        prop_assert_eq!(validate_service(&spec), vec![]);
     }
 
     #[test]

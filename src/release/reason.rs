@@ -63,7 +63,7 @@ reasons! {
 
 /// A command that is not carried out, and changes nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}; {remedy}")]
+#[error("{message}")]
 pub struct Refusal {
     /// Why, for programs.
     pub reason: Reason,

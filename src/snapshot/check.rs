@@ -50,7 +50,7 @@ impl fmt::Display for Problem {
         if !self.path.is_empty() {
             write!(f, " at {}", self.path)?;
         }
-        write!(f, ": {}: {}", self.what, self.remedy)
+        write!(f, ": {}", self.what)
     }
 }
 

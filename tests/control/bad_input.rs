@@ -25,7 +25,7 @@ async fn every_bad_document_is_refused_and_changes_nothing() {
         (&*format!("{good}---\n{good}"), "bad-input"),
         (
             &*format!("{good}---\n{}", document("twin", 10000)),
-            "invalid-resources",
+            "bad-input",
         ),
     ];
     for (text, reason) in cases {
@@ -37,6 +37,90 @@ async fn every_bad_document_is_refused_and_changes_nothing() {
     }
     let known = client.get_status(api::GetStatusRequest::default()).await;
     assert!(known.unwrap().into_inner().services.is_empty());
+}
+
+#[tokio::test]
+async fn services_that_take_each_others_requests_or_ports_are_refused_by_name() {
+    let server = Server::start().await;
+    let mut client = server.client().await;
+    let first = document("fraud-model", 10000);
+    apply(&mut client, &first).await.outcome();
+    let twin = document("twin", 10000);
+    let refused = apply(&mut client, &twin).await;
+    assert_eq!(refused.refused().exit_code, 2);
+    assert_eq!(
+        refused.refused().message,
+        "services fraud-model and twin both take prefix \"/\" of host \"*\" on 0.0.0.0:10000"
+    );
+    let beside = twin.replace("0.0.0.0", "127.0.0.1");
+    let refused = apply(&mut client, &beside).await;
+    assert_eq!(refused.refused().exit_code, 2);
+    assert!(refused.refused().message.contains("can't both be bound"));
+    assert_eq!(history(&mut client).await.len(), 1);
+    // In one apply the second may take what the first gives up, in either order.
+    let moved = document("fraud-model", 10001);
+    apply(&mut client, &format!("{twin}---\n{moved}"))
+        .await
+        .outcome();
+}
+
+#[tokio::test]
+async fn a_name_is_declared_once_in_all_files_of_an_apply() {
+    let server = Server::start().await;
+    let mut client = server.client().await;
+    let file = |name: &str| api::File {
+        name: name.to_owned(),
+        content: document("fraud-model", 10000),
+    };
+    let request = api::ApplyRequest {
+        meta: meta(),
+        files: vec![file("one.yaml"), file("two.yaml")],
+        ..Default::default()
+    };
+    let refused = Events::of(client.apply(request).await).await;
+    assert_eq!(refused.refused().exit_code, 2);
+    assert_eq!(
+        refused.refused().message,
+        "Service fraud-model is declared twice, in one.yaml line 1 and in two.yaml line 1"
+    );
+}
+
+#[tokio::test]
+async fn commands_keep_to_the_rules_of_documents() {
+    let server = Server::start().await;
+    let mut client = server.client().await;
+    let text = document("fraud-model", 10000);
+    apply(&mut client, &text).await.outcome();
+    // What a command could put in force and no document may hold would stop every later apply.
+    for (version, endpoint) in [
+        (" v1.3", "127.0.0.1:9002"),
+        (&*"v".repeat(129), "127.0.0.1:9002"),
+    ] {
+        let refused = deploy(&mut client, "fraud-model", version, endpoint).await;
+        assert_eq!(refused.refused().exit_code, 2, "{version}");
+    }
+    let doubled = ["model.test:1", "MODEL.test:1"];
+    let refused = scale(&mut client, "fraud-model", api::Colour::Blue, &doubled).await;
+    assert_eq!(refused.refused().exit_code, 2);
+    // Every refusal says what happened and what to do apart from each other.
+    let refused = deploy(&mut client, "fraud-model", "", "127.0.0.1:9002").await;
+    let refused = refused.refused();
+    assert!(!refused.message.contains(&refused.remedy), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_refusal_says_its_message_once_and_its_remedy_apart() {
+    let server = Server::start().await;
+    let mut client = server.client().await;
+    apply(&mut client, &document("fraud-model", 10000))
+        .await
+        .outcome();
+    let refused = switch(&mut client, "fraud-model").await;
+    let refused = refused.refused();
+    assert_eq!(refused.reason, "nothing-staged");
+    assert!(!refused.message.contains(&refused.remedy), "{refused:?}");
+    let start: String = refused.message.chars().take(20).collect();
+    assert_eq!(refused.message.matches(&start).count(), 1, "{refused:?}");
 }
 
 #[tokio::test]

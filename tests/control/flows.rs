@@ -225,7 +225,7 @@ async fn documents_of_several_fleets_are_all_applied_or_none() {
         + "---\n"
         + &document("c", 10001).replace("payments", "loans");
     let refused = apply(&mut client, &format!("{good}---\n{bad}")).await;
-    assert_eq!(refused.refused().reason, "invalid-resources");
+    assert_eq!(refused.refused().reason, "bad-input");
     let known = client.get_status(api::GetStatusRequest::default()).await;
     assert!(known.unwrap().into_inner().services.is_empty());
 
@@ -283,4 +283,34 @@ async fn wait_until(
         }
     }
     panic!("the watch ended");
+}
+
+#[tokio::test]
+async fn a_fleet_does_not_take_a_name_back_that_another_fleet_has_by_now() {
+    let server = Server::start().await;
+    let mut client = server.client().await;
+    let text = document("fraud-model", 10000);
+    apply(&mut client, &text).await.outcome();
+    let request = api::DeleteRequest {
+        meta: meta(),
+        kind: "service".to_owned(),
+        name: "fraud-model".to_owned(),
+        no_verify: false,
+    };
+    Events::of(client.delete(request).await).await.outcome();
+    let elsewhere = text.replace("fleet: payments", "fleet: shop");
+    apply(&mut client, &elsewhere).await.outcome();
+
+    let refused = rollback_fleet(&mut client, 1, true).await;
+    assert_eq!(refused.refused().reason, "fleet-is-fixed");
+    assert_eq!(
+        refused.refused().message,
+        "Service fraud-model would come back to fleet payments, but its name is fleet shop's now"
+    );
+    assert_eq!(history(&mut client).await.len(), 2);
+    // The name still leads to the fleet that has it.
+    deploy(&mut client, "fraud-model", "v1.3", "127.0.0.1:9002")
+        .await
+        .outcome();
+    assert_eq!(history(&mut client).await.len(), 2);
 }

@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::{
     Name, ResourceSet, ServiceSpec,
     path::{Path, one_line},
-    validate::{validate_declaration, validate_resources},
+    validate::{validate_resources, validate_service},
 };
 use field_error::FieldError;
 use tree::{Node, What};
@@ -234,7 +234,7 @@ fn document(mut node: Node) -> Result<Document, FieldError> {
         DocumentKind::Service => {
             keep_versions_as_written(spec);
             let service = typed::read(spec).map_err(inside)?;
-            let invalid = validate_declaration(&service);
+            let invalid = validate_service(&service);
             let raw = spec.to_value(false);
             (DocumentSpec::Service(service), raw, invalid)
         }

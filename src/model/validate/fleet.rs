@@ -11,7 +11,7 @@ use super::host;
 
 /// Two documents of one apply that declare the same thing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{kind} {name} is declared twice, in {first} and in {second}: keep one")]
+#[error("{kind} {name} is declared twice, in {first} and in {second}")]
 pub struct DuplicateDocument {
     /// What they declare.
     pub kind: DocumentKind,
@@ -47,9 +47,7 @@ pub fn unique_documents<'a>(
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FleetConflict {
     /// The same requests are routed to both.
-    #[error(
-        "services {first} and {second} both take {matcher} of host {host:?} on {listener}: change the hosts or routes of one"
-    )]
+    #[error("services {first} and {second} both take {matcher} of host {host:?} on {listener}")]
     Match {
         /// By name the first of the two.
         first: Name,
@@ -64,7 +62,7 @@ pub enum FleetConflict {
     },
     /// Listeners of which one takes the other's connections, so that an Envoy can't bind both.
     #[error(
-        "services {first} and {second} listen on {first_address} and {second_address}, which can't both be bound: use one address for both, or two ports"
+        "services {first} and {second} listen on {first_address} and {second_address}, which can't both be bound"
     )]
     Listeners {
         /// By name the first of the two.
@@ -76,6 +74,16 @@ pub enum FleetConflict {
         /// Where the other listens.
         second_address: SocketAddr,
     },
+}
+
+impl FleetConflict {
+    /// What the author can do.
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Self::Match { .. } => "change the hosts or routes of one",
+            Self::Listeners { .. } => "use one address for both, or two ports",
+        }
+    }
 }
 
 /// Everything in which services of one fleet stand in each other's way, in a fixed order.

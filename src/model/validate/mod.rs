@@ -10,7 +10,7 @@ mod tests;
 pub use fleet::{DuplicateDocument, FleetConflict, unique_documents, validate_fleet};
 pub use resources::validate_resources;
 pub use service::{
-    MAX_ATTEMPTS, MAX_DURATION, MAX_VERSION, validate_declaration, validate_service,
+    MAX_ATTEMPTS, MAX_DURATION, MAX_VERSION, endpoints_problem, validate_service, version_problem,
 };
 
 use super::path::Path;

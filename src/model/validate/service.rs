@@ -23,11 +23,11 @@ pub const MAX_ATTEMPTS: u32 = 10;
 /// overflow.
 pub const MAX_DURATION: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-/// Everything wrong with a service as one file declares it.
+/// Everything wrong with a service, as a file declares it or as it would be in force.
 ///
-/// Whether its live environment is declared is left to [`validate_service`]: a file may leave the environments to
-/// the commands.
-pub fn validate_declaration(spec: &ServiceSpec) -> Vec<Invalid> {
+/// Its live environment may be undeclared: a file may leave the environments to the commands, and whether the live
+/// one may be empty depends on what is in force.
+pub fn validate_service(spec: &ServiceSpec) -> Vec<Invalid> {
     let mut findings = Findings::default();
     let top = Path::from(["spec"]);
     if spec.listener.as_ref().is_some_and(|l| l.port == 0) {
@@ -48,22 +48,11 @@ pub fn validate_declaration(spec: &ServiceSpec) -> Vec<Invalid> {
     findings.0
 }
 
-/// Everything wrong with a service as it would be after a change.
-pub fn validate_service(spec: &ServiceSpec) -> Vec<Invalid> {
-    let mut found = validate_declaration(spec);
-    if spec.environments.get(spec.live).is_none() {
-        let live = spec.live;
-        let declared = spec.environments.get(live.other());
-        let advice = match declared {
-            Some(_) => format!("declare it, or write live: {}", live.other()),
-            None => "declare it with its version and endpoints".to_owned(),
-        };
-        found.push(Invalid {
-            path: Path::from(["spec", "environments", live.as_str()]),
-            problem: format!("is missing, but {live} is live: {advice}"),
-        });
-    }
-    found
+/// What is wrong with the endpoints of one environment, if anything.
+pub fn endpoints_problem(endpoints: &[Endpoint]) -> Option<String> {
+    let mut findings = Findings::default();
+    unique_endpoints(&mut findings, &Path::from(["endpoints"]), endpoints);
+    findings.0.first().map(Invalid::to_string)
 }
 
 fn hosts(findings: &mut Findings, path: &Path, hosts: &[String]) {
@@ -218,14 +207,18 @@ fn circuit_breaker(findings: &mut Findings, path: &Path, breaker: &CircuitBreake
 }
 
 fn environment(findings: &mut Findings, path: &Path, environment: &EnvironmentSpec) {
-    if let Some(problem) = version(&environment.version) {
+    if let Some(problem) = version_problem(&environment.version) {
         findings.add(path.join("version"), problem);
     }
+    unique_endpoints(findings, &path.join("endpoints"), &environment.endpoints);
+}
+
+fn unique_endpoints(findings: &mut Findings, path: &Path, endpoints: &[Endpoint]) {
     let mut seen = BTreeMap::new();
-    for (at, endpoint) in environment.endpoints.iter().enumerate() {
+    for (at, endpoint) in endpoints.iter().enumerate() {
         if let Some(first) = seen.insert(canonical(endpoint), at) {
             findings.add(
-                path.join("endpoints").join(at),
+                path.join(at),
                 format!("{endpoint} is endpoints[{first}] already: keep one"),
             );
         }
@@ -233,7 +226,7 @@ fn environment(findings: &mut Findings, path: &Path, environment: &EnvironmentSp
 }
 
 /// What is wrong with a version label, if anything.
-pub(super) fn version(label: &str) -> Option<String> {
+pub fn version_problem(label: &str) -> Option<String> {
     if label.is_empty() {
         return Some("is empty: write the version's name, e.g. v1.3".to_owned());
     }

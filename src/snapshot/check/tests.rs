@@ -42,7 +42,10 @@ fn snapshot(resources: Vec<Value>) -> Snapshot {
 fn problems(resources: Vec<Value>) -> Vec<(Severity, String)> {
     check(&snapshot(resources))
         .iter()
-        .map(|problem| (problem.severity, problem.to_string()))
+        .map(|problem| {
+            let text = format!("{problem}: {}", problem.remedy);
+            (problem.severity, text)
+        })
         .collect()
 }
 
