@@ -9,9 +9,9 @@ use tonic::Status;
 
 use super::{
     convert::{self, Meta},
-    errors::{bad_input, failed, internal, not_found},
+    errors::{bad_input, failed, not_found},
     follow::follow,
-    outcome, views,
+    in_background, outcome, views,
 };
 use crate::{
     api::{self, command_event::Event},
@@ -308,10 +308,7 @@ async fn documents(files: Vec<api::File>) -> Result<BTreeMap<Name, Documents>, S
             "apply them in parts",
         ));
     }
-    // A file of some MiB takes a second to read, in which this thread would serve no proxy.
-    tokio::task::spawn_blocking(move || by_fleet(&files))
-        .await
-        .map_err(|error| internal(format!("the documents could not be read: {error}")))?
+    in_background(move || by_fleet(&files)).await?
 }
 
 fn by_fleet(files: &[api::File]) -> Result<BTreeMap<Name, Documents>, Status> {

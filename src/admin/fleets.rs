@@ -28,6 +28,11 @@ pub(super) fn get(
         vec![handle.ok_or_else(|| not_found("fleet", &request.fleet))?]
     };
     let mut fleets: Vec<_> = handles.iter().map(fleet).collect();
+    // A refused document, too, names a fleet: one that nobody is in, and nothing is declared for, is none.
+    fleets.retain(|fleet| !fleet.waiting || !fleet.proxies.is_empty());
+    if fleets.is_empty() && !request.fleet.is_empty() {
+        return Err(not_found("fleet", &request.fleet));
+    }
     if !request.proxy.is_empty() {
         for fleet in &mut fleets {
             fleet.proxies.retain(|proxy| proxy.proxy == request.proxy);

@@ -6,13 +6,14 @@ use tonic::Status;
 
 use super::{
     convert,
-    errors::{not_found, unreadable},
-    views,
+    errors::{not_found, refused, unreadable},
+    in_background, views,
 };
 use crate::{
     api,
     controller::{Controllers, Handle, Plan},
     model::Revision,
+    release::{Reason, Refusal},
     snapshot::{self, Snapshot},
     store::RevisionMeta,
 };
@@ -143,15 +144,6 @@ pub(super) async fn snapshot(
     .await
 }
 
-/// Off the threads that serve: showing thousands of resources as text takes a while.
-async fn in_background<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, Status> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|error| Status::internal(format!("the answer could not be made: {error}")))
-}
-
 /// A fleet that something was declared for.
 fn declared(controllers: &Controllers, fleet: &str) -> Result<Handle, Status> {
     controllers
@@ -177,7 +169,12 @@ async fn snapshot_of(
         .revision(handle.name(), Revision(revision))
         .await
         .map_err(unreadable)?;
-    stored
-        .map(|stored| stored.snapshot)
-        .ok_or_else(|| not_found("revision", &revision.to_string()))
+    stored.map(|stored| stored.snapshot).ok_or_else(|| {
+        let fleet = handle.name();
+        refused(&Refusal::new(
+            Reason::NotFound,
+            format!("fleet {fleet} has no revision {revision}, or no longer keeps it"),
+            format!("see `bluegreen history {fleet}` for those that are kept"),
+        ))
+    })
 }

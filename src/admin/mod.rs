@@ -174,6 +174,16 @@ impl admin_server::Admin for Service {
     }
 }
 
+/// Runs `work` off the threads that serve: reading or showing thousands of documents or resources takes a while, in
+/// which such a thread would serve no proxy.
+async fn in_background<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Status> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| errors::internal(format!("the request could not be worked on: {error}")))
+}
+
 impl Service {
     /// Starts a command that could be read; refuses one that could not.
     fn start(&self, call: Result<Call, Status>) -> Answer<Events> {

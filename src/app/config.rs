@@ -226,7 +226,12 @@ pub fn log_config(values: &Values) -> Result<LogConfig, ConfigError> {
 
 /// Checks the settings and reads the token.
 pub fn config(values: &Values) -> Result<Config, ConfigError> {
-    let address = |name| values.required(setting(name), str::parse::<SocketAddr>);
+    let address = |name| {
+        values.required(setting(name), |text| {
+            text.parse::<SocketAddr>()
+                .map_err(|error| format!("{error}: write IP:PORT, e.g. 127.0.0.1:18001"))
+        })
+    };
     let duration = |name| {
         values
             .required(setting(name), str::parse::<HumanDuration>)

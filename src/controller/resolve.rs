@@ -87,7 +87,14 @@ impl Resolve for SystemResolver {
         let answer = tokio::time::timeout(LOOKUP_TIMEOUT, self.inner.lookup_ip(host))
             .await
             .map_err(|_| failed(format!("no answer within {} s", LOOKUP_TIMEOUT.as_secs())))?
-            .map_err(|error| failed(error.to_string()))?;
+            .map_err(|error| {
+                // The resolver's own words for it show its whole query.
+                failed(if error.is_no_records_found() {
+                    "no such name".to_owned()
+                } else {
+                    error.to_string()
+                })
+            })?;
         let addresses: BTreeSet<IpAddr> = answer.iter().collect();
         if addresses.is_empty() {
             return Err(failed("it has no address".to_owned()));

@@ -257,10 +257,18 @@ impl Writer {
             _ => snapshot::build(old, &before, &after),
         }
         .map_err(|error| {
+            // What can't be built is no matter of insisting: an author has to correct the document.
+            let (reason, remedy) = match request.command {
+                Command::Apply { .. } => (Reason::BadInput, "correct the document"),
+                _ => (
+                    Reason::InvalidResources,
+                    "correct and apply the document first",
+                ),
+            };
             Refusal::new(
-                Reason::InvalidResources,
+                reason,
                 error.to_string(),
-                "nothing was changed",
+                format!("{remedy}; nothing was changed"),
             )
         })?;
         draft

@@ -98,6 +98,33 @@ mod tests {
     }
 
     #[test]
+    fn the_manual_has_every_reason_with_its_code() {
+        let manual = include_str!("../../docs/operations.md");
+        let table = manual
+            .split("\n## ")
+            .find_map(|section| section.strip_prefix("Exit codes\n"));
+        let rows: Vec<(&str, &str)> = table
+            .expect("a section on exit codes")
+            .lines()
+            .filter_map(|line| {
+                let mut cells = line.strip_prefix('|')?.split('|').map(str::trim);
+                let code = cells.next()?;
+                let name = cells.next()?.strip_prefix('`')?.strip_suffix('`')?;
+                Some((code, name))
+            })
+            .collect();
+        let reasons: Vec<(String, &str)> = Reason::ALL
+            .iter()
+            .map(|reason| (reason.exit_code().to_string(), reason.name()))
+            .collect();
+        let reasons: Vec<(&str, &str)> = reasons
+            .iter()
+            .map(|(code, name)| (code.as_str(), *name))
+            .collect();
+        assert_eq!(rows, reasons);
+    }
+
+    #[test]
     fn names_are_the_variants_in_kebab_case() {
         for reason in Reason::ALL {
             let mut kebab = String::new();

@@ -101,7 +101,9 @@ pub enum StoreError {
         head: Revision,
     },
     /// An I/O error.
-    #[error("the store in {path} can't be used: {source}")]
+    #[error(
+        "the store in {path} can't be used ({source}): it must be a directory that this user may write to, on a disk that works"
+    )]
     Io {
         /// The data directory.
         path: String,
