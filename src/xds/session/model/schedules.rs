@@ -1,0 +1,237 @@
+//! Random schedules of what a stream and its client may do, and what must hold through all of them.
+
+use super::*;
+
+#[derive(Clone, Debug)]
+enum Step {
+    Put(usize, u32, bool, bool),
+    Remove(usize),
+    Second(bool, bool),
+    /// The server's oldest message arrives.
+    ToClient,
+    /// The client's oldest message arrives.
+    ToServer,
+    Wait(u64),
+    Reconnect,
+}
+
+fn steps(reconnects: bool) -> impl Strategy<Value = Vec<Step>> {
+    let put = (0..SERVICES.len(), 0..=POISON, any::<bool>(), any::<bool>());
+    let step = prop_oneof![
+        6 => put.prop_map(|(s, settings, green, warms)| Step::Put(s, settings, green, warms)),
+        2 => (0..SERVICES.len()).prop_map(Step::Remove),
+        2 => any::<(bool, bool)>().prop_map(|(there, refused)| Step::Second(there, refused)),
+        14 => Just(Step::ToClient),
+        14 => Just(Step::ToServer),
+        2 => (1u64..25).prop_map(Step::Wait),
+        (u32::from(reconnects)) => Just(Step::Reconnect),
+    ];
+    proptest::collection::vec(step, 1..150)
+}
+
+/// A stream with messages on their way in both directions.
+struct Run {
+    session: Session,
+    envoy: Envoy,
+    world: World,
+    newest: Snapshot,
+    to_client: VecDeque<Response>,
+    now: Timestamp,
+    check_routes: bool,
+    /// The responses of this stream.
+    sent: BTreeMap<String, Sent>,
+    /// What the client refused and the server knows of.
+    refused: BTreeMap<TypeUrl, BTreeSet<Digest>>,
+}
+
+struct Sent {
+    version: String,
+    list: Digest,
+}
+
+impl Run {
+    fn new(check_routes: bool) -> Self {
+        let mut run = Self {
+            session: Session::new(Options::default()),
+            envoy: Envoy::default(),
+            world: World::default(),
+            newest: Fleet::new().0,
+            to_client: VecDeque::new(),
+            now: at(0),
+            check_routes,
+            sent: BTreeMap::new(),
+            refused: BTreeMap::new(),
+        };
+        run.envoy.connect();
+        run
+    }
+
+    fn take(&mut self, output: Output) -> Result<(), TestCaseError> {
+        for response in output.responses {
+            let set = self.newest.get(response.type_url);
+            let has_some = set.is_some_and(|set| !set.resources.is_empty());
+            prop_assert!(
+                !(response.type_url.is_full_state() && response.resources.is_empty() && has_some),
+                "clusters and listeners never come empty while the snapshot has some"
+            );
+            let list = super::version::digest(response.resources.iter());
+            let refused = self.refused.get(&response.type_url);
+            prop_assert!(
+                !refused.is_some_and(|refused| refused.contains(&list)),
+                "a rejected response is never repeated: {:?}",
+                response
+            );
+            let sent = Sent {
+                version: response.version.clone(),
+                list,
+            };
+            self.sent.insert(response.nonce.clone(), sent);
+            self.to_client.push_back(response);
+        }
+        Ok(())
+    }
+
+    fn push(&mut self) -> Result<(), TestCaseError> {
+        self.newest = self.world.snapshot(&self.newest);
+        let output = self
+            .session
+            .snapshot(Arc::new(self.newest.clone()), self.now);
+        self.take(output)
+    }
+
+    fn deliver_response(&mut self) -> Result<(), TestCaseError> {
+        if let Some(response) = self.to_client.pop_front() {
+            self.envoy.receive(&response);
+        }
+        if self.check_routes {
+            prop_assert_eq!(
+                self.envoy.routed_to_missing(),
+                None,
+                "routed to a cluster that it does not have"
+            );
+        }
+        Ok(())
+    }
+
+    fn deliver_request(&mut self) -> Result<(), TestCaseError> {
+        if let Some((type_url, request)) = self.envoy.out.pop_front() {
+            match self.sent.get(&request.nonce) {
+                // Otherwise the error is about one of those before.
+                Some(sent) if request.error.is_some() && sent.version != request.version => {
+                    self.refused.entry(type_url).or_default().insert(sent.list);
+                }
+                _ => {}
+            }
+            let output = self.session.request(type_url, request, self.now);
+            self.take(output)?;
+        }
+        Ok(())
+    }
+
+    fn wait(&mut self, seconds: u64) -> Result<(), TestCaseError> {
+        self.now = later(self.now, Duration::from_secs(seconds));
+        let output = self.session.tick(self.now);
+        self.take(output)
+    }
+
+    fn step(&mut self, step: Step) -> Result<(), TestCaseError> {
+        match step {
+            Step::Put(service, settings, green, warms) => {
+                let declared = Declared {
+                    settings,
+                    green,
+                    warms,
+                };
+                self.world.services.insert(SERVICES[service], declared);
+                self.push()
+            }
+            Step::Remove(service) => {
+                self.world.services.remove(SERVICES[service]);
+                self.push()
+            }
+            Step::Second(there, refused) => {
+                self.world.second = there;
+                self.world.second_refused = refused;
+                self.push()
+            }
+            Step::ToClient => self.deliver_response(),
+            Step::ToServer => self.deliver_request(),
+            Step::Wait(seconds) => self.wait(seconds),
+            Step::Reconnect => {
+                self.session = Session::new(Options::default());
+                self.to_client.clear();
+                self.sent.clear();
+                self.refused.clear();
+                self.envoy.connect();
+                let newest = Arc::new(self.newest.clone());
+                let output = self.session.snapshot(newest, self.now);
+                self.take(output)
+            }
+        }
+    }
+
+    /// Everything is good again, and every message arrives.
+    fn settle(&mut self) -> Result<(), TestCaseError> {
+        for declared in self.world.services.values_mut() {
+            declared.settings %= POISON;
+            declared.warms = true;
+        }
+        self.world.second_refused = false;
+        self.push()?;
+        // Each round is a few messages and a minute: far more than anything has to wait for.
+        for _ in 0..20 {
+            while !self.to_client.is_empty() || !self.envoy.out.is_empty() {
+                self.deliver_response()?;
+                self.deliver_request()?;
+            }
+            self.wait(60)?;
+        }
+        prop_assert_eq!(
+            self.envoy.differs_from(&self.newest),
+            None,
+            "the client ends at the newest snapshot"
+        );
+        prop_assert_eq!(self.envoy.routed_to_missing(), None);
+        prop_assert_eq!(self.session.next_deadline(), None);
+        for set in self.newest.types() {
+            prop_assert_eq!(
+                self.session
+                    .reported
+                    .get(&set.type_url)
+                    .map(|(has, _)| *has),
+                Some(set.changed_in),
+                "{}",
+                set.type_url
+            );
+        }
+        Ok(())
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn one_stream_keeps_every_invariant(steps in steps(false)) {
+        let mut run = Run::new(true);
+        for step in steps {
+            run.step(step)?;
+        }
+        run.settle()?;
+    }
+
+    /// After a reconnect it is not known what the client routes to, but it still ends at the newest snapshot. Streams
+    /// break while no cluster warms: a client that shows the newest versions then is taken to have it all.
+    #[test]
+    fn streams_that_break_end_at_the_newest(steps in steps(true)) {
+        let mut run = Run::new(false);
+        for step in steps {
+            let warms = run.envoy.clusters.values().any(|cluster| cluster.warming);
+            if warms && matches!(step, Step::Reconnect) {
+                continue;
+            }
+            run.step(step)?;
+        }
+        run.settle()?;
+    }
+}

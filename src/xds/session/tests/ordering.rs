@@ -1,0 +1,324 @@
+//! In which order a proxy gets what: additions before what refers to them, removals after, and nothing held for ever.
+
+use super::*;
+
+#[test]
+fn line_19_additions_go_out_in_order_and_a_route_waits_for_its_clusters() {
+    let mut fleet = Fleet::with_a();
+    let mut client = Client::settled(&fleet);
+    let added = service("b").into_iter().chain([
+        endpoints("a/blue", 2),
+        listener("main", 2, &["main"]),
+        routes("main", &[("a", false), ("b", false)]),
+    ]);
+    let types: Vec<TypeUrl> = sent(&client.push(fleet.put(added)))
+        .into_iter()
+        .map(|(type_url, _)| type_url)
+        .collect();
+    assert_eq!(types, [CDS, EDS, LDS]);
+    let warm = client.ack(CDS);
+    assert_eq!(sent(&warm), [(RDS, vec!["main".into()])]);
+}
+
+#[test]
+fn line_19_a_switch_is_not_held_by_a_cluster_that_never_warms() {
+    let mut fleet = Fleet::with_a();
+    let mut client = Client::settled(&fleet);
+    client.push(
+        fleet.put(
+            service("b")
+                .into_iter()
+                .chain([routes("main", &[("a", false), ("b", false)])]),
+        ),
+    );
+    for to_green in [true, false] {
+        let switch = client.push(fleet.put([routes("main", &[("a", to_green), ("b", false)])]));
+        assert_eq!(sent(&switch), [(RDS, vec!["main".into()])]);
+        let routed = green(&switch.responses[0].resources[0]);
+        assert_eq!(routed, BTreeMap::from([("a".into(), to_green)]));
+        client.ack(RDS);
+    }
+}
+
+#[test]
+fn line_19_a_wait_that_is_too_long_is_told_and_goes_on() {
+    let mut fleet = Fleet::with_a();
+    let mut client = Client::settled(&fleet);
+    client.push(fleet.put(service("b")));
+    client.push(fleet.put([routes("main", &[("a", false), ("b", false)])]));
+    assert_eq!(client.wait(19).records, []);
+    assert_eq!(client.session.next_deadline(), Some(at(20)));
+    let told = client.wait(1);
+    let waits_for = vec![Arc::from("b/blue"), Arc::from("b/green")];
+    assert_eq!(told.records, [Record::Held(RDS, waits_for)]);
+    assert_eq!(sent(&told), []);
+    assert_eq!(client.wait(100).records, []);
+    let over = client.ack(CDS);
+    assert!(over.records.contains(&Record::Held(RDS, vec![])));
+    assert_eq!(sent(&over), [(RDS, vec!["main".into()])]);
+}
+
+#[test]
+fn line_19_a_proxy_that_starts_gets_routes_to_what_it_accepted() {
+    let mut fleet = Fleet::with_a();
+    fleet.put(
+        service("b")
+            .into_iter()
+            .chain([routes("main", &[("a", false), ("b", false)])]),
+    );
+    let mut client = Client::new();
+    client.push(fleet.newest());
+    client.ask(CDS, &[]);
+    assert_eq!(
+        sent(&client.ask(RDS, &["main"])),
+        [],
+        "nothing was accepted yet"
+    );
+    let part = client.nack(CDS, "cluster(s) b/green: nonsense");
+    assert_eq!(sent(&part), [(RDS, vec!["main".into()])]);
+    let routed = green(&part.responses[0].resources[0]);
+    assert_eq!(routed, BTreeMap::from([("a".into(), false)]));
+}
+
+#[test]
+fn line_19_a_listener_waits_for_the_cluster_that_it_names() {
+    let mut fleet = Fleet::with_a();
+    let mut client = Client::settled(&fleet);
+    client.push(fleet.put(service("b")));
+    let held = client.push(fleet.put([tcp_listener("tcp", "b/blue")]));
+    assert_eq!(sent(&held), []);
+    let ready = client.ack(CDS);
+    assert_eq!(sent(&ready), [(LDS, vec!["main".into(), "tcp".into()])]);
+}
+
+#[test]
+fn line_19_nothing_is_held_for_who_names_its_clusters_or_asks_for_none() {
+    let fleet = Fleet::with_a();
+    let mut grpc = Client::new();
+    grpc.push(fleet.newest());
+    grpc.ask(CDS, &["other"]);
+    assert_eq!(
+        sent(&grpc.ask(RDS, &["main"])),
+        [(RDS, vec!["main".into()])]
+    );
+    let mut routes_only = Client::new();
+    routes_only.push(fleet.newest());
+    assert_eq!(
+        sent(&routes_only.ask(RDS, &["main"])),
+        [(RDS, vec!["main".into()])]
+    );
+}
+
+#[test]
+fn line_19_a_cluster_goes_after_its_last_route_and_a_grace() {
+    let mut fleet = Fleet::with_a();
+    fleet.put(
+        service("b")
+            .into_iter()
+            .chain([routes("main", &[("a", false), ("b", false)])]),
+    );
+    let mut client = Client::settled(&fleet);
+    let gone = [
+        (CDS, "b/blue"),
+        (CDS, "b/green"),
+        (EDS, "b/blue"),
+        (EDS, "b/green"),
+    ];
+    let removed = client.push(fleet.change([routes("main", &[("a", false)])], gone));
+    assert_eq!(sent(&removed), [(RDS, vec!["main".into()])]);
+    // What is kept is no part of the revision: it counts as accepted.
+    assert!(accepted(&removed).contains(&(CDS, rev(3))));
+    assert_eq!(
+        client.session.next_deadline(),
+        None,
+        "the old route is in use"
+    );
+    client.wait(100);
+    client.ack(RDS);
+    assert_eq!(client.session.next_deadline(), Some(at(115)));
+    assert_eq!(sent(&client.wait(14)), []);
+    let over = client.wait(1);
+    assert_eq!(
+        sent(&over),
+        [(CDS, vec!["a/blue".into(), "a/green".into()])]
+    );
+    assert_eq!(over.responses[0].version, fleet.version(CDS));
+    assert_eq!(client.session.next_deadline(), None);
+}
+
+#[test]
+fn line_20_endpoints_of_new_clusters_are_answered_before_the_ack_and_a_second_push_is_not_held() {
+    let mut fleet = Fleet::with_a();
+    let mut client = Client::settled(&fleet);
+    client.push(fleet.put(service("b")));
+    let grown = client.ask_again(EDS, &["a/blue", "a/green", "b/blue", "b/green"]);
+    assert_eq!(sent(&grown).len(), 1);
+    let second = client.push(fleet.put(service("c")));
+    assert_eq!(sent(&second)[0].1.len(), 6);
+}
+
+#[test]
+fn line_20_clusters_are_accepted_with_their_endpoints_only() {
+    let mut fleet = Fleet::with_a();
+    let mut client = Client::settled(&fleet);
+    client.push(fleet.put(service("b")));
+    assert_eq!(accepted(&client.ack(CDS)), [(CDS, rev(2))]);
+    client.ask_again(EDS, &["a/blue", "a/green", "b/blue", "b/green"]);
+    assert_eq!(accepted(&client.ack(EDS)), [(EDS, rev(2))]);
+}
+
+#[test]
+fn line_21_endpoints_are_sent_again_after_their_cluster() {
+    let mut fleet = Fleet::with_a();
+    let mut client = Client::settled(&fleet);
+    let changed = client.push(fleet.put([cluster("a/green", 2)]));
+    assert_eq!(
+        sent(&changed),
+        [
+            (CDS, vec!["a/blue".into(), "a/green".into()]),
+            (EDS, vec!["a/green".into()])
+        ]
+    );
+}
+
+#[test]
+fn line_21_and_after_a_reconnect_in_which_clusters_were_sent() {
+    let mut fleet = Fleet::with_a();
+    let before = Client::settled(&fleet);
+    fleet.put([cluster("a/green", 2)]);
+    let mut client = Client::new();
+    client.version = before.version.clone();
+    client.push(fleet.newest());
+    client.ask(CDS, &[]);
+    let again = client.ask(EDS, &["a/blue", "a/green"]);
+    assert_eq!(
+        sent(&again),
+        [(EDS, vec!["a/blue".into(), "a/green".into()])]
+    );
+}
+
+#[test]
+fn line_22_a_switch_is_one_response_of_routes() {
+    let mut fleet = Fleet::with_a();
+    let mut client = Client::settled(&fleet);
+    let switch = client.push(fleet.put([routes("main", &[("a", true)])]));
+    assert_eq!(sent(&switch), [(RDS, vec!["main".into()])]);
+    // What the switch does not change is accepted with it at once; the routes are when they are answered.
+    assert_eq!(switch.records[0], Record::Sent(RDS, rev(2)));
+    assert_eq!(
+        accepted(&switch),
+        [(CDS, rev(2)), (EDS, rev(2)), (LDS, rev(2))]
+    );
+    assert_eq!(client.ack(RDS).records, [Record::Accepted(RDS, rev(2))]);
+}
+
+#[test]
+fn line_22_a_rollback_is_not_accepted_while_the_switch_before_it_is_on_its_way() {
+    let mut fleet = Fleet::with_a();
+    let mut client = Client::settled(&fleet);
+    let switch = client
+        .push(fleet.put([routes("main", &[("a", true)])]))
+        .responses
+        .remove(0);
+    let rollback = client.push(fleet.put([routes("main", &[("a", false)])]));
+    assert_eq!(rollback.records[0], Record::Sent(RDS, rev(3)));
+    assert!(
+        accepted(&rollback)
+            .iter()
+            .all(|(type_url, _)| *type_url != RDS)
+    );
+    let first = client.say(
+        RDS,
+        Request {
+            nonce: switch.nonce,
+            version: switch.version,
+            names: vec!["main".into()],
+            error: None,
+        },
+    );
+    assert_eq!(first.records, []);
+    assert_eq!(accepted(&client.ack(RDS)), [(RDS, rev(3))]);
+}
+
+#[test]
+fn line_25_a_cluster_is_kept_while_routes_that_name_it_are_subscribed() {
+    let mut fleet = Fleet::with_a();
+    let mut client = Client::settled(&fleet);
+    let gone = [
+        (CDS, "a/blue"),
+        (CDS, "a/green"),
+        (EDS, "a/blue"),
+        (EDS, "a/green"),
+        (RDS, "main"),
+    ];
+    let moved = service("b").into_iter().chain([
+        listener("main", 2, &["second"]),
+        routes("second", &[("b", false)]),
+    ]);
+    let whole = ["a/blue", "a/green", "b/blue", "b/green"].map(String::from);
+    let push = client.push(fleet.change(moved, gone));
+    assert_eq!(sent(&push)[0], (CDS, whole.to_vec()));
+    for type_url in [CDS, LDS] {
+        client.ack(type_url);
+    }
+    // Both names, while connections of the old filter chain drain.
+    client.ask_again(RDS, &["main", "second"]);
+    client.ack(RDS);
+    assert_eq!(sent(&client.wait(3600)), []);
+    client.ask_again(RDS, &["second"]);
+    let over = client.wait(15);
+    assert_eq!(sent(&over), [(CDS, whole[2..].to_vec())]);
+}
+
+#[test]
+fn a_listener_from_an_earlier_stream_is_not_deleted_because_it_is_held() {
+    let mut fleet = Fleet::with_a();
+    fleet.put([tcp_listener("tcp", "a/blue")]);
+    let mut client = Client::new();
+    client.version.insert(CDS, "1-00000000".into());
+    client.version.insert(LDS, "1-00000000".into());
+    client.push(fleet.newest());
+    client.ask(CDS, &[]);
+    assert_eq!(sent(&client.ask(LDS, &[])), []);
+    let ready = client.ack(CDS);
+    assert_eq!(sent(&ready), [(LDS, vec!["main".into(), "tcp".into()])]);
+}
+
+#[test]
+fn a_switch_while_the_proxy_was_away_is_not_held_for_ever() {
+    let mut fleet = Fleet::with_a();
+    let before = Client::settled(&fleet);
+    fleet.put(
+        service("b")
+            .into_iter()
+            .chain([routes("main", &[("a", true), ("b", false)])]),
+    );
+    let mut client = Client::new();
+    client.version = before.version.clone();
+    client.push(fleet.newest());
+    client.ask(CDS, &[]);
+    assert_eq!(sent(&client.ask(RDS, &["main"])), []);
+    let overdue = client.wait(20);
+    assert_eq!(sent(&overdue), [(RDS, vec!["main".into()])]);
+}
+
+#[test]
+fn what_a_proxy_does_not_need_counts_as_accepted() {
+    let mut fleet = Fleet::new();
+    fleet.put([
+        Resource::new(CDS, "static", "s".into(), References::default()),
+        endpoints("nobody", 1),
+        listener("plain", 1, &[]),
+        routes("nobody", &[]),
+        runtime("nobody"),
+    ]);
+    let mut client = Client::new();
+    client.push(fleet.newest());
+    client.ask(CDS, &[]);
+    assert_eq!(accepted(&client.ack(CDS)), [(CDS, rev(1)), (EDS, rev(1))]);
+    client.ask(LDS, &[]);
+    assert_eq!(
+        accepted(&client.ack(LDS)),
+        [(LDS, rev(1)), (RDS, rev(1)), (TypeUrl::Runtime, rev(1))]
+    );
+}
