@@ -8,8 +8,7 @@ use super::{
     confirm,
     error::Error,
     files,
-    perform::{finish, follow, perform},
-    progress::Progress,
+    perform::{finish, perform, rehearse},
     report::Report,
 };
 use crate::{api, model::HumanDuration};
@@ -59,7 +58,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, Error> {
         force: args.force,
     };
     if !args.yes && !meta.dry_run {
-        let confirmed = confirm_removals(cx, &request).await;
+        let confirmed = confirm_removals(cx, &meta, &request).await;
         if confirmed.is_err() {
             return finish(cx, &meta, Report::of(&meta), confirmed);
         }
@@ -71,23 +70,18 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, Error> {
 }
 
 /// Plans first, and asks when the plan takes something away from a fleet.
-async fn confirm_removals(cx: &Context, request: &api::ApplyRequest) -> Result<(), Error> {
-    let mut plan = request.clone();
-    // The plan is a command of its own.
-    let meta = api::CommandMeta {
-        operation_id: String::new(),
-        dry_run: true,
-        ..request.meta.clone().unwrap_or_default()
-    };
-    plan.meta = Some(meta.clone());
-    let mut report = Report::default();
-    follow(
-        cx,
-        &meta,
-        &mut report,
-        Progress::quiet(),
-        async |mut client| client.apply(plan.clone()).await,
-    )
+async fn confirm_removals(
+    cx: &Context,
+    meta: &api::CommandMeta,
+    request: &api::ApplyRequest,
+) -> Result<(), Error> {
+    let report = rehearse(cx, meta, async |mut client, meta| {
+        let request = api::ApplyRequest {
+            meta: Some(meta),
+            ..request.clone()
+        };
+        client.apply(request).await
+    })
     .await?;
     let removed = report.removed();
     if removed.is_empty() {

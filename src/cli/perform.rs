@@ -36,6 +36,24 @@ pub(super) async fn perform(
     finish(cx, meta, report, done)
 }
 
+/// What a command would do, without doing it. `send` gives the command the meta of its plan, which is a command of its
+/// own.
+pub(super) async fn rehearse(
+    cx: &Context,
+    meta: &CommandMeta,
+    send: impl AsyncFn(Client, CommandMeta) -> Answer,
+) -> Result<Report, Error> {
+    let meta = CommandMeta {
+        operation_id: String::new(),
+        dry_run: true,
+        ..meta.clone()
+    };
+    let mut report = Report::default();
+    let send = async |client| send(client, meta.clone()).await;
+    follow(cx, &meta, &mut report, Progress::quiet(), send).await?;
+    Ok(report)
+}
+
 /// Prints the report of a command that has ended.
 pub(super) fn finish(
     cx: &Context,

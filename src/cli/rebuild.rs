@@ -7,8 +7,7 @@ use super::{
     confirm,
     error::Error,
     out,
-    perform::{finish, follow, perform},
-    progress::Progress,
+    perform::{finish, perform, rehearse},
     report::Report,
 };
 use crate::{api, model::HumanDuration};
@@ -48,7 +47,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, Error> {
             });
         }
         // What the plan starts from is what the command must find.
-        match confirm_plan(cx, &request).await {
+        match confirm_plan(cx, &meta, &request).await {
             Ok(None) => {}
             Ok(Some(from)) => {
                 meta.if_revision = from;
@@ -64,23 +63,18 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, Error> {
 }
 
 /// Shows the plan and asks; the revision it starts from. None: there is nothing to rebuild.
-async fn confirm_plan(cx: &Context, request: &api::RebuildRequest) -> Result<Option<u64>, Error> {
-    let mut plan = request.clone();
-    // The plan is a command of its own.
-    let meta = api::CommandMeta {
-        operation_id: String::new(),
-        dry_run: true,
-        ..request.meta.clone().unwrap_or_default()
-    };
-    plan.meta = Some(meta.clone());
-    let mut report = Report::default();
-    follow(
-        cx,
-        &meta,
-        &mut report,
-        Progress::quiet(),
-        async |mut client| client.rebuild(plan.clone()).await,
-    )
+async fn confirm_plan(
+    cx: &Context,
+    meta: &api::CommandMeta,
+    request: &api::RebuildRequest,
+) -> Result<Option<u64>, Error> {
+    let report = rehearse(cx, meta, async |mut client, meta| {
+        let request = api::RebuildRequest {
+            meta: Some(meta),
+            ..request.clone()
+        };
+        client.rebuild(request).await
+    })
     .await?;
     let Some(plan) = report.plan.iter().find(|plan| !plan.changes.is_empty()) else {
         return Ok(None);
