@@ -46,9 +46,10 @@ struct Unanswered {
 }
 
 /// Why a resource is not sent again as it is.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Refusal {
     content: Digest,
+    message: String,
     /// The error named it. Otherwise it may have been another resource of that response.
     named: bool,
     source: Option<Digest>,
@@ -214,6 +215,35 @@ impl Channel {
             found.is_ok()
         };
         self.accepted.contains_key(name) && self.unanswered.iter().all(in_list)
+    }
+
+    /// What a revision brings and the client has refused before. It is not asked again, and its answer is known.
+    pub(super) fn known_refusal(
+        &self,
+        before: Option<&Arc<TypeSet>>,
+        set: &Arc<TypeSet>,
+    ) -> Option<Record> {
+        let brought = |name: &Arc<str>| {
+            let newest = set.resources.get(name)?;
+            let known = before.and_then(|before| before.resources.get(name));
+            known
+                .is_none_or(|known| known.digest != newest.digest)
+                .then_some(newest)
+        };
+        let (name, refusal) = self.refusals.iter().find(|(name, _)| {
+            brought(name).is_some_and(|newest| self.is_refused(newest, Some(set.digest)))
+        })?;
+        let resources = if refusal.named {
+            vec![name.to_string()]
+        } else {
+            Vec::new()
+        };
+        Some(Record::Rejected {
+            type_url: self.type_url,
+            revision: set.changed_in,
+            resources,
+            message: refusal.message.clone(),
+        })
     }
 
     /// What the client was sent and has not answered.
@@ -441,6 +471,7 @@ impl Channel {
         for resource in changed.iter().filter(|r| blamed(&r.name)) {
             let refusal = Refusal {
                 content: resource.digest,
+                message: message.to_owned(),
                 named: !named.is_empty(),
                 source: response.source,
             };

@@ -173,7 +173,13 @@ impl Session {
     /// There is a newer snapshot. Those in between need not be told.
     pub fn snapshot(&mut self, snapshot: Arc<Snapshot>, now: Timestamp) -> Output {
         let mut out = Output::default();
-        self.snapshot = Some(snapshot);
+        let before = self.snapshot.replace(snapshot.clone());
+        for set in snapshot.types() {
+            let before = before.as_ref().and_then(|before| before.get(set.type_url));
+            let channel = self.channels.get(&set.type_url);
+            out.records
+                .extend(channel.and_then(|channel| channel.known_refusal(before, set)));
+        }
         self.advance(now, &mut out);
         out
     }

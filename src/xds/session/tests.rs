@@ -112,7 +112,11 @@ fn line_07_a_rejected_response_is_never_sent_again() {
     assert_eq!(sent(&fixed), [(RDS, vec!["main".into()])]);
     assert_eq!(accepted(&client.ack(RDS)), [(RDS, rev(4))]);
     // It comes back word for word, in a later revision: the proxy has said what it thinks of it.
-    assert_eq!(sent(&client.push(fleet.put([routes("main", &[])]))), []);
+    let again = client.push(fleet.put([routes("main", &[])]));
+    assert_eq!(sent(&again), []);
+    assert_eq!(rejected(&again), [(RDS, rev(5), vec![])]);
+    // What else comes is no affair of the refused one.
+    assert_eq!(rejected(&client.push(fleet.put([cluster("b", 1)]))), []);
 }
 
 #[test]
