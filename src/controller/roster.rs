@@ -1,9 +1,12 @@
 //! Keeps the roster of a fleet in the store, and forgets proxies that stay away.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::{
+    sync::watch,
+    time::{MissedTickBehavior, interval, sleep},
+};
 
 use super::Handle;
 use crate::fleet::RosterEntry;
@@ -11,15 +14,21 @@ use crate::fleet::RosterEntry;
 /// What makes a roster worth saving: who, where, what, and for those away, since when.
 type Key = (Arc<str>, Arc<str>, Arc<str>, Option<Timestamp>);
 
+/// Newcomers are saved sooner than the rest: after a crash a proof must not leave out a proxy because it is not back
+/// yet. Those of a fifth of a second are saved together, so that a fleet that arrives at once costs a few writes.
+const NEWCOMERS: Duration = Duration::from_millis(200);
+
 /// Runs until the server goes down, and saves once more then.
 pub(super) async fn run(handle: Handle) {
     let shared = handle.0.shared.clone();
     let mut ticks = interval(shared.roster_save);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut changes = handle.ledger_changes();
     let mut saved = Vec::new();
     loop {
         let last = tokio::select! {
             _ = ticks.tick() => false,
+            () = newcomers(&handle, &mut changes, &saved) => false,
             () = shared.stopped() => true,
         };
         // Time in which the server did not run is nobody's absence.
@@ -30,6 +39,21 @@ pub(super) async fn run(handle: Handle) {
         }
         save(&handle, &mut saved).await;
         if last {
+            return;
+        }
+    }
+}
+
+/// Returns when the roster has a proxy that was not saved yet.
+async fn newcomers(handle: &Handle, changes: &mut watch::Receiver<u64>, saved: &[Key]) {
+    loop {
+        sleep(NEWCOMERS).await;
+        if changes.changed().await.is_err() {
+            // The server goes down, and saves once more.
+            return std::future::pending().await;
+        }
+        let roster = handle.ledger().roster((handle.0.shared.clock)());
+        if handle.head().is_some() && roster.len() > saved.len() {
             return;
         }
     }
