@@ -22,7 +22,7 @@ async fn a_server_that_is_not_there_or_not_ours_is_named() {
 
 #[tokio::test]
 async fn without_the_token_nothing_is_answered() {
-    let mut world = World::stopped();
+    let world = World::stopped();
     let path = |name: &str| world.dir.path().join(name).display().to_string();
     let (right, wrong) = (path("right"), path("wrong"));
     fs::write(&right, "0123456789abcdef\n").expect("a file");
@@ -65,7 +65,7 @@ async fn serve(world: &World, args: &[&str]) -> Ran {
 
 #[tokio::test]
 async fn a_server_that_can_not_start_says_why_in_one_line() {
-    let mut running = World::stopped();
+    let running = World::stopped();
     running.serve(&[]).await;
     let world = World::stopped();
     let file = world.dir.path().join("file");

@@ -4,5 +4,14 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod changes;
+#[cfg(feature = "fault-points")]
+mod crash;
 mod fixtures;
+mod fleets;
+mod nack;
+mod restart;
+mod staged;
+mod start;
 mod switching;
+mod waiting;

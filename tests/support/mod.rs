@@ -12,6 +12,7 @@ pub mod load;
 pub mod plane;
 #[path = "../../examples/demo/ports.rs"]
 pub mod ports;
+pub mod relay;
 pub mod server;
 pub mod world;
 pub mod xds_client;

@@ -4,9 +4,11 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::Stdio,
+    sync::{Mutex, MutexGuard},
     time::{Duration, Instant},
 };
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::{
@@ -38,7 +40,7 @@ pub struct World {
     /// The fleet.
     pub envoys: Vec<Envoy>,
     http: SocketAddr,
-    server: Option<Child>,
+    server: Mutex<Option<Child>>,
 }
 
 /// What a command of the CLI answered.
@@ -74,7 +76,7 @@ impl Ran {
 impl World {
     /// A running server without any Envoy.
     pub async fn start() -> Self {
-        let mut world = Self::stopped();
+        let world = Self::stopped();
         world.serve(&[]).await;
         world
     }
@@ -89,7 +91,7 @@ impl World {
             http: ports::free().expect("a free port"),
             listener: ReservedPort::take().expect("a free port"),
             envoys: Vec::new(),
-            server: None,
+            server: Mutex::new(None),
         }
     }
 
@@ -120,7 +122,7 @@ impl World {
     }
 
     /// Starts the server with these variables, and waits until it listens.
-    pub async fn serve(&mut self, environment: &[(&str, &str)]) {
+    pub async fn serve(&self, environment: &[(&str, &str)]) {
         let mut server = self
             .server_command()
             .envs(environment.iter().copied())
@@ -139,7 +141,7 @@ impl World {
         };
         let listening = tokio::time::timeout(START, listening).await;
         assert_eq!(listening, Ok(true), "{}", self.log());
-        self.server = Some(server);
+        *self.server() = Some(server);
     }
 
     /// What the server has logged so far.
@@ -148,18 +150,34 @@ impl World {
     }
 
     /// Kills the server with signal 9.
-    pub async fn kill(&mut self) {
-        let mut server = self.server.take().expect("a running server");
+    pub async fn kill(&self) {
+        let server = self.server().take();
+        let mut server = server.expect("a running server");
         server.kill().await.expect("the server dies");
     }
 
+    /// Asks the server to end, and waits until it has.
+    pub async fn terminate(&self) {
+        let id = self.server().as_ref().and_then(Child::id);
+        let pid = id.and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+        kill_process(pid.expect("a running server"), Signal::TERM).expect("a signal");
+        self.ended().await;
+    }
+
     /// Waits until the server has ended by itself.
-    pub async fn ended(&mut self) {
-        let mut server = self.server.take().expect("a running server");
+    pub async fn ended(&self) {
+        let server = self.server().take();
+        let mut server = server.expect("a running server");
         tokio::time::timeout(START, server.wait())
             .await
             .expect("the server ends in time")
             .expect("the server's exit status");
+    }
+
+    fn server(&self) -> MutexGuard<'_, Option<Child>> {
+        self.server
+            .lock()
+            .expect("no test panics while it holds this")
     }
 
     /// Runs one command.
@@ -210,10 +228,15 @@ impl World {
 
     /// Starts one more Envoy of fleet `payments`; it need not become ready.
     pub async fn envoy(&mut self, node: &str) -> &mut Envoy {
+        self.envoy_of("payments", node, self.xds).await
+    }
+
+    /// Starts one more Envoy of that fleet, whose control plane is at `xds`; it need not become ready.
+    pub async fn envoy_of(&mut self, fleet: &str, node: &str, xds: SocketAddr) -> &mut Envoy {
         let binary = envoy::binary().await.expect("an Envoy");
-        let bootstrap = envoy::bootstrap(self.xds).expect("the bootstrap");
+        let bootstrap = envoy::bootstrap(xds).expect("the bootstrap");
         let dir: &Path = self.dir.path();
-        let envoy = Envoy::start(&binary, &bootstrap, node, "payments", dir)
+        let envoy = Envoy::start(&binary, &bootstrap, node, fleet, dir)
             .await
             .unwrap_or_else(|error| panic!("{error}"));
         self.envoys.push(envoy);
@@ -225,6 +248,11 @@ impl World {
         for number in 1..=count {
             self.envoy(&format!("proxy-{number}")).await;
         }
+        self.ready().await;
+    }
+
+    /// Waits until every Envoy is ready.
+    pub async fn ready(&mut self) {
         for envoy in &mut self.envoys {
             envoy
                 .ready(READY)

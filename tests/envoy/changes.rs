@@ -1,0 +1,162 @@
+//! Services come, change and go beside one that has traffic, and one that never gets ready holds up nobody.
+
+use std::time::Instant;
+
+use tokio::net::TcpListener;
+
+use crate::{
+    fixtures::{Backends, Flip, all_answered, load, no_trouble, only, service},
+    support::{
+        backend::Backend,
+        load::{Protocol, Shot},
+        world::World,
+    },
+    waiting,
+};
+
+/// Route configurations that an Envoy has taken.
+const ROUTE_UPDATES: &str = "\\.rds\\..+\\.config_reload$";
+
+/// As many rounds of adding, changing and removing.
+const ROUNDS: usize = 12;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn services_come_change_and_go_under_load() {
+    let steady = Backends::start().await;
+    let guest = Backends {
+        blue: [Backend::start("guest").await, Backend::start("guest").await],
+        green: [Backend::start("-").await, Backend::start("-").await],
+    };
+    let mut world = World::start().await;
+    let target = world.listener.addr();
+    let document = service("fraud-model", "/", target, &steady, "");
+    world.apply(&document, &[]).await.ok();
+    world.fleet(2).await;
+    // Whatever /guest is routed to at that moment, somebody answers: with the guest's route gone, the steady one.
+    let steady_load = load(target, Protocol::Http1, 100, vec![Shot::get("/score")]);
+    let slow = load(target, Protocol::Http1, 5, vec![Shot::get("/guest/delay")]);
+    let guest_load = load(
+        target,
+        Protocol::Http2,
+        100,
+        vec![Shot::get("/guest/score")],
+    );
+
+    let plain = service("guest", "/guest", target, &guest, "");
+    let change = |settings: &str| {
+        let settings = format!("  cluster: {{ {settings} }}");
+        service("guest", "/guest", target, &guest, &settings)
+    };
+    let mut there: Vec<(Instant, Instant)> = Vec::new();
+    for round in 0..ROUNDS {
+        // Every third round waits, so that it is known what is in force; the others don't even wait for the ACKs.
+        let wait: &[&str] = if round % 3 == 0 {
+            &["--wait", "30s"]
+        } else {
+            &[]
+        };
+        let added = world.apply(&plain, wait).await.ok();
+        let changed = change(&format!("connectTimeout: {}ms", 300 + round));
+        let changed = world.apply(&changed, wait).await.ok();
+        let checked = "healthCheck: { path: /healthz, interval: 1s, timeout: 1s }";
+        world.apply(&change(checked), wait).await.ok();
+        let delete = ["delete", "service", "guest", "--yes"];
+        let deleted = world.cli(&[&delete[..], wait].concat()).await.ok();
+        if !wait.is_empty() {
+            there.push((added.returned, changed.started));
+            there.push((changed.returned, deleted.started));
+        }
+    }
+    let back = world.apply(&plain, &["--wait", "30s"]).await.ok();
+    assert_eq!(back.json()["proxies"]["acked"], 2, "{back:?}");
+    let flip = Flip::run(&world, "green", &["switch", "fraud-model"]).await;
+    let gone = ["delete", "service", "guest", "--yes", "--wait", "30s"];
+    let gone = world.cli(&gone).await.ok();
+
+    all_answered(&steady_load.stop().await);
+    all_answered(&slow.stop().await);
+    let report = guest_load.stop().await;
+    all_answered(&report);
+    there.push((back.returned, flip.ran.started));
+    for (from, to) in there {
+        only(&report, "guest", from, to);
+    }
+    only(&report, "green", gone.returned, Instant::now());
+    no_trouble(&world).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_that_never_warms_holds_up_no_other_service() {
+    let backends = Backends::start().await;
+    let mut world = World::start().await;
+    let target = world.listener.addr();
+    let document = service("fraud-model", "/", target, &backends, "");
+    world.apply(&document, &[]).await.ok();
+    world.fleet(2).await;
+    let load = load(target, Protocol::Http1, 100, vec![Shot::get("/score")]);
+
+    // Takes connections (the kernel does) and never answers: the first health check, for whose end the cluster warms,
+    // lasts longer than this test.
+    let hole = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let cold = format!(
+        "---
+apiVersion: bluegreen/v1
+kind: Service
+metadata: {{ name: cold }}
+spec:
+  fleet: payments
+  listener: {{ address: {}, port: {} }}
+  routes: [ {{ match: {{ prefix: /cold }} }} ]
+  cluster: {{ healthCheck: {{ path: /healthz, interval: 120s, timeout: 120s }} }}
+  environments:
+    blue: {{ version: v1, endpoints: [{:?}] }}
+",
+        target.ip(),
+        target.port(),
+        hole.local_addr().expect("an address").to_string(),
+    );
+    world.apply(&cold, &[]).await.ok();
+    for envoy in &world.envoys {
+        let warming = "^cluster_manager.warming_clusters$";
+        waiting::stat(envoy, warming, |warming| warming > 0).await;
+    }
+
+    // When the commands return is not asked here, only when the routes are in force.
+    let mut moved = Vec::new();
+    for round in 0..6 {
+        let mut updates = Vec::new();
+        for envoy in &world.envoys {
+            updates.push(waiting::sum(envoy, ROUTE_UPDATES).await);
+        }
+        let (colour, command): (_, &[_]) = match round % 2 {
+            0 => (
+                "green",
+                &["switch", "fraud-model", "--to", "green", "--force"],
+            ),
+            _ => ("blue", &["rollback", "fraud-model"]),
+        };
+        let started = Instant::now();
+        world.cli(&[command, &["--wait", "0s"]].concat()).await.ok();
+        for (envoy, before) in world.envoys.iter().zip(updates) {
+            waiting::stat(envoy, ROUTE_UPDATES, |now| now > before).await;
+        }
+        moved.push((colour, started, Instant::now()));
+    }
+    for envoy in &world.envoys {
+        let warming = waiting::sum(envoy, "^cluster_manager.warming_clusters$").await;
+        assert!(warming > 0, "{} is not warming any more", envoy.node());
+    }
+    // It is said who waits for what, and giving it up ends the waiting.
+    let waits = world.apply(&cold, &["--wait", "100ms"]).await;
+    assert_eq!(waits.code, 6, "{waits:?}");
+    let delete = ["delete", "service", "cold", "--yes", "--wait", "30s"];
+    world.cli(&delete).await.ok();
+
+    let report = load.stop().await;
+    all_answered(&report);
+    for pair in moved.windows(2) {
+        let ((colour, _, from), (_, to, _)) = (pair[0], pair[1]);
+        only(&report, colour, from, to);
+    }
+    no_trouble(&world).await;
+}
