@@ -8,7 +8,7 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{Record, blame, later, subscription::Subscription, version};
+use super::{Record, blame, later, refusal::Refusal, subscription::Subscription, version};
 use crate::{
     model::{Revision, TypeUrl},
     snapshot::{Digest, Resource, TypeSet},
@@ -45,20 +45,10 @@ struct Unanswered {
     sent_at: Timestamp,
 }
 
-/// Why a resource is not sent again as it is.
-#[derive(Clone, Debug)]
-struct Refusal {
-    content: Digest,
-    message: String,
-    /// The error named it. Otherwise it may have been another resource of that response.
-    named: bool,
-    source: Option<Digest>,
-}
-
 /// One type on one stream.
 #[derive(Debug)]
 pub(super) struct Channel {
-    type_url: TypeUrl,
+    pub(super) type_url: TypeUrl,
     pub(super) subscription: Subscription,
     /// The version that the client showed in its first request, until it has been compared.
     pub(super) presented: Option<String>,
@@ -83,7 +73,7 @@ pub(super) struct Channel {
     last_nonce: u64,
     accepted_version: String,
     unanswered: VecDeque<Unanswered>,
-    refusals: BTreeMap<Arc<str>, Refusal>,
+    pub(super) refusals: BTreeMap<Arc<str>, Refusal>,
     refused: VecDeque<Digest>,
 }
 
@@ -200,13 +190,6 @@ impl Channel {
         (was_none != is_none).then_some(!is_none)
     }
 
-    /// Whether this content was refused, and a try in another company is no use.
-    pub(super) fn is_refused(&self, resource: &Resource, source: Option<Digest>) -> bool {
-        self.refusals.get(&resource.name).is_some_and(|refusal| {
-            refusal.content == resource.digest && (refusal.named || refusal.source == source)
-        })
-    }
-
     /// The client has it, and nothing that is on its way takes it away, if only for a moment. For types that come
     /// whole.
     pub(super) fn surely_has(&self, name: &str) -> bool {
@@ -215,35 +198,6 @@ impl Channel {
             found.is_ok()
         };
         self.accepted.contains_key(name) && self.unanswered.iter().all(in_list)
-    }
-
-    /// What a revision brings and the client has refused before. It is not asked again, and its answer is known.
-    pub(super) fn known_refusal(
-        &self,
-        before: Option<&Arc<TypeSet>>,
-        set: &Arc<TypeSet>,
-    ) -> Option<Record> {
-        let brought = |name: &Arc<str>| {
-            let newest = set.resources.get(name)?;
-            let known = before.and_then(|before| before.resources.get(name));
-            known
-                .is_none_or(|known| known.digest != newest.digest)
-                .then_some(newest)
-        };
-        let (name, refusal) = self.refusals.iter().find(|(name, _)| {
-            brought(name).is_some_and(|newest| self.is_refused(newest, Some(set.digest)))
-        })?;
-        let resources = if refusal.named {
-            vec![name.to_string()]
-        } else {
-            Vec::new()
-        };
-        Some(Record::Rejected {
-            type_url: self.type_url,
-            revision: set.changed_in,
-            resources,
-            message: refusal.message.clone(),
-        })
     }
 
     /// What the client was sent and has not answered.

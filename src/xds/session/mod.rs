@@ -7,6 +7,7 @@
 mod blame;
 mod channel;
 mod plan;
+mod refusal;
 mod settle;
 mod subscription;
 mod version;
