@@ -61,10 +61,13 @@ pub fn serve_admin(
     service: InterceptedService<AdminServer<admin::Service>, admin::Token>,
     stopping: watch::Receiver<bool>,
 ) -> Result<impl Future<Output = Served> + Send + 'static, tonic_reflection::server::Error> {
-    let reflection = tonic_reflection::server::Builder::configure()
-        .register_encoded_file_descriptor_set(api::DESCRIPTOR_SET)
-        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-        .build_v1()?;
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(api::DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    // Clients that are a few years old ask for the alpha version only.
+    let (reflection, reflection_alpha) = (reflection().build_v1()?, reflection().build_v1alpha()?);
     let (health, health_service) = tonic_health::server::health_reporter();
     Ok(async move {
         health
@@ -77,6 +80,7 @@ pub fn serve_admin(
             .add_service(service)
             .add_service(health_service)
             .add_service(reflection)
+            .add_service(reflection_alpha)
             .serve_with_incoming_shutdown(
                 TcpIncoming::from(listener).with_nodelay(Some(true)),
                 stopped(stopping),

@@ -8,7 +8,10 @@ mod wire;
 use std::{future::Future, sync::Arc, time::Duration};
 
 use tokio::{net::TcpListener, sync::watch};
-use tonic::transport::{Server, server::TcpIncoming};
+use tonic::{
+    server::NamedService as _,
+    transport::{Server, server::TcpIncoming},
+};
 
 use self::ads::{Ads, LoadReports};
 
@@ -33,6 +36,11 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), tonic::transport::Error> {
     let (close, closing) = watch::channel(false);
+    // Load balancers before the control plane ask on the port that they forward to.
+    let (health, health_service) = tonic_health::server::health_reporter();
+    health
+        .set_service_status(Ads::NAME, tonic_health::ServingStatus::Serving)
+        .await;
     // Every push is one small message that somebody waits for.
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     Server::builder()
@@ -41,6 +49,7 @@ pub async fn serve(
         .max_concurrent_streams(MAX_STREAMS)
         .add_service(Ads::new(directory, closing.clone()))
         .add_service(LoadReports::new(closing))
+        .add_service(health_service)
         .serve_with_incoming_shutdown(incoming, async move {
             shutdown.await;
             close.send_replace(true);
