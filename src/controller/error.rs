@@ -54,11 +54,8 @@ impl CommandError {
     pub fn remedy(&self) -> String {
         match self {
             Self::Refused(refusal) => refusal.remedy.clone(),
-            // Messages of the store end with what to do.
-            Self::Commit(_) | Self::Store(_) => {
-                "proxies go on with what they have; see `bluegreen status` and the server's log"
-                    .to_owned()
-            }
+            Self::Commit(error) => error.remedy().to_owned(),
+            Self::Store(_) => "see the server's log; proxies go on with what they have".to_owned(),
             Self::Stale { .. } => "try again".to_owned(),
             Self::Internal { .. } => "report this with the server's log".to_owned(),
             Self::Stopping => "send the command again when the server is back".to_owned(),

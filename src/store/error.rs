@@ -2,13 +2,11 @@
 
 use crate::model::{Name, Revision};
 
-/// A commit that was not made, or may not have been.
+/// A commit that was not made, or may not have been. What can be done about it, [`CommitError::remedy`] says.
 #[derive(Debug, thiserror::Error)]
 pub enum CommitError {
     /// Somebody else committed in between.
-    #[error(
-        "fleet {fleet} is at revision {actual}, not {expected}: look at what changed and try again"
-    )]
+    #[error("fleet {fleet} is at revision {actual}, not {expected}")]
     Conflict {
         /// The fleet.
         fleet: Name,
@@ -29,7 +27,7 @@ pub enum CommitError {
     },
     /// Too little free disk. Rollbacks still work.
     #[error(
-        "the disk of the data directory has only {free} bytes free, {needed} are kept for rollbacks: free some space; nothing was changed"
+        "the disk of the data directory has only {free} bytes free, {needed} are kept for rollbacks"
     )]
     DiskFull {
         /// Free now, in bytes.
@@ -38,9 +36,7 @@ pub enum CommitError {
         needed: u64,
     },
     /// Its parts are not about the same revision.
-    #[error(
-        "the commit contradicts itself ({detail}): this is a bug of bluegreen, nothing was changed"
-    )]
+    #[error("the commit contradicts itself ({detail}): this is a bug of bluegreen")]
     Contradiction {
         /// What it says.
         detail: String,
@@ -51,6 +47,22 @@ pub enum CommitError {
     /// The store failed before anything was written.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl CommitError {
+    /// What the operator can do, on one line.
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Self::Conflict { .. } => "look at what changed (`bluegreen history`), then try again",
+            Self::Fenced { .. } => "send the command to that server; nothing was changed",
+            Self::DiskFull { .. } => {
+                "free space on the disk of the data directory; nothing was changed, and rollbacks still work"
+            }
+            Self::Contradiction { .. } => "report this with the server's log; nothing was changed",
+            Self::Unknown(_) => "see `bluegreen history` for what was done, and the server's log",
+            Self::Store(_) => "see the server's log; proxies go on with what they have",
+        }
+    }
 }
 
 /// The store can't be opened, read or written.
