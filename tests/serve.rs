@@ -1,0 +1,156 @@
+//! The server as a process: where it says it listens, health, reflection, the token, and a clean end.
+
+mod support;
+
+use std::{net::SocketAddr, process::Stdio};
+
+use support::{
+    http,
+    world::{BINARY, START},
+};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines},
+    process::{Child, ChildStdout, Command},
+};
+use tonic::{Code, Request, transport::Channel};
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
+use tonic_reflection::pb::v1::{
+    ServerReflectionRequest, server_reflection_client::ServerReflectionClient,
+    server_reflection_request::MessageRequest, server_reflection_response::MessageResponse,
+};
+
+use bluegreen::api::{GetServerInfoRequest, admin_client::AdminClient};
+
+struct Server {
+    process: Child,
+    _stdout: Lines<BufReader<ChildStdout>>,
+    xds: SocketAddr,
+    admin: SocketAddr,
+    http: SocketAddr,
+    _dir: tempfile::TempDir,
+}
+
+/// Starts the server on ports that it picks itself; the admin port may listen elsewhere.
+async fn start(admin: &str, more: &[&str]) -> Server {
+    let dir = tempfile::tempdir().unwrap();
+    let mut process = Command::new(BINARY)
+        .args(["serve", "--xds=127.0.0.1:0", "--http=127.0.0.1:0"])
+        .arg(format!("--admin={admin}"))
+        .arg("--data-dir")
+        .arg(dir.path().join("data"))
+        .args(more)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut stdout = BufReader::new(process.stdout.take().unwrap()).lines();
+    let mut addresses = Vec::new();
+    for what in ["xds", "admin", "http"] {
+        let line = tokio::time::timeout(START, stdout.next_line()).await;
+        let line = line.expect("a line in time").unwrap().expect("a line");
+        let address = line.strip_prefix(&format!("{what} listening on "));
+        addresses.push(address.unwrap_or_else(|| panic!("{line}")).parse().unwrap());
+    }
+    Server {
+        process,
+        _stdout: stdout,
+        xds: addresses[0],
+        admin: addresses[1],
+        http: addresses[2],
+        _dir: dir,
+    }
+}
+
+async fn channel(address: SocketAddr) -> Channel {
+    let endpoint = Channel::from_shared(format!("http://{address}")).unwrap();
+    endpoint.connect().await.unwrap()
+}
+
+#[tokio::test]
+async fn it_says_where_it_listens_and_that_it_is_well() {
+    let server = start("127.0.0.1:0", &[]).await;
+    for path in ["/healthz", "/readyz"] {
+        let (status, _) = http::get(server.http, path).await.unwrap();
+        assert_eq!(status, 200, "{path}");
+    }
+    for address in [server.admin, server.xds] {
+        let mut health = HealthClient::new(channel(address).await);
+        let answer = health.check(HealthCheckRequest::default()).await.unwrap();
+        assert_eq!(answer.into_inner().status(), ServingStatus::Serving);
+    }
+}
+
+#[tokio::test]
+async fn reflection_names_the_admin_api() {
+    let server = start("127.0.0.1:0", &[]).await;
+    let mut reflection = ServerReflectionClient::new(channel(server.admin).await);
+    let list = ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(MessageRequest::ListServices(String::new())),
+    };
+    let answers = reflection
+        .server_reflection_info(tokio_stream::once(list))
+        .await;
+    let answer = answers.unwrap().into_inner().message().await.unwrap();
+    let Some(MessageResponse::ListServicesResponse(list)) = answer.unwrap().message_response else {
+        panic!("another answer");
+    };
+    let names: Vec<String> = list.service.into_iter().map(|one| one.name).collect();
+    assert!(
+        names.contains(&"bluegreen.admin.v1.Admin".to_owned()),
+        "{names:?}"
+    );
+}
+
+#[tokio::test]
+async fn it_ends_cleanly_on_sigterm() {
+    let mut server = start("127.0.0.1:0", &[]).await;
+    let id = server.process.id().unwrap();
+    let id = rustix::process::Pid::from_raw(i32::try_from(id).unwrap()).unwrap();
+    rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+    let ended = tokio::time::timeout(START, server.process.wait()).await;
+    assert!(ended.expect("an end in time").unwrap().success());
+}
+
+#[tokio::test]
+async fn an_admin_port_of_the_network_needs_a_token_and_asks_for_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut refused = Command::new(BINARY)
+        .args(["serve", "--admin=0.0.0.0:0", "--data-dir"])
+        .arg(dir.path().join("data"))
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut said = String::new();
+    let mut stderr = refused.stderr.take().unwrap();
+    stderr.read_to_string(&mut said).await.unwrap();
+    assert_eq!(refused.wait().await.unwrap().code(), Some(2));
+    assert!(said.contains("--admin-token-file"), "{said}");
+    assert!(!dir.path().join("data").exists());
+
+    let file = dir.path().join("token");
+    std::fs::write(&file, "correct-horse-battery\n").unwrap();
+    let server = start("0.0.0.0:0", &["--admin-token-file", file.to_str().unwrap()]).await;
+    let admin = SocketAddr::from(([127, 0, 0, 1], server.admin.port()));
+    let mut client = AdminClient::new(channel(admin).await);
+    for (token, code) in [
+        (None, Some(Code::Unauthenticated)),
+        (
+            Some("Bearer wrong-horse-battery"),
+            Some(Code::Unauthenticated),
+        ),
+        (Some("Bearer correct-horse-battery"), None),
+    ] {
+        let mut request = Request::new(GetServerInfoRequest {});
+        if let Some(token) = token {
+            let value = token.parse().unwrap();
+            request.metadata_mut().insert("authorization", value);
+        }
+        let answer = client.get_server_info(request).await;
+        assert_eq!(answer.err().map(|status| status.code()), code, "{token:?}");
+    }
+}
