@@ -15,8 +15,8 @@ use crate::fleet::RosterEntry;
 type Key = (Arc<str>, Arc<str>, Arc<str>, Option<Timestamp>);
 
 /// Newcomers are saved sooner than the rest: after a crash a proof must not leave out a proxy because it is not back
-/// yet. Those of a fifth of a second are saved together, so that a fleet that arrives at once costs a few writes.
-const NEWCOMERS: Duration = Duration::from_millis(200);
+/// yet. Those of a tenth of a second are saved together, so that a fleet that arrives at once costs a few writes.
+const NEWCOMERS: Duration = Duration::from_millis(100);
 
 /// Runs until the server goes down, and saves once more then.
 pub(super) async fn run(handle: Handle) {

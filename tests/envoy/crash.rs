@@ -93,12 +93,16 @@ async fn world(backends: &Backends) -> (World, Load) {
     let document = service("fraud-model", "/", target, backends, "");
     world.apply(&document, &[]).await.ok();
     world.fleet(2).await;
-    // The roster is saved in batches, and at the latest when the server ends.
-    world.terminate().await;
-    world.serve(&[]).await;
-    waiting::fleet(&world, "in sync", |fleet| fleet["delivery"]["acked"] == 2).await;
+    saved(&world).await;
     let load = load(target, Protocol::Http1, 50, vec![Shot::get("/score")]);
     (world, load)
+}
+
+/// Waits until the roster is in the store: it is saved in batches, and at the latest when the server ends.
+async fn saved(world: &World) {
+    world.terminate().await;
+    world.serve(&[]).await;
+    waiting::fleet(world, "in sync", |fleet| fleet["delivery"]["acked"] == 2).await;
 }
 
 /// The next move: there, and back.
@@ -201,6 +205,7 @@ async fn a_crash_when_half_of_the_fleet_knows_and_nobody_listens() {
     world.envoy_of("payments", "proxy-2", relay.addr()).await;
     world.ready().await;
     waiting::fleet(&world, "in sync", |fleet| fleet["delivery"]["acked"] == 2).await;
+    saved(&world).await;
     let load = load(target, Protocol::Http1, 50, vec![Shot::get("/score")]);
     let mut versions = Versions::default();
 
