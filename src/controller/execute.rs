@@ -4,11 +4,12 @@ use tokio::sync::oneshot;
 
 use super::{
     Accepted, Command, CommandError, Handle, Request,
+    error::moved_on,
     prepare::{Tell, prepare},
     turn::Turn,
 };
 use crate::{
-    model::Name,
+    model::{Name, Revision},
     release::{Reason, Refusal},
 };
 
@@ -29,6 +30,8 @@ impl Handle {
         if let Some(accepted) = self.repeated(&request).await? {
             return Ok(accepted);
         }
+        // Said before anything else is: what the operator looked at is gone, and the rest follows from that.
+        self.expect(request.if_revision)?;
         for _ in 0..ATTEMPTS {
             let prepared = prepare(self, &request, tell).await?;
             let unresolved: Vec<String> = prepared
@@ -64,6 +67,17 @@ impl Handle {
             "look at who changes it (`bluegreen history`), then try again",
         )
         .into())
+    }
+
+    /// Refuses unless the fleet is at that revision, if one is wanted.
+    pub(super) fn expect(&self, wanted: Option<Revision>) -> Result<(), Refusal> {
+        let at = self
+            .head()
+            .map_or(Revision::ZERO, |head| head.meta.revision);
+        match wanted.filter(|wanted| *wanted != at) {
+            Some(wanted) => Err(moved_on(self.name(), wanted, at)),
+            None => Ok(()),
+        }
     }
 
     async fn repeated(&self, request: &Request) -> Result<Option<Accepted>, CommandError> {

@@ -12,7 +12,6 @@ use super::{
     checks::{not_only_routes, verify},
     delivery::Touched,
     draft::{Draft, Ground, Making, draft},
-    error::moved_on,
     input::input,
     preconditions,
     prepare::Prepared,
@@ -97,9 +96,7 @@ impl Writer {
         let at = head
             .as_ref()
             .map_or(Revision::ZERO, |head| head.meta.revision);
-        if let Some(wanted) = request.if_revision.filter(|wanted| *wanted != at) {
-            return Err(moved_on(handle.name(), wanted, at).into());
-        }
+        handle.expect(request.if_revision)?;
         let ground = Ground {
             fleet: handle.name(),
             head: head.as_deref(),

@@ -89,6 +89,10 @@ async fn of_two_operators_on_one_revision_one_wins() {
     assert_eq!(refused[0].exit_code, 4);
     assert_eq!(refused[0].code, tonic::Code::Aborted);
     assert_eq!(history(&mut client).await.len(), 3);
+
+    // Who comes later hears the same: that nothing is staged any more only follows from it.
+    let late = switch_with(&mut client, "fraud-model", at(), no_probe()).await;
+    assert_eq!(late.refused().reason, "fleet-moved-on");
 }
 
 #[tokio::test]
