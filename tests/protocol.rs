@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use bluegreen::{
     fleet::Requirement,
     model::{Colour, Name, Revision, TypeUrl},
-    snapshot::Input,
+    snapshot::{Input, Snapshot},
 };
 use envoy_types::pb::{
     envoy::service::{
@@ -46,6 +46,16 @@ fn fraud(live: Colour) -> impl FnOnce(&mut Input) {
             .services
             .insert(Name::parse("fraud").unwrap(), Arc::new(service));
     }
+}
+
+/// Service `risk`, on the listener of `fraud`.
+fn risk(input: &mut Input) {
+    let blue = ["127.0.0.1:9003".parse().unwrap()];
+    let more = serde_json::json!({ "hosts": ["risk.test"] });
+    let risk = service_with(10000, more, &blue, &[], Colour::Blue);
+    input
+        .services
+        .insert(Name::parse("risk").unwrap(), Arc::new(risk));
 }
 
 /// The name of the one route configuration.
@@ -254,33 +264,73 @@ async fn line_07_a_rejection_is_reported_and_its_response_not_repeated() {
     client.quiet().await;
 }
 
+/// The server is killed and started again on the same port with that snapshot, and the client reconnects.
+async fn restarted(
+    plane: Plane,
+    client: XdsClient,
+    snapshot: Snapshot,
+) -> (Fleets, Plane, XdsClient) {
+    let address = plane.address;
+    plane.stop().await;
+    // Another process: only the snapshot is the same.
+    let fleets = Fleets::default();
+    fleets.push(FLEET, snapshot);
+    let listener = tokio::net::TcpListener::bind(address).await.unwrap();
+    let plane = Plane::on(listener, &fleets);
+    let client = client.reconnect(plane.address, "edge-1", FLEET).await;
+    (fleets, plane, client)
+}
+
 #[tokio::test]
-async fn line_12_a_reconnect_to_a_restarted_server_by_version_brings_nothing() {
+async fn line_12_a_reconnect_to_a_restarted_server_by_version_brings_load_assignments_only() {
     let (fleets, plane, mut client) = started().await;
     client.quiet().await;
-    let (address, snapshot) = (plane.address, fleets.newest(FLEET));
-    plane.stop().await;
-    assert!(client.end().await.is_none());
-    // Another process: only the snapshot is the same.
-    let restarted = Fleets::default();
-    restarted.push(FLEET, snapshot);
-    let listener = tokio::net::TcpListener::bind(address).await.unwrap();
-    let plane = Plane::on(listener, &restarted);
-    let mut client = client.reconnect(plane.address, "edge-1", FLEET).await;
+    let (fleets, _plane, mut client) = restarted(plane, client, fleets.newest(FLEET)).await;
     client.subscribe(CDS, &[]);
     client.subscribe(EDS, &FRAUD);
+    client.expect(EDS, 2).await;
     client.subscribe(LDS, &[]);
-    client.subscribe(RDS, &[&routes(&restarted)]);
+    client.subscribe(RDS, &[&routes(&fleets)]);
     let all = Requirement {
         revision: Revision(1),
         types: vec![CDS, EDS, LDS, RDS],
     };
-    restarted
+    fleets
         .until(FLEET, "it has everything", |ledger| {
             ledger.proof(&all).is_complete()
         })
         .await;
+    client.ack(EDS);
     client.quiet().await;
+}
+
+#[tokio::test]
+async fn line_12_a_switch_while_the_server_was_away_goes_out_at_once() {
+    let (fleets, plane, client) = started().await;
+    fleets.change(FLEET, fraud(Colour::Green));
+    let (fleets, _plane, mut client) = restarted(plane, client, fleets.newest(FLEET)).await;
+    client.subscribe(CDS, &[]);
+    client.subscribe(EDS, &FRAUD);
+    client.expect(EDS, 2).await;
+    client.subscribe(LDS, &[]);
+    client.subscribe(RDS, &[&routes(&fleets)]);
+    client.expect(RDS, 1).await;
+}
+
+#[tokio::test]
+async fn line_12_with_clusters_that_are_outdated_too_it_waits_for_their_ack_only() {
+    let (fleets, plane, client) = started().await;
+    fleets.change(FLEET, fraud(Colour::Green));
+    fleets.change(FLEET, risk);
+    let (fleets, _plane, mut client) = restarted(plane, client, fleets.newest(FLEET)).await;
+    client.subscribe(CDS, &[]);
+    client.expect(CDS, 4).await;
+    client.subscribe(EDS, &FRAUD);
+    client.expect(EDS, 2).await;
+    client.subscribe(RDS, &[&routes(&fleets)]);
+    client.quiet().await;
+    client.ack(CDS);
+    client.expect(RDS, 1).await;
 }
 
 #[tokio::test]
@@ -311,14 +361,7 @@ async fn line_13_a_runtime_layer_that_does_not_exist_is_answered_empty() {
 #[tokio::test]
 async fn line_19_a_new_service_arrives_in_order_and_its_route_after_its_clusters() {
     let (fleets, _plane, mut client) = started().await;
-    fleets.change(FLEET, |input| {
-        let blue = ["127.0.0.1:9003".parse().unwrap()];
-        let more = serde_json::json!({ "hosts": ["risk.test"] });
-        let risk = service_with(10000, more, &blue, &[], Colour::Blue);
-        input
-            .services
-            .insert(Name::parse("risk").unwrap(), Arc::new(risk));
-    });
+    fleets.change(FLEET, risk);
     client.expect(CDS, 4).await;
     client.subscribe(
         EDS,

@@ -413,6 +413,8 @@ impl Channel {
                 self.refused.pop_front();
             }
         }
+        // What it had before this stream it still has: the next list, be it empty, is news.
+        self.must_answer |= self.type_url.is_full_state() && self.unknown_past;
         if verdict != Verdict::Blamed || (named.is_empty() && changed.len() > 1) {
             // Which of them the client took all the same cannot be known: what it had is told again.
             self.must_answer |= self.type_url.is_full_state() && !changed.is_empty();

@@ -288,7 +288,7 @@ impl Session {
     }
 
     /// Compares what the client showed in its first request with what it is to have: after a reconnect nothing is
-    /// sent of a type that has not changed.
+    /// sent of a type that has not changed, but for load assignments.
     fn resume(&mut self, type_url: TypeUrl, snapshot: &Snapshot) {
         let Some(channel) = self.channels.get_mut(&type_url) else {
             return;
@@ -304,6 +304,11 @@ impl Session {
             .get(type_url)
             .map_or(Revision::ZERO, |s| s.changed_in);
         if version::of(changed_in, newest.values()) == presented {
+            if type_url == TypeUrl::ClusterLoadAssignment {
+                // The stream may have broken while a cluster waited for its load assignment, and only the client
+                // knows: it shows the newest versions, and would wait for ever. So they are told once more.
+                channel.asked.extend(newest.keys().cloned());
+            }
             channel.resume(newest, presented);
         } else {
             channel.unknown_past = true;

@@ -245,13 +245,35 @@ fn line_12_after_a_reconnect_nothing_is_sent_of_what_the_client_has() {
     let mut client = Client::new();
     client.version = before.version.clone();
     client.push(fleet.newest());
-    for (type_url, names) in [(CDS, &[][..]), (EDS, &["a/blue", "a/green"]), (LDS, &[])] {
-        let resumed = client.ask(type_url, names);
+    for type_url in [CDS, LDS] {
+        let resumed = client.ask(type_url, &[]);
         assert_eq!(sent(&resumed), []);
         assert!(accepted(&resumed).contains(&(type_url, rev(2))));
     }
     let flipped = client.ask(RDS, &["main"]);
     assert_eq!(sent(&flipped), [(RDS, vec!["main".into()])]);
+}
+
+#[test]
+fn line_12_load_assignments_are_told_once_more_after_a_reconnect() {
+    let mut fleet = Fleet::with_a();
+    let before = Client::settled(&fleet);
+    let mut client = Client::new();
+    client.version = before.version.clone();
+    client.push(fleet.newest());
+    assert_eq!(sent(&client.ask(CDS, &[])), []);
+    // One of the clusters may have been waiting for its own when the stream broke.
+    let again = client.ask(EDS, &["a/blue", "a/green"]);
+    let both = vec!["a/blue".into(), "a/green".into()];
+    assert_eq!(sent(&again), [(EDS, both)]);
+    assert_eq!(again.responses[0].version, before.version[&EDS]);
+    assert_eq!(
+        accepted(&again),
+        [(EDS, rev(1))],
+        "it has them all the same"
+    );
+    assert_eq!(sent(&client.ack(EDS)), []);
+    assert_eq!(sent(&client.push(fleet.put([runtime("other")]))), []);
 }
 
 #[test]

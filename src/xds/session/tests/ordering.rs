@@ -303,6 +303,48 @@ fn a_switch_while_the_proxy_was_away_is_not_held_for_ever() {
 }
 
 #[test]
+fn a_switch_while_the_proxy_was_away_waits_for_outdated_clusters_and_no_longer() {
+    let mut fleet = Fleet::with_a();
+    let before = Client::settled(&fleet);
+    fleet.put([routes("main", &[("a", true)])]);
+    for outdated in [false, true] {
+        if outdated {
+            fleet.put(service("b"));
+        }
+        let mut client = Client::new();
+        client.version = before.version.clone();
+        client.push(fleet.newest());
+        client.ask(CDS, &[]);
+        client.ask(EDS, &["a/blue", "a/green"]);
+        let switch = match outdated {
+            false => client.ask(RDS, &["main"]),
+            true => {
+                assert_eq!(sent(&client.ask(RDS, &["main"])), []);
+                client.ack(CDS)
+            }
+        };
+        assert_eq!(sent(&switch), [(RDS, vec!["main".into()])]);
+        assert!(green(&switch.responses[0].resources[0])["a"]);
+    }
+}
+
+#[test]
+fn what_an_earlier_stream_left_behind_goes_after_a_rejection_too() {
+    let mut fleet = Fleet::with_a();
+    let before = Client::settled(&fleet);
+    fleet.put([cluster("a/blue", 2)]);
+    let mut client = Client::new();
+    client.version = before.version.clone();
+    client.push(fleet.newest());
+    client.ask(CDS, &[]);
+    let refused = client.nack(CDS, "Error adding/updating cluster(s) a/blue: nonsense");
+    assert_eq!(sent(&refused), []);
+    // It still has the one of before.
+    let gone = client.push(fleet.change([], [(CDS, "a/blue")]));
+    assert_eq!(sent(&gone), [(CDS, vec!["a/green".into()])]);
+}
+
+#[test]
 fn what_a_proxy_does_not_need_counts_as_accepted() {
     let mut fleet = Fleet::new();
     fleet.put([
