@@ -82,10 +82,7 @@ async fn started() -> (Fleets, Plane, XdsClient) {
 }
 
 fn routes_of(revision: Revision) -> Requirement {
-    Requirement {
-        revision,
-        types: vec![RDS],
-    }
+    Requirement::new(revision, vec![RDS])
 }
 
 async fn refused(client: &mut XdsClient) -> (Code, String) {
@@ -291,10 +288,7 @@ async fn line_12_a_reconnect_to_a_restarted_server_by_version_brings_load_assign
     client.expect(EDS, 2).await;
     client.subscribe(LDS, &[]);
     client.subscribe(RDS, &[&routes(&fleets)]);
-    let all = Requirement {
-        revision: Revision(1),
-        types: vec![CDS, EDS, LDS, RDS],
-    };
+    let all = Requirement::new(Revision(1), vec![CDS, EDS, LDS, RDS]);
     fleets
         .until(FLEET, "it has everything", |ledger| {
             ledger.proof(&all).is_complete()

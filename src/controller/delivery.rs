@@ -12,6 +12,7 @@ use crate::{
     fleet::{Proof, Requirement},
     model::{Revision, TypeUrl},
     snapshot::{Change, Digest, Snapshot},
+    store::{CommitKind, RevisionMeta},
 };
 
 /// A follower spends at most one part in so many of a core: reading a proof costs as much as the fleet is large, and
@@ -49,6 +50,17 @@ fn digest_of(snapshot: &Snapshot, type_url: TypeUrl, name: &str) -> Option<Diges
     snapshot
         .resource(type_url, name)
         .map(|resource| resource.digest)
+}
+
+/// What a proxy must have accepted for a revision to have reached it.
+pub(super) fn requirement(meta: &RevisionMeta, snapshot: &Snapshot) -> Requirement {
+    let types: Vec<TypeUrl> = snapshot.changed_types().collect();
+    match meta.kind {
+        CommitKind::Switch if types == [TypeUrl::RouteConfiguration] => {
+            Requirement::weights(meta.revision)
+        }
+        _ => Requirement::new(meta.revision, types),
+    }
 }
 
 /// How far a revision has come.

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     fleet::{Ledger, Requirement},
-    model::{Name, Revision, TypeUrl},
+    model::{Name, Revision},
     release::{
         self, Context, Event, FleetState, Moved, Notice, Reason, Refusal, ServiceState, Step,
         StepKind,
@@ -252,10 +252,7 @@ fn not_routed(
     let Some(head) = ground.head else {
         return Ok(());
     };
-    let away = Requirement {
-        revision: release.switched_in,
-        types: vec![TypeUrl::RouteConfiguration],
-    };
+    let away = Requirement::weights(release.switched_in);
     let proof = standing(ground.ledger, &head.snapshot, &away);
     if proof.is_complete() {
         return Ok(());

@@ -144,10 +144,8 @@ impl Handle {
 
     /// How far the fleet is with its newest revision, all types of it.
     pub fn progress(&self, head: &Head) -> Progress {
-        let requirement = Requirement {
-            revision: head.meta.revision,
-            types: head.snapshot.types().map(|set| set.type_url).collect(),
-        };
+        let types = head.snapshot.types().map(|set| set.type_url).collect();
+        let requirement = Requirement::new(head.meta.revision, types);
         Follower::of(self, requirement, Arc::default()).look()
     }
 

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use super::{
     Command, CommandError, Handle, NackPolicy, OnNack, Request, Verdict, Waivers,
-    delivery::{Follower, Touched},
+    delivery::{Follower, Touched, requirement},
     record::WatchRecord,
 };
 use crate::{
-    fleet::{NotAckedState, Proof, Requirement},
+    fleet::{NotAckedState, Proof},
     model::{Name, Revision},
     store::{CommitKind, Head, RevisionMeta},
 };
@@ -29,10 +29,7 @@ pub(super) fn watch(handle: &Handle, head: &Head, touched: Arc<[Touched]>) {
     if head.meta.kind == CommitKind::Endpoints {
         return;
     }
-    let requirement = Requirement {
-        revision: head.meta.revision,
-        types: head.snapshot.changed_types().collect(),
-    };
+    let requirement = requirement(&head.meta, &head.snapshot);
     let follower = Follower::of(handle, requirement, touched);
     if WatchRecord::of(&head.meta).policy.is_some() {
         handle.suspect(head.meta.revision);

@@ -136,10 +136,9 @@ pub(super) fn lagging(
 }
 
 fn requirement(target: &Target) -> Requirement {
-    Requirement {
-        revision: target.introduced,
-        types: vec![TypeUrl::Cluster, TypeUrl::ClusterLoadAssignment],
-    }
+    // A proxy asks for the endpoints of the clusters that it has. The clusters themselves are not asked for: it says
+    // that it has those of one service only with those of all, and one that never warms must not hold up the others.
+    Requirement::new(target.introduced, vec![TypeUrl::ClusterLoadAssignment])
 }
 
 /// Waits for proxies that are about to catch up: after a start for those that were known to come back, else for

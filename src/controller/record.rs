@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    Accepted, CommandError, Ended, Handle, NackPolicy, delivery::Touched, turn::ms_between,
+    Accepted, CommandError, Ended, Handle, NackPolicy,
+    delivery::{Touched, requirement},
+    turn::ms_between,
 };
 use crate::{
     fleet::Requirement,
@@ -84,11 +86,11 @@ pub(super) async fn recall(handle: &Handle, meta: RevisionMeta) -> Result<Accept
         .store
         .revision(handle.name(), meta.revision)
         .await?;
-    let types = match &stored {
-        Some(stored) => stored.snapshot.changed_types().collect(),
+    let requirement = match &stored {
+        Some(stored) => requirement(&meta, &stored.snapshot),
         // Thinned out, but its record is kept: a switch changed routes, of anything else it is not known.
-        None if meta.kind == CommitKind::Switch => vec![crate::model::TypeUrl::RouteConfiguration],
-        None => crate::model::TypeUrl::ALL.to_vec(),
+        None if meta.kind == CommitKind::Switch => Requirement::weights(meta.revision),
+        None => Requirement::new(meta.revision, crate::model::TypeUrl::ALL.to_vec()),
     };
     let touched = match &stored {
         Some(stored) if meta.revision.0 > 1 => {
@@ -114,10 +116,7 @@ pub(super) async fn recall(handle: &Handle, meta: RevisionMeta) -> Result<Accept
         what: meta.what.clone(),
         plan: None,
         touched,
-        requirement: Requirement {
-            revision: meta.revision,
-            types,
-        },
+        requirement,
         watch: record.policy,
         service: one_service(&meta),
         moved: record.moved.map(Into::into),

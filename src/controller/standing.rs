@@ -21,15 +21,16 @@ pub(super) fn standing(ledger: &Ledger, newest: &Snapshot, requirement: &Require
         let revision = requirement.revision.min(set.changed_in);
         groups.entry(revision).or_default().push(*type_url);
     }
-    let proofs = groups
-        .into_iter()
-        .map(|(revision, types)| ledger.proof(&Requirement { revision, types }));
+    let proofs = groups.into_iter().map(|(revision, types)| {
+        ledger.proof(&Requirement {
+            revision,
+            types,
+            weights_only: requirement.weights_only,
+        })
+    });
     let merged = proofs.reduce(merge).unwrap_or_else(|| {
         // Nothing to accept: everybody has.
-        ledger.proof(&Requirement {
-            revision: requirement.revision,
-            types: Vec::new(),
-        })
+        ledger.proof(&Requirement::new(requirement.revision, Vec::new()))
     });
     Proof {
         revision: requirement.revision,

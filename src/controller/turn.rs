@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use super::{
     Accepted, Command, CommandError, Ended, Handle, Plan, Request,
     checks::{not_only_routes, verify},
-    delivery::Touched,
+    delivery::{Touched, requirement},
     draft::{Draft, Ground, Making, draft},
     input::input,
     preconditions,
@@ -362,10 +362,7 @@ impl Writer {
             fleet: self.handle.name().clone(),
             revision: head.meta.revision,
             what: head.meta.what.clone(),
-            requirement: Requirement {
-                revision: head.meta.revision,
-                types: head.snapshot.changed_types().collect(),
-            },
+            requirement: requirement(&head.meta, &head.snapshot),
             durable_ms: ms_between(request.arrived_at, (shared.clock)()),
             meta: Some(head.meta.clone()),
             touched: Touched::of(&plan.changes, &plan.new),
@@ -386,10 +383,7 @@ impl Writer {
             revision: plan.from,
             meta: None,
             what: draft.what(),
-            requirement: Requirement {
-                revision: plan.from,
-                types: Vec::new(),
-            },
+            requirement: Requirement::new(plan.from, Vec::new()),
             plan: Some(plan),
             touched: Arc::default(),
             watch: None,
@@ -403,19 +397,18 @@ impl Writer {
     /// What was asked for is so already: the proof is that of the revision which made it so.
     fn settled(&mut self, request: &Request, head: Option<&Head>, draft: Draft) -> Accepted {
         let at = head.map_or(Revision::ZERO, |head| head.meta.revision);
-        let (revision, types) = match (draft.settled_in, &draft.moved) {
-            (Some(revision), Some(_)) => (revision, vec![TypeUrl::RouteConfiguration]),
-            (Some(revision), None) => (
-                revision,
-                vec![TypeUrl::Cluster, TypeUrl::ClusterLoadAssignment],
-            ),
-            (None, _) => (
-                at,
-                head.map_or_else(Vec::new, |head| {
-                    head.snapshot.types().map(|set| set.type_url).collect()
-                }),
-            ),
+        let requirement = match (draft.settled_in, &draft.moved) {
+            (Some(revision), Some(_)) => Requirement::weights(revision),
+            (Some(revision), None) => {
+                let types = vec![TypeUrl::Cluster, TypeUrl::ClusterLoadAssignment];
+                Requirement::new(revision, types)
+            }
+            (None, _) => {
+                let types = head.into_iter().flat_map(|head| head.snapshot.types());
+                Requirement::new(at, types.map(|set| set.type_url).collect())
+            }
         };
+        let revision = requirement.revision;
         let meta = head
             .filter(|head| head.meta.revision == revision)
             .map(|head| head.meta.clone());
@@ -430,7 +423,7 @@ impl Writer {
             what: draft.what(),
             plan: None,
             touched: Arc::default(),
-            requirement: Requirement { revision, types },
+            requirement,
             watch: None,
             service: request.command.service().cloned(),
             moved: draft.moved,

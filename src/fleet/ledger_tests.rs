@@ -23,10 +23,7 @@ fn proxy(id: &str) -> ProxyInfo {
 }
 
 fn routes(revision: u64) -> Requirement {
-    Requirement {
-        revision: Revision(revision),
-        types: vec![RDS],
-    }
+    Requirement::new(Revision(revision), vec![RDS])
 }
 
 fn rejected(revision: u64) -> Record {
@@ -175,10 +172,7 @@ fn streams_of_different_types_are_one_proxy() {
     ledger.record(StreamId(2), Record::Subscribed(CDS), at(1));
     ledger.record(StreamId(2), Record::Accepted(CDS, Revision(3)), at(2));
     ledger.record(StreamId(1), accepted(3), at(60));
-    let both = Requirement {
-        revision: Revision(3),
-        types: vec![CDS, RDS],
-    };
+    let both = Requirement::new(Revision(3), vec![CDS, RDS]);
     let proof = ledger.proof(&both);
     assert_eq!((proof.total, proof.acked), (1, 1));
     assert_eq!(
@@ -323,10 +317,7 @@ proptest! {
                     ledger.expire(now, Duration::from_secs(40));
                 }
             }
-            let requirement = Requirement {
-                revision: Revision(revision),
-                types: vec![CDS, RDS],
-            };
+            let requirement = Requirement::new(Revision(revision), vec![CDS, RDS]);
             let proof = ledger.proof(&requirement);
             let (acked, pending, nacked, disconnected) = counts(&proof);
             prop_assert_eq!(acked + pending + nacked + disconnected, proof.total);

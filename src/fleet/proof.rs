@@ -14,6 +14,29 @@ pub struct Requirement {
     /// The types that it changed. A switch changes `RouteConfiguration` alone, so a cluster of another service that
     /// never warms does not keep it unproven.
     pub types: Vec<TypeUrl>,
+    /// Of route configurations only the weights count: what a switch moves. A proxy that still waits for the clusters of
+    /// another service has the weights long before it has the whole route configuration.
+    pub weights_only: bool,
+}
+
+impl Requirement {
+    /// The whole content of these types at a revision.
+    pub fn new(revision: Revision, types: Vec<TypeUrl>) -> Self {
+        Self {
+            revision,
+            types,
+            weights_only: false,
+        }
+    }
+
+    /// The weights of a revision: what a switch or a rollback has to prove.
+    pub fn weights(revision: Revision) -> Self {
+        Self {
+            revision,
+            types: vec![TypeUrl::RouteConfiguration],
+            weights_only: true,
+        }
+    }
 }
 
 /// How far the fleet is with a requirement. acked + pending + nacked + disconnected = total.

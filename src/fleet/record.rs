@@ -33,6 +33,9 @@ pub enum Record {
     Sent(TypeUrl, Revision),
     /// What the proxy has of the type is the state of that revision: it ACKed, or nothing had to be sent.
     Accepted(TypeUrl, Revision),
+    /// Every route configuration that the proxy has carries the weights of that revision, though it is not all of it:
+    /// the rest waits for clusters.
+    Weighted(Revision),
     /// The proxy rejected what was sent of the type for that revision.
     Rejected {
         /// The type of the response.

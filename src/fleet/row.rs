@@ -37,6 +37,8 @@ pub(super) struct TypeRow {
     sent: Revision,
     /// Growing revisions, with growing times.
     accepted: VecDeque<(Revision, Timestamp)>,
+    /// The same for revisions of which only the weights were accepted.
+    weighted: VecDeque<(Revision, Timestamp)>,
     rejections: VecDeque<Rejection>,
     held: Vec<Arc<str>>,
 }
@@ -55,27 +57,18 @@ impl TypeRow {
 
     fn accept(&mut self, revision: Revision, at: Timestamp) -> bool {
         self.rejections.retain(|r| r.revision != revision);
-        // An operator may accept a store that is older than the proxies: what they have now is what counts.
-        while self.accepted.back().is_some_and(|(r, _)| *r > revision) {
-            self.accepted.pop_back();
-        }
-        match self.accepted.back() {
-            Some((last, _)) if *last == revision => return false,
-            Some((_, last_at)) => self.accepted.push_back((revision, at.max(*last_at))),
-            None => self.accepted.push_back((revision, at)),
-        }
-        if self.accepted.len() > ACCEPTED_KEPT {
-            self.accepted.pop_front();
-        }
-        true
+        remember(&mut self.accepted, revision, at)
     }
 
     /// When the state of `revision` or a later one was accepted first.
-    fn accepted_at(&self, revision: Revision) -> Option<Timestamp> {
-        self.accepted
-            .iter()
-            .find(|(accepted, _)| *accepted >= revision)
-            .map(|(_, at)| *at)
+    fn accepted_at(&self, revision: Revision, weights_only: bool) -> Option<Timestamp> {
+        let first = |booked: &VecDeque<(Revision, Timestamp)>| {
+            let found = booked.iter().find(|(accepted, _)| *accepted >= revision);
+            found.map(|(_, at)| *at)
+        };
+        let whole = first(&self.accepted);
+        let weights = weights_only.then(|| first(&self.weighted)).flatten();
+        whole.into_iter().chain(weights).min()
     }
 
     /// A rejection that nothing accepted since has healed.
@@ -84,12 +77,12 @@ impl TypeRow {
         self.rejections.back().filter(|r| r.revision >= accepted)
     }
 
-    fn standing(&self, revision: Revision) -> Standing {
+    fn standing(&self, revision: Revision, weights_only: bool) -> Standing {
         // A revision that was itself rejected stays so, even where a later one was accepted and healed it.
         if let Some(exact) = self.rejections.iter().find(|r| r.revision == revision) {
             return Standing::Rejected(exact.clone());
         }
-        if let Some(at) = self.accepted_at(revision) {
+        if let Some(at) = self.accepted_at(revision, weights_only) {
             return Standing::Accepted(at);
         }
         match self.unhealed() {
@@ -118,6 +111,27 @@ impl TypeRow {
             held_for: self.held.clone(),
         }
     }
+}
+
+/// Books that a revision was accepted at that time; false if it was already.
+fn remember(
+    booked: &mut VecDeque<(Revision, Timestamp)>,
+    revision: Revision,
+    at: Timestamp,
+) -> bool {
+    // An operator may accept a store that is older than the proxies: what they have now is what counts.
+    while booked.back().is_some_and(|(r, _)| *r > revision) {
+        booked.pop_back();
+    }
+    match booked.back() {
+        Some((last, _)) if *last == revision => return false,
+        Some((_, last_at)) => booked.push_back((revision, at.max(*last_at))),
+        None => booked.push_back((revision, at)),
+    }
+    if booked.len() > ACCEPTED_KEPT {
+        booked.pop_front();
+    }
+    true
 }
 
 /// One open stream of a proxy.
@@ -233,6 +247,10 @@ impl Row {
                 }
                 return row.accept(revision, at);
             }
+            Record::Weighted(revision) => {
+                let routes = types.entry(TypeUrl::RouteConfiguration).or_default();
+                return remember(&mut routes.weighted, revision, at);
+            }
             Record::Rejected {
                 type_url,
                 revision,
@@ -342,7 +360,7 @@ impl Member<'_> {
         let mut open = false;
         for type_url in &requirement.types {
             let standing = match self.types.get(type_url) {
-                Some(row) => row.standing(requirement.revision),
+                Some(row) => row.standing(requirement.revision, requirement.weights_only),
                 None => Standing::Open,
             };
             match standing {

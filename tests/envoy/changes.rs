@@ -5,7 +5,7 @@ use std::time::Instant;
 use tokio::net::TcpListener;
 
 use crate::{
-    fixtures::{Backends, Flip, all_answered, load, no_trouble, only, service},
+    fixtures::{Backends, Flip, all_answered, load, no_trouble, only, proven, service},
     support::{
         backend::Backend,
         load::{Protocol, Shot},
@@ -13,9 +13,6 @@ use crate::{
     },
     waiting,
 };
-
-/// Route configurations that an Envoy has taken.
-const ROUTE_UPDATES: &str = "\\.rds\\..+\\.config_reload$";
 
 /// As many rounds of adding, changing and removing.
 const ROUNDS: usize = 12;
@@ -121,26 +118,16 @@ spec:
         waiting::stat(envoy, warming, |warming| warming > 0).await;
     }
 
-    // When the commands return is not asked here, only when the routes are in force.
-    let mut moved = Vec::new();
-    for round in 0..6 {
-        let mut updates = Vec::new();
-        for envoy in &world.envoys {
-            updates.push(waiting::sum(envoy, ROUTE_UPDATES).await);
-        }
-        let (colour, command): (_, &[_]) = match round % 2 {
-            0 => (
-                "green",
-                &["switch", "fraud-model", "--to", "green", "--force"],
-            ),
-            _ => ("blue", &["rollback", "fraud-model"]),
-        };
-        let started = Instant::now();
-        world.cli(&[command, &["--wait", "0s"]].concat()).await.ok();
-        for (envoy, before) in world.envoys.iter().zip(updates) {
-            waiting::stat(envoy, ROUTE_UPDATES, |now| now > before).await;
-        }
-        moved.push((colour, started, Instant::now()));
+    // A new version is staged, switched to, rolled back, every step proven at every proxy.
+    let mut flips = Vec::new();
+    let green = backends.green[0].addr().to_string();
+    for round in 0..3 {
+        let version = format!("v3.{round}");
+        let deploy = ["deploy", "fraud-model", "--version", &version];
+        let deploy = [&deploy[..], &["--endpoint", &green, "--wait", "30s"]].concat();
+        world.json(&deploy).await;
+        flips.push(Flip::run(&world, "green", &["switch", "fraud-model"]).await);
+        flips.push(Flip::run(&world, "blue", &["rollback", "fraud-model"]).await);
     }
     for envoy in &world.envoys {
         let warming = waiting::sum(envoy, "^cluster_manager.warming_clusters$").await;
@@ -154,9 +141,6 @@ spec:
 
     let report = load.stop().await;
     all_answered(&report);
-    for pair in moved.windows(2) {
-        let ((colour, _, from), (_, to, _)) = (pair[0], pair[1]);
-        only(&report, colour, from, to);
-    }
+    proven(&report, &flips);
     no_trouble(&world).await;
 }

@@ -228,6 +228,9 @@ impl Stream {
             Record::Accepted(type_url, revision) => {
                 debug!(%fleet, %proxy, r#type = %type_url, %revision, "accepted");
             }
+            Record::Weighted(revision) => {
+                debug!(%fleet, %proxy, %revision, "has the weights; the rest waits for clusters");
+            }
             Record::Rejected {
                 type_url,
                 revision,

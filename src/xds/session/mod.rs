@@ -111,6 +111,8 @@ pub struct Session {
     ahead: Option<Revision>,
     /// Per type, the revision whose content the client has, and the last one that was recorded as accepted.
     reported: BTreeMap<TypeUrl, (Revision, Revision)>,
+    /// The last revision of which only the weights were recorded.
+    weighted: Revision,
 }
 
 impl Session {
@@ -126,6 +128,7 @@ impl Session {
             holds: BTreeMap::new(),
             ahead: None,
             reported: BTreeMap::new(),
+            weighted: Revision::ZERO,
         }
     }
 

@@ -6,7 +6,7 @@ use super::{Output, Session};
 use crate::{
     fleet::Record,
     model::{Revision, TypeUrl},
-    snapshot::{Snapshot, TypeSet},
+    snapshot::{Resource, Snapshot, TypeSet, with_splits_of},
 };
 
 impl Session {
@@ -28,6 +28,36 @@ impl Session {
                     .push(Record::Accepted(set.type_url, snapshot.revision));
             }
         }
+        if self.weighted < snapshot.revision && self.has_weights(snapshot) {
+            self.weighted = snapshot.revision;
+            out.records.push(Record::Weighted(snapshot.revision));
+        }
+    }
+
+    /// While something waits for clusters: the newest weights would change nothing in the routes that the client has, or
+    /// that are on their way to it. So a switch is proven, whatever other service holds up the rest.
+    fn has_weights(&self, snapshot: &Snapshot) -> bool {
+        let routes = TypeUrl::RouteConfiguration;
+        let (true, Some(channel), Some(set)) = (
+            self.holds.contains_key(&routes),
+            self.channels.get(&routes),
+            snapshot.get(routes),
+        ) else {
+            return false;
+        };
+        let wanted = set.resources.values();
+        let mut wanted = wanted.filter(|newest| channel.subscription.wants(&newest.name));
+        channel.presented.is_none()
+            && wanted.all(|newest| {
+                let turned = |has: &Arc<Resource>| {
+                    has.digest == newest.digest || with_splits_of(has, newest).digest == has.digest
+                };
+                channel.accepted.get(&newest.name).is_some_and(turned)
+                    && channel
+                        .on_its_way()
+                        .filter(|resource| resource.name == newest.name)
+                        .all(turned)
+            })
     }
 
     /// The client has everything of that type; or it needs nothing of it, which is certain once it has the resources
