@@ -31,7 +31,7 @@ impl Handle {
             return Ok(accepted);
         }
         // Said before anything else is: what the operator looked at is gone, and the rest follows from that.
-        self.expect(request.if_revision)?;
+        self.require_revision(request.if_revision)?;
         for _ in 0..ATTEMPTS {
             let prepared = prepare(self, &request, tell).await?;
             let unresolved: Vec<String> = prepared
@@ -70,7 +70,7 @@ impl Handle {
     }
 
     /// Refuses unless the fleet is at that revision, if one is wanted.
-    pub(super) fn expect(&self, wanted: Option<Revision>) -> Result<(), Refusal> {
+    pub(super) fn require_revision(&self, wanted: Option<Revision>) -> Result<(), Refusal> {
         let at = self
             .head()
             .map_or(Revision::ZERO, |head| head.meta.revision);

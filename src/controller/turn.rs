@@ -96,7 +96,7 @@ impl Writer {
         let at = head
             .as_ref()
             .map_or(Revision::ZERO, |head| head.meta.revision);
-        handle.expect(request.if_revision)?;
+        handle.require_revision(request.if_revision)?;
         let ground = Ground {
             fleet: handle.name(),
             head: head.as_deref(),
