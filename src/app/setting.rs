@@ -19,7 +19,7 @@ pub struct Setting {
 impl Setting {
     /// The environment variable, e.g. `BLUEGREEN_DATA_DIR`.
     pub fn env(&self) -> String {
-        format!("BLUEGREEN_{}", self.name.replace('-', "_").to_uppercase())
+        env(self.name)
     }
 }
 
@@ -132,9 +132,7 @@ impl Values {
         };
         parse(text).map(Some).map_err(|error| SettingError::Value {
             place: match source {
-                Source::Environment => {
-                    format!("BLUEGREEN_{}", name.replace('-', "_").to_uppercase())
-                }
+                Source::Environment => env(name),
                 Source::File(path) => format!("{name} in {}", path.display()),
                 Source::Flag | Source::Default => format!("--{name}"),
             },
@@ -174,6 +172,10 @@ impl fmt::Display for Values {
         }
         Ok(())
     }
+}
+
+fn env(name: &str) -> String {
+    format!("BLUEGREEN_{}", name.replace('-', "_").to_uppercase())
 }
 
 /// The settings of a TOML file, as text.
