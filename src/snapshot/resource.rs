@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Digest, References};
+use super::{Digest, References, wire::fields};
 use crate::model::TypeUrl;
 
 /// One xDS resource: its encoded bytes, and what it refers to. Immutable.
@@ -20,11 +20,24 @@ pub struct Resource {
     pub digest: Digest,
     /// What must be there for it to work.
     pub references: References,
+    /// Only for clients that ask for it by its name, never part of "everything": a listener for gRPC clients. An Envoy
+    /// that is sent one among its own takes it, warns, and never asks for its routes (seen with 1.36 and 1.40).
+    pub named_only: bool,
+}
+
+/// `envoy.config.listener.v3.Listener.api_listener`.
+const API_LISTENER: u32 = 19;
+
+/// Whether a resource is of no use to a client that asks for everything.
+fn is_named_only(type_url: TypeUrl, bytes: &[u8]) -> bool {
+    type_url == TypeUrl::Listener
+        && fields(bytes).is_ok_and(|fields| fields.iter().any(|field| field.number == API_LISTENER))
 }
 
 impl Resource {
     /// Wraps an encoded message.
     pub fn new(type_url: TypeUrl, name: &str, bytes: Bytes, references: References) -> Self {
+        let named_only = is_named_only(type_url, &bytes);
         let digest = Digest::of(&[type_url.url().as_bytes(), name.as_bytes(), &bytes]);
         Self {
             type_url,
@@ -32,6 +45,7 @@ impl Resource {
             bytes,
             digest,
             references,
+            named_only,
         }
     }
 }

@@ -212,6 +212,7 @@ pub fn sight(head: &Head) -> String {
                 bytes,
                 digest,
                 references,
+                named_only: _,
             } = resource.as_ref();
             writeln!(text, "{type_url} {name} {bytes:?} {digest} {references:?}").unwrap();
         }

@@ -58,7 +58,9 @@ pub(super) fn newest(
 ) -> Content {
     let set = snapshot.get(type_url).map(|set| &set.resources);
     if subscription.is_wildcard() {
-        return set.cloned().unwrap_or_default();
+        let mut everything = set.cloned().unwrap_or_default();
+        everything.retain(|_, resource| subscription.covers(resource));
+        return everything;
     }
     let names = subscription.names().iter();
     names

@@ -117,7 +117,7 @@ impl Session {
             let wanted = set
                 .resources
                 .iter()
-                .filter(|(name, _)| channel.subscription.wants(name));
+                .filter(|(_, resource)| channel.subscription.covers(resource));
             wanted.into_iter().all(|(name, newest)| {
                 let accepted = channel.accepted.get(name);
                 accepted.is_some_and(|accepted| accepted.digest == newest.digest)
@@ -150,7 +150,7 @@ impl Session {
         let mut referred = referrers
             .resources
             .values()
-            .filter(|resource| asks.wants(&resource.name))
+            .filter(|resource| asks.covers(resource))
             .flat_map(|resource| match type_url {
                 TypeUrl::ClusterLoadAssignment => &resource.references.endpoints,
                 _ => &resource.references.routes,

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use crate::snapshot::Resource;
+
 /// The name that stands for everything.
 const EVERYTHING: &str = "*";
 
@@ -82,6 +84,11 @@ impl Subscription {
 
     pub(super) fn wants(&self, name: &str) -> bool {
         self.is_wildcard() || self.names.contains(name)
+    }
+
+    /// Whether the client is to have this: some resources are for those only who name them.
+    pub(super) fn covers(&self, resource: &Resource) -> bool {
+        (self.is_wildcard() && !resource.named_only) || self.names.contains(&resource.name)
     }
 
     pub(super) fn is_wildcard(&self) -> bool {

@@ -4,10 +4,13 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use envoy_types::pb::{
-    envoy::config::route::v3::{
-        Route, RouteAction, RouteConfiguration, RouteMatch, VirtualHost, WeightedCluster,
-        route::Action, route_action::ClusterSpecifier, route_match::PathSpecifier,
-        weighted_cluster::ClusterWeight,
+    envoy::config::{
+        listener::v3::{ApiListener, Listener},
+        route::v3::{
+            Route, RouteAction, RouteConfiguration, RouteMatch, VirtualHost, WeightedCluster,
+            route::Action, route_action::ClusterSpecifier, route_match::PathSpecifier,
+            weighted_cluster::ClusterWeight,
+        },
     },
     google::protobuf::UInt32Value,
 };
@@ -57,6 +60,20 @@ pub fn listener(name: &str, content: u32, routes: &[&str]) -> Resource {
     };
     let bytes = Bytes::from(format!("listener {name} {content} {routes:?}"));
     Resource::new(LDS, name, bytes, references)
+}
+
+/// A listener for gRPC clients that takes its routes from this route configuration.
+pub fn api_listener(name: &str, routes: &str) -> Resource {
+    let listener = Listener {
+        name: name.to_owned(),
+        api_listener: Some(ApiListener::default()),
+        ..Listener::default()
+    };
+    let references = References {
+        routes: names(&[routes]),
+        ..References::default()
+    };
+    Resource::new(LDS, name, listener.encode_to_vec().into(), references)
 }
 
 /// A listener that hands connections to a cluster.

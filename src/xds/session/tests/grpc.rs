@@ -1,0 +1,83 @@
+//! Clients that name all that they want, as gRPC does, beside Envoys that want everything.
+
+use super::*;
+
+/// Service `a` behind listener `main` for Envoys, and as target `a` for gRPC clients, in revision 1.
+fn fleet() -> Fleet {
+    let mut fleet = Fleet::new();
+    fleet.put(service("a").into_iter().chain([
+        listener("main", 1, &["main"]),
+        routes("main", &[("a", false)]),
+        api_listener("a", "a"),
+        routes("a", &[("a", false)]),
+    ]));
+    fleet
+}
+
+/// A gRPC client that has called `a`: of the weighted clusters it has asked for the one with a weight.
+fn calling(fleet: &Fleet) -> Client {
+    let mut client = Client::new();
+    client.push(fleet.newest());
+    for (type_url, name) in [(LDS, "a"), (RDS, "a"), (CDS, "a/blue"), (EDS, "a/blue")] {
+        let asked = client.ask(type_url, &[name]);
+        assert_eq!(sent(&asked), [(type_url, vec![name.to_owned()])]);
+        client.ack(type_url);
+    }
+    client
+}
+
+#[test]
+fn line_32_a_listener_of_grpc_clients_is_for_those_who_name_it() {
+    let mut fleet = fleet();
+    calling(&fleet);
+    let mut envoy = Client::new();
+    envoy.push(fleet.newest());
+    assert_eq!(sent(&envoy.ask(CDS, &[]))[0].1, ["a/blue", "a/green"]);
+    envoy.ack(CDS);
+    envoy.ask(EDS, &["a/blue", "a/green"]);
+    envoy.ack(EDS);
+    assert_eq!(sent(&envoy.ask(LDS, &[])), [(LDS, vec!["main".to_owned()])]);
+    assert_eq!(accepted(&envoy.ack(LDS)), [(LDS, rev(1))]);
+    envoy.ask(RDS, &["main"]);
+    // It never asks for what the other listener refers to, and has everything that is for it.
+    assert_eq!(accepted(&envoy.ack(RDS)), [(RDS, rev(1))]);
+    // One more of them is no news for an Envoy.
+    let more = envoy.push(fleet.put([api_listener("b", "a")]));
+    assert_eq!(sent(&more), []);
+    assert!(accepted(&more).contains(&(LDS, rev(2))));
+    // Who asks for everything and for one by its name gets both.
+    assert_eq!(
+        sent(&envoy.ask_again(LDS, &["*", "b"])),
+        [(LDS, vec!["b".to_owned(), "main".to_owned()])]
+    );
+}
+
+#[test]
+fn line_33_a_switch_is_followed_by_the_clusters_and_endpoints_it_names_at_once() {
+    let mut fleet = fleet();
+    let mut client = calling(&fleet);
+    let switched = [routes("main", &[("a", true)]), routes("a", &[("a", true)])];
+    let pushed = client.push(fleet.put(switched));
+    assert_eq!(sent(&pushed), [(RDS, vec!["a".to_owned()])]);
+    assert!(accepted(&client.ack(RDS)).contains(&(RDS, rev(2))));
+    // It learns of green from the route, and calls wait until both have come: nothing is held, not even by the
+    // answer to the response before.
+    let both = ["a/blue", "a/green"];
+    let clusters = client.ask_again(CDS, &both);
+    assert_eq!(sent(&clusters), [(CDS, both.map(str::to_owned).into())]);
+    let endpoints = client.ask_again(EDS, &both);
+    assert_eq!(sent(&endpoints), [(EDS, vec!["a/green".to_owned()])]);
+}
+
+#[test]
+fn line_33_a_switch_is_proven_by_those_who_use_the_service_and_asks_nothing_of_others() {
+    let mut fleet = fleet();
+    let others = service("b")
+        .into_iter()
+        .chain([api_listener("b", "b"), routes("b", &[("b", false)])]);
+    fleet.put(others);
+    let mut client = calling(&fleet);
+    let pushed = client.push(fleet.put([routes("b", &[("b", true)])]));
+    assert_eq!(sent(&pushed), []);
+    assert!(accepted(&pushed).contains(&(RDS, rev(3))));
+}
