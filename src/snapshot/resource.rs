@@ -1,6 +1,6 @@
 //! One xDS resource, encoded once.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
@@ -16,7 +16,9 @@ pub struct Resource {
     pub name: Arc<str>,
     /// The message, as it stands in `Any.value`. Encoded deterministically.
     pub bytes: Bytes,
-    /// Of type, name and bytes.
+    /// How long a client keeps it without hearing of it again (xDS protocol, "TTL"); `None`: until it is told otherwise.
+    pub ttl: Option<Duration>,
+    /// Of type, name, bytes and time to live.
     pub digest: Digest,
     /// What must be there for it to work.
     pub references: References,
@@ -43,9 +45,23 @@ impl Resource {
             type_url,
             name: name.into(),
             bytes,
+            ttl: None,
             digest,
             references,
             named_only,
         }
+    }
+
+    /// The same resource, for that long; sent in whole milliseconds.
+    pub fn with_ttl(mut self, ttl: Duration) -> Self {
+        let millis = (ttl.as_millis() as u64).to_be_bytes();
+        self.digest = Digest::of(&[
+            self.type_url.url().as_bytes(),
+            self.name.as_bytes(),
+            &self.bytes,
+            &millis,
+        ]);
+        self.ttl = Some(ttl);
+        self
     }
 }

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, LazyLock},
+    time::Duration,
 };
 
 use bluegreen::{
@@ -69,7 +70,7 @@ pub fn resource(type_url: TypeUrl, name: &str, content: &str) -> Arc<Resource> {
     Arc::new(Resource::new(type_url, name, bytes.into(), references))
 }
 
-/// The five resources of a service, as large as the generated ones.
+/// The six resources of a service, as large as the generated ones.
 pub fn resources(service: &str, live: Colour) -> Vec<Arc<Resource>> {
     let filler = "x".repeat(300);
     let mut all = Vec::new();
@@ -80,6 +81,9 @@ pub fn resources(service: &str, live: Colour) -> Vec<Arc<Resource>> {
     }
     let route = format!("{service} -> {live} {filler}");
     all.push(resource(TypeUrl::RouteConfiguration, service, &route));
+    let layer = resource(TypeUrl::Runtime, service, "preview");
+    let layer = Resource::clone(&layer).with_ttl(Duration::from_secs(15));
+    all.push(Arc::new(layer));
     all
 }
 
@@ -210,11 +214,12 @@ pub fn sight(head: &Head) -> String {
                 type_url,
                 name,
                 bytes,
+                ttl,
                 digest,
                 references,
                 named_only: _,
             } = resource.as_ref();
-            writeln!(text, "{type_url} {name} {bytes:?} {digest} {references:?}").unwrap();
+            writeln!(text, "{type_url} {name} {bytes:?} {ttl:?} {digest} {references:?}").unwrap();
         }
     }
     text

@@ -94,11 +94,11 @@ async fn what_is_kept_stays_whole_and_the_rest_goes() {
     store.close().await.unwrap();
     drop(store);
 
-    // 15 resources, 4 states, and one more load assignment per kept revision at most.
+    // 18 resources, 4 states, and one more load assignment per kept revision at most.
     let db = sled::open(dir.path().join("db")).unwrap();
     let blobs = db.open_tree("blobs").unwrap().len();
     assert!(
-        blobs <= 19 + kept.len(),
+        blobs <= 22 + kept.len(),
         "{blobs} blobs for {} revisions",
         kept.len()
     );

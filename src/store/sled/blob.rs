@@ -1,9 +1,9 @@
 //! Content: resources as the bytes that proxies get, entries of the state as JSON.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{fault::Fault, layout::state_digest, tables::Tables};
 use crate::{
@@ -19,14 +19,27 @@ pub(super) struct Blob {
     pub value: Vec<u8>,
 }
 
+/// What is stored beside the bytes of a resource.
+#[derive(Serialize, Deserialize)]
+struct Beside<R> {
+    #[serde(flatten)]
+    references: R,
+    /// Time to live, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ttl: Option<u64>,
+}
+
 impl Blob {
-    /// A resource: the length of its references, its references as JSON, its bytes.
+    /// A resource: the length of what stands beside it, that as JSON, its bytes.
     pub fn of_resource(resource: &Resource) -> Result<Self, Fault> {
-        let names = json(&resource.references)?;
-        let length = (names.len() as u64).to_be_bytes();
+        let beside = json(&Beside {
+            references: &resource.references,
+            ttl: resource.ttl.map(|ttl| ttl.as_millis() as u64),
+        })?;
+        let length = (beside.len() as u64).to_be_bytes();
         Ok(Self {
             digest: resource.digest,
-            value: [&length, names.as_slice(), &resource.bytes].concat(),
+            value: [&length, beside.as_slice(), &resource.bytes].concat(),
         })
     }
 
@@ -50,9 +63,13 @@ impl Tables {
         let damaged = || Fault::Damaged(format!("{type_url} {name} can't be read"));
         let (length, rest) = value.split_first_chunk().ok_or_else(damaged)?;
         let length = usize::try_from(u64::from_be_bytes(*length)).map_err(|_| damaged())?;
-        let (names, bytes) = rest.split_at_checked(length).ok_or_else(damaged)?;
-        let references: References = serde_json::from_slice(names).map_err(|_| damaged())?;
-        let resource = Resource::new(type_url, name, Bytes::copy_from_slice(bytes), references);
+        let (beside, bytes) = rest.split_at_checked(length).ok_or_else(damaged)?;
+        let Beside::<References> { references, ttl } =
+            serde_json::from_slice(beside).map_err(|_| damaged())?;
+        let mut resource = Resource::new(type_url, name, Bytes::copy_from_slice(bytes), references);
+        if let Some(millis) = ttl {
+            resource = resource.with_ttl(Duration::from_millis(millis));
+        }
         if resource.digest != digest {
             return Err(Fault::Damaged(format!(
                 "{type_url} {name} does not match its digest"
