@@ -219,7 +219,11 @@ pub fn sight(head: &Head) -> String {
                 references,
                 named_only: _,
             } = resource.as_ref();
-            writeln!(text, "{type_url} {name} {bytes:?} {ttl:?} {digest} {references:?}").unwrap();
+            writeln!(
+                text,
+                "{type_url} {name} {bytes:?} {ttl:?} {digest} {references:?}"
+            )
+            .unwrap();
         }
     }
     text
