@@ -14,6 +14,7 @@ pub mod model;
 pub mod release;
 pub mod snapshot;
 pub mod store;
+pub mod telemetry;
 pub mod xds;
 
 /// The generated admin API (`proto/bluegreen/admin/v1`).

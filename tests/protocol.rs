@@ -1,5 +1,7 @@
 //! The protocol over real sockets: the server with a scripted client, a line of the checklist per test.
 
+#[path = "protocol/load_reports.rs"]
+mod load_reports;
 mod support;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -14,9 +16,6 @@ use envoy_types::pb::{
         discovery::v3::{
             DeltaDiscoveryRequest, DiscoveryRequest,
             aggregated_discovery_service_client::AggregatedDiscoveryServiceClient,
-        },
-        load_stats::v3::{
-            LoadStatsRequest, load_reporting_service_client::LoadReportingServiceClient,
         },
         runtime::v3::Runtime,
     },
@@ -397,26 +396,4 @@ async fn two_fleets_do_not_see_each_other() {
     client.expect(RDS, 1).await;
     other.quiet().await;
     assert_eq!(fleets.ledger(FLEET).proof(&routes_of(Revision(1))).total, 1);
-}
-
-#[tokio::test]
-async fn a_load_report_stream_is_asked_for_all_clusters_and_held_open() {
-    let fleets = Fleets::default();
-    let plane = Plane::start(&fleets).await;
-    let mut lrs = LoadReportingServiceClient::new(channel(plane.address).await);
-    let (reports, stream) = tokio::sync::mpsc::channel(4);
-    let requests = tokio_stream::wrappers::ReceiverStream::new(stream);
-    reports.send(LoadStatsRequest::default()).await.unwrap();
-    let mut answers = lrs.stream_load_stats(requests).await.unwrap().into_inner();
-    let answer = answers.message().await.unwrap().unwrap();
-    assert!(answer.send_all_clusters);
-    assert_eq!(answer.load_reporting_interval.unwrap().seconds, 10);
-    for _ in 0..8 {
-        reports.send(LoadStatsRequest::default()).await.unwrap();
-    }
-    drop(reports);
-    assert!(
-        answers.message().await.unwrap().is_none(),
-        "it ends when the proxy ends it"
-    );
 }

@@ -9,10 +9,13 @@ use std::{
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::setting::{Setting, SettingError, Values};
-use crate::model::HumanDuration;
+use crate::{
+    model::HumanDuration,
+    xds::server::{FleetBy, LOAD_REPORT_INTERVAL},
+};
 
 /// All settings, in the order of the help.
-static SETTINGS: [Setting; 12] = [
+static SETTINGS: [Setting; 14] = [
     Setting {
         name: "xds",
         value_name: "IP:PORT",
@@ -44,6 +47,12 @@ static SETTINGS: [Setting; 12] = [
         help: "Holds the bearer token that every admin call must carry",
     },
     Setting {
+        name: "fleet-by",
+        value_name: "cluster|id|metadata:KEY",
+        default: Some("cluster"),
+        help: "What of an Envoy's node names its fleet: node.cluster, node.id, or a text of node.metadata (a.b: b within a)",
+    },
+    Setting {
         name: "unknown-fleet",
         value_name: "wait|reject",
         default: Some("wait"),
@@ -66,6 +75,12 @@ static SETTINGS: [Setting; 12] = [
         value_name: "DURATION",
         default: Some("20s"),
         help: "After how long a route that waits for its new cluster is reported (it goes on waiting)",
+    },
+    Setting {
+        name: "load-report-interval",
+        value_name: "DURATION",
+        default: Some("10s"),
+        help: "How often Envoys report requests, errors and ORCA metrics per cluster",
     },
     Setting {
         name: "accept-older",
@@ -100,6 +115,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The token that admin calls must carry; None on loopback only.
     pub admin_token: Option<String>,
+    /// What of a node names its fleet.
+    pub fleet_by: FleetBy,
     /// Proxies of undeclared fleets are refused.
     pub reject_unknown_fleets: bool,
     /// Revisions kept per fleet.
@@ -108,6 +125,8 @@ pub struct Config {
     pub forget_after: Duration,
     /// After how long a route that waits for its cluster is reported.
     pub warm_timeout: Duration,
+    /// How often proxies report their load.
+    pub load_report_interval: Duration,
     /// Start on a store that went back in time.
     pub accept_older: bool,
 }
@@ -122,10 +141,12 @@ impl Config {
             http: free,
             data_dir: data_dir.to_owned(),
             admin_token: None,
+            fleet_by: FleetBy::Cluster,
             reject_unknown_fleets: false,
             history_limit: 1000,
             forget_after: Duration::from_secs(600),
             warm_timeout: Duration::from_secs(20),
+            load_report_interval: LOAD_REPORT_INTERVAL,
             accept_older: false,
         }
     }
@@ -251,6 +272,7 @@ pub fn config(values: &Values) -> Result<Config, ConfigError> {
         http: address("http")?,
         data_dir: values.required(setting("data-dir"), str::parse::<PathBuf>)?,
         admin_token,
+        fleet_by: values.required(setting("fleet-by"), str::parse::<FleetBy>)?,
         reject_unknown_fleets: values.required(setting("unknown-fleet"), |text| {
             choice(text, "reject", "wait")
         })?,
@@ -262,11 +284,21 @@ pub fn config(values: &Values) -> Result<Config, ConfigError> {
         })?,
         forget_after: duration("forget-after")?,
         warm_timeout: duration("warm-timeout")?,
+        load_report_interval: values.required(setting("load-report-interval"), |text| {
+            match text.parse::<HumanDuration>() {
+                Ok(HumanDuration(interval)) if interval >= MIN_LOAD_REPORT_INTERVAL => Ok(interval),
+                Ok(_) => Err("write at least 100ms".to_owned()),
+                Err(error) => Err(error.to_string()),
+            }
+        })?,
         accept_older: values.required(setting("accept-older"), |text| {
             choice(text, "true", "false")
         })?,
     })
 }
+
+/// Proxies that report more often than that are busy with reporting.
+const MIN_LOAD_REPORT_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Fewer kept revisions would not even hold one release with its way back.
 const MIN_HISTORY: usize = 10;

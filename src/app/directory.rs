@@ -34,6 +34,7 @@ impl Directory for Fleets {
         Ok(FleetFeed {
             snapshots: handle.snapshots(),
             ledger: handle.ledger().clone(),
+            telemetry: handle.telemetry().clone(),
             options: self.sessions,
         })
     }

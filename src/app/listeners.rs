@@ -45,9 +45,10 @@ pub async fn serve_http(
 pub async fn serve_xds(
     listener: TcpListener,
     fleets: Arc<Fleets>,
+    options: xds::server::Options,
     stopping: watch::Receiver<bool>,
 ) -> Served {
-    xds::server::serve(listener, fleets, stopped(stopping))
+    xds::server::serve(listener, fleets, options, stopped(stopping))
         .await
         .map_err(|source| RunError::Serve {
             what: "xds",

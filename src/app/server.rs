@@ -18,7 +18,7 @@ use crate::{
     admin, api,
     controller::{Controllers, Options, SystemResolver},
     store::{SledOptions, SledStore, Store, StoreError},
-    xds::session,
+    xds::{self, session},
 };
 
 /// A server that listens; [`App::run`] serves until it is told to stop.
@@ -138,7 +138,11 @@ impl App {
                 ..session::Options::default()
             },
         });
-        tasks.spawn(serve_xds(xds, fleets, stopping.clone()));
+        let options = xds::server::Options {
+            fleet_by: config.fleet_by,
+            load_report_interval: config.load_report_interval,
+        };
+        tasks.spawn(serve_xds(xds, fleets, options, stopping.clone()));
         let info = api::GetServerInfoResponse {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             xds_address: xds_address.to_string(),

@@ -18,6 +18,7 @@ use crate::{
     model::{Name, Revision},
     snapshot::Snapshot,
     store::{Head, RevisionMeta},
+    telemetry::Telemetry,
 };
 
 /// Commands that may wait for their turn. A turn takes milliseconds; whoever finds the queue full waits in his call.
@@ -35,6 +36,8 @@ pub(super) struct Inner {
     pub shared: Arc<Shared>,
     pub ledger: Arc<Ledger>,
     pub ledger_changes: watch::Sender<u64>,
+    pub telemetry: Arc<Telemetry>,
+    telemetry_changes: watch::Sender<u64>,
     pub heads: watch::Receiver<Option<Arc<Head>>>,
     pub snapshots: watch::Receiver<Option<Arc<Snapshot>>>,
     /// Turns of rollbacks and reverts: taken before all others.
@@ -57,6 +60,11 @@ impl Handle {
             }))
         };
         ledger.restore(roster);
+        let telemetry_changes = watch::Sender::new(0);
+        let telemetry = {
+            let changes = telemetry_changes.clone();
+            Arc::new(Telemetry::new((shared.clock)(), move || bump(&changes)))
+        };
         let heads = shared.store.watch_head(&fleet);
         let first = heads.borrow().clone();
         let (published, snapshots) =
@@ -71,6 +79,8 @@ impl Handle {
             shared: shared.clone(),
             ledger,
             ledger_changes,
+            telemetry,
+            telemetry_changes,
             heads,
             snapshots,
             urgent,
@@ -120,6 +130,16 @@ impl Handle {
     /// Marks every change of the ledger, and every verdict.
     pub fn ledger_changes(&self) -> watch::Receiver<u64> {
         self.0.ledger_changes.subscribe()
+    }
+
+    /// What the fleet's proxies report of their traffic, since the server started.
+    pub fn telemetry(&self) -> &Arc<Telemetry> {
+        &self.0.telemetry
+    }
+
+    /// Marks every load report, and every begin and end of a stream of them.
+    pub fn telemetry_changes(&self) -> watch::Receiver<u64> {
+        self.0.telemetry_changes.subscribe()
     }
 
     /// What the server decided about a revision that proxies rejected, if it did since it started.

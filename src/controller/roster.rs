@@ -36,6 +36,8 @@ pub(super) async fn run(handle: Handle) {
             for proxy in handle.ledger().expire((shared.clock)(), shared.roster_away) {
                 tracing::info!(fleet = %handle.name(), %proxy, "proxy stayed away and is forgotten");
             }
+            let now = (shared.clock)();
+            handle.telemetry().expire(now, shared.roster_away);
         }
         save(&handle, &mut saved).await;
         if last {

@@ -11,11 +11,13 @@ use bluegreen::{
     fleet::Ledger,
     model::{Colour, Name, ServiceSpec, Split},
     snapshot::{Input, ServiceInput, Snapshot, build},
+    telemetry::Telemetry,
     xds::{
-        server::{Directory, FleetFeed, UnknownFleet, serve},
+        server::{self, Directory, FleetFeed, UnknownFleet, serve},
         session::Options,
     },
 };
+use jiff::Timestamp;
 use serde_json::json;
 use tokio::{
     net::TcpListener,
@@ -29,6 +31,7 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 /// One fleet, fed by hand.
 pub struct Fleet {
     pub ledger: Arc<Ledger>,
+    pub telemetry: Arc<Telemetry>,
     input: Input,
     newest: Snapshot,
     snapshots: watch::Sender<Option<Arc<Snapshot>>>,
@@ -38,9 +41,13 @@ pub struct Fleet {
 impl Fleet {
     fn new(name: &Name) -> Self {
         let changes = watch::Sender::new(0);
-        let observed = changes.clone();
+        let observer = || {
+            let observed = changes.clone();
+            move || observed.send_modify(|n| *n += 1)
+        };
         Self {
-            ledger: Arc::new(Ledger::new(move || observed.send_modify(|n| *n += 1))),
+            ledger: Arc::new(Ledger::new(observer())),
+            telemetry: Arc::new(Telemetry::new(Timestamp::now(), observer())),
             input: Input::default(),
             newest: Snapshot::empty(name.clone()),
             snapshots: watch::Sender::new(None),
@@ -54,6 +61,7 @@ impl Fleet {
 pub struct Fleets {
     fleets: Arc<Mutex<BTreeMap<Name, Fleet>>>,
     options: Options,
+    server: server::Options,
     reject_unknown: bool,
 }
 
@@ -64,6 +72,12 @@ impl Fleets {
             options,
             ..Self::default()
         }
+    }
+
+    /// With a server that is set like this.
+    pub fn served_with(mut self, server: server::Options) -> Self {
+        self.server = server;
+        self
     }
 
     /// Refuses fleets that were not fed yet.
@@ -110,6 +124,21 @@ impl Fleets {
         self.with(fleet, |fleet| fleet.ledger.clone())
     }
 
+    pub fn telemetry(&self, fleet: &str) -> Arc<Telemetry> {
+        self.with(fleet, |fleet| fleet.telemetry.clone())
+    }
+
+    /// Waits until what proxies reported says so.
+    pub async fn until_reported(
+        &self,
+        fleet: &str,
+        what: &str,
+        mut says: impl FnMut(&Telemetry) -> bool,
+    ) {
+        let telemetry = self.telemetry(fleet);
+        self.until(fleet, what, |_| says(&telemetry)).await;
+    }
+
     /// Waits until the ledger of a fleet says so.
     pub async fn until(&self, fleet: &str, what: &str, mut says: impl FnMut(&Ledger) -> bool) {
         let (ledger, mut changes) = self.with(fleet, |f| (f.ledger.clone(), f.changes.subscribe()));
@@ -136,6 +165,7 @@ impl Directory for Fleets {
         Ok(self.with(fleet.as_str(), |entry| FleetFeed {
             snapshots: entry.snapshots.subscribe(),
             ledger: entry.ledger.clone(),
+            telemetry: entry.telemetry.clone(),
             options: self.options,
         }))
     }
@@ -158,11 +188,12 @@ impl Plane {
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let directory = Arc::new(fleets.clone());
+        let options = fleets.server.clone();
         let task = tokio::spawn(async move {
             let stopped = async move {
                 let _ = stopped.await;
             };
-            serve(listener, directory, stopped).await.unwrap();
+            serve(listener, directory, options, stopped).await.unwrap();
         });
         Self {
             address,

@@ -40,7 +40,13 @@ const HEALTHY_THRESHOLD: u32 = 1;
 
 /// What backends may report about themselves by ORCA headers, forwarded to the control plane in load reports: their
 /// own measures (a model's scores, say), and how busy they are.
-const ORCA_METRICS: [&str; 2] = ["named_metrics.*", "cpu_utilization"];
+const ORCA_METRICS: [&str; 5] = [
+    "named_metrics.*",
+    "utilization.*",
+    "cpu_utilization",
+    "mem_utilization",
+    "application_utilization",
+];
 
 /// No limit. Envoy's defaults of 1,024 connections, pending requests and requests, and 3 retries, per cluster, would
 /// fail requests of a busy service with 503: a switch moves all of its load at once to a cluster that has no

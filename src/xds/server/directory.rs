@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use crate::{fleet::Ledger, model::Name, snapshot::Snapshot, xds::session::Options};
+use crate::{
+    fleet::Ledger, model::Name, snapshot::Snapshot, telemetry::Telemetry, xds::session::Options,
+};
 
 /// What a stream needs of its fleet.
 #[derive(Clone)]
@@ -13,6 +15,8 @@ pub struct FleetFeed {
     pub snapshots: watch::Receiver<Option<Arc<Snapshot>>>,
     /// Where the stream writes what happens.
     pub ledger: Arc<Ledger>,
+    /// Where load reports go.
+    pub telemetry: Arc<Telemetry>,
     /// Timeouts of its sessions, and whether the operator accepts an older store.
     pub options: Options,
 }

@@ -2,6 +2,9 @@
 
 mod ads;
 mod directory;
+mod lrs;
+mod metadata;
+mod node;
 mod stream;
 mod wire;
 
@@ -13,9 +16,10 @@ use tonic::{
     transport::{Server, server::TcpIncoming},
 };
 
-use self::ads::{Ads, LoadReports};
+use self::{ads::Ads, lrs::LoadReports};
 
 pub use directory::{Directory, FleetFeed, UnknownFleet};
+pub use node::{FleetBy, FleetByError};
 
 /// A proxy that is silent for so long is asked whether it is still there; a dead connection must not count as a
 /// connected proxy for longer than an operator looks at a status.
@@ -27,12 +31,34 @@ const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Streams on one connection: many proxies may come through one HTTP/2 gateway, two streams each.
 const MAX_STREAMS: u32 = 100_000;
 
+/// Between two load reports of one proxy: what Envoys report by default elsewhere, and enough for a bake of minutes.
+pub const LOAD_REPORT_INTERVAL: Duration = Duration::from_secs(10);
+
+/// What of the server can be set.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// By what a proxy says which fleet it belongs to.
+    pub fleet_by: FleetBy,
+    /// How often proxies are asked to report their load.
+    pub load_report_interval: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            fleet_by: FleetBy::default(),
+            load_report_interval: LOAD_REPORT_INTERVAL,
+        }
+    }
+}
+
 /// Serves proxies until `shutdown` resolves; then ends every stream, so that they reconnect elsewhere at once.
 ///
 /// Idle streams are never closed.
 pub async fn serve(
     listener: TcpListener,
     directory: Arc<dyn Directory>,
+    options: Options,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), tonic::transport::Error> {
     let (close, closing) = watch::channel(false);
@@ -47,8 +73,17 @@ pub async fn serve(
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
         .max_concurrent_streams(MAX_STREAMS)
-        .add_service(Ads::new(directory, closing.clone()))
-        .add_service(LoadReports::new(closing))
+        .add_service(Ads::new(
+            directory.clone(),
+            options.fleet_by.clone(),
+            closing.clone(),
+        ))
+        .add_service(LoadReports::new(
+            directory,
+            options.fleet_by,
+            options.load_report_interval,
+            closing,
+        ))
         .add_service(health_service)
         .serve_with_incoming_shutdown(incoming, async move {
             shutdown.await;

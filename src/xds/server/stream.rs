@@ -9,7 +9,8 @@ use tracing::{debug, info, warn};
 
 use super::{
     Directory, FleetFeed,
-    wire::{self, DiscoveryRequest, Node},
+    node::{FleetBy, identify},
+    wire::{self, DiscoveryRequest},
 };
 use crate::{
     fleet::{Ledger, ProxyInfo, Record, StreamId},
@@ -31,6 +32,7 @@ pub(super) type Responses = mpsc::Sender<Result<Response, Status>>;
 pub(super) struct Opened {
     pub(super) id: StreamId,
     pub(super) peer: Option<SocketAddr>,
+    pub(super) fleet_by: FleetBy,
     pub(super) requests: Streaming<DiscoveryRequest>,
     pub(super) responses: Responses,
     /// True once the server is to stop.
@@ -56,7 +58,7 @@ async fn serve(mut opened: Opened, directory: Arc<dyn Directory>) -> Result<(), 
     let Some(first) = first else {
         return Ok(());
     };
-    let (fleet, proxy) = identify(first.node.as_ref(), opened.peer)?;
+    let (fleet, proxy) = identify(first.node.as_ref(), opened.peer, &opened.fleet_by)?;
     let feed = directory
         .join(&fleet)
         .map_err(|unknown| Status::not_found(unknown.to_string()))?;
@@ -72,34 +74,6 @@ async fn serve(mut opened: Opened, directory: Arc<dyn Directory>) -> Result<(), 
     let proxy = &stream.proxy;
     info!(fleet = %proxy.fleet, proxy = %proxy.id, "proxy disconnected");
     ended
-}
-
-/// Which fleet and proxy a node is.
-fn identify(node: Option<&Node>, peer: Option<SocketAddr>) -> Result<(Name, ProxyInfo), Status> {
-    let unset = |what: &str, flag: &str| {
-        Status::invalid_argument(format!(
-            "{what} is not set in the first request: start Envoy with {flag}, or set it in `node` of its bootstrap"
-        ))
-    };
-    let node = node.ok_or_else(|| unset("node", "--service-node NAME --service-cluster FLEET"))?;
-    if node.id.is_empty() {
-        return Err(unset("node.id", "--service-node NAME"));
-    }
-    if node.cluster.is_empty() {
-        return Err(unset("node.cluster", "--service-cluster FLEET"));
-    }
-    let fleet = Name::parse(&node.cluster).map_err(|error| {
-        Status::invalid_argument(format!(
-            "node.cluster is no name of a fleet: {error}; set it to `spec.fleet` of your documents"
-        ))
-    })?;
-    let address = peer.map_or_else(|| "unknown".to_owned(), |peer| peer.to_string());
-    let proxy = ProxyInfo {
-        id: node.id.as_str().into(),
-        address: address.into(),
-        software: node.software().into(),
-    };
-    Ok((fleet, proxy))
 }
 
 /// Resolves when the server is to stop.

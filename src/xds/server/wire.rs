@@ -10,6 +10,7 @@ use tonic::{
     codec::{BufferSettings, Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
 };
 
+use super::node::Node;
 use crate::{snapshot::Resource, xds::session::Response};
 
 /// `envoy.service.discovery.v3.DiscoveryRequest`. Fields that are not listed are skipped while decoding, so that no
@@ -30,71 +31,11 @@ pub(super) struct DiscoveryRequest {
     pub error_detail: Option<ErrorDetail>,
 }
 
-/// `envoy.config.core.v3.Node`.
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct Node {
-    #[prost(string, tag = "1")]
-    pub id: String,
-    #[prost(string, tag = "2")]
-    pub cluster: String,
-    #[prost(string, tag = "6")]
-    pub user_agent_name: String,
-    #[prost(string, tag = "7")]
-    pub user_agent_version: String,
-    #[prost(message, optional, tag = "8")]
-    pub user_agent_build_version: Option<BuildVersion>,
-}
-
-/// `envoy.config.core.v3.BuildVersion`.
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct BuildVersion {
-    #[prost(message, optional, tag = "1")]
-    pub version: Option<SemanticVersion>,
-}
-
-/// `envoy.type.v3.SemanticVersion`.
-#[derive(Clone, Copy, PartialEq, Message)]
-pub(super) struct SemanticVersion {
-    #[prost(uint32, tag = "1")]
-    pub major: u32,
-    #[prost(uint32, tag = "2")]
-    pub minor: u32,
-    #[prost(uint32, tag = "3")]
-    pub patch: u32,
-}
-
 /// `google.rpc.Status`.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct ErrorDetail {
     #[prost(string, tag = "2")]
     pub message: String,
-}
-
-impl Node {
-    /// What it says it is, e.g. `envoy 1.40.0`.
-    pub(super) fn software(&self) -> String {
-        let build = self.user_agent_build_version.as_ref();
-        let version = match build.and_then(|build| build.version) {
-            Some(v) => format!("{}.{}.{}", v.major, v.minor, v.patch),
-            None => self.user_agent_version.clone(),
-        };
-        format!("{} {version}", self.user_agent_name)
-            .trim()
-            .to_owned()
-    }
-}
-
-/// `envoy.service.load_stats.v3.LoadStatsRequest`. The reports are not evaluated, so nothing of them is kept.
-#[derive(Clone, Copy, PartialEq, Message)]
-pub(super) struct LoadStatsRequest {}
-
-/// `envoy.service.load_stats.v3.LoadStatsResponse`.
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct LoadStatsResponse {
-    #[prost(message, optional, tag = "2")]
-    pub load_reporting_interval: Option<prost_types::Duration>,
-    #[prost(bool, tag = "4")]
-    pub send_all_clusters: bool,
 }
 
 /// Reads discovery requests, writes responses.
