@@ -64,7 +64,6 @@ fn kind(value: &[u8], wanted: u32) -> Option<&[u8]> {
 }
 
 /// Reads one field. The inner None: it is of no length, so it is none that is looked at. The outer: no protobuf.
-#[expect(clippy::option_option, reason = "the two say different things")]
 fn next<'a>(rest: &mut &'a [u8]) -> Option<Option<(u32, &'a [u8])>> {
     let (field, wire_type) = decode_key(rest).ok()?;
     if wire_type != WireType::LengthDelimited {

@@ -91,7 +91,6 @@ impl Node {
 }
 
 /// Which fleet and proxy a node is.
-#[expect(clippy::result_large_err, reason = "it ends the stream as it is")]
 pub(super) fn identify(
     node: Option<&Node>,
     peer: Option<SocketAddr>,
