@@ -30,7 +30,7 @@ pub use name::{Name, NameError};
 pub use path::{Path, Step};
 pub use revision::Revision;
 pub use service::{
-    CircuitBreaker, ClusterSpec, EnvironmentSpec, Environments, HealthCheck, ListenerSpec,
+    CircuitBreaker, Client, ClusterSpec, EnvironmentSpec, Environments, HealthCheck, ListenerSpec,
     Protocol, ResourceSet, RetryOn, RetrySpec, RouteMatch, RouteSpec, ServiceSpec, Split,
 };
 pub use type_url::TypeUrl;

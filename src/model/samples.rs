@@ -6,9 +6,9 @@ use proptest::{collection::vec, option, prelude::*};
 use serde_json::Value;
 
 use super::{
-    CircuitBreaker, ClusterSpec, Colour, Endpoint, EnvironmentSpec, Environments, HealthCheck,
-    HumanDuration, ListenerSpec, Name, Protocol, RetryOn, RetrySpec, RouteMatch, RouteSpec,
-    ServiceSpec,
+    CircuitBreaker, Client, ClusterSpec, Colour, Endpoint, EnvironmentSpec, Environments,
+    HealthCheck, HumanDuration, ListenerSpec, Name, Protocol, RetryOn, RetrySpec, RouteMatch,
+    RouteSpec, ServiceSpec,
 };
 
 pub(crate) fn name() -> impl Strategy<Value = Name> {
@@ -137,16 +137,26 @@ pub(crate) fn service() -> impl Strategy<Value = ServiceSpec> {
         cluster(),
         environments,
         live,
+        option::of(option::of("[a-z][-a-z0-9.:/]{0,12}")),
     )
         .prop_map(
-            |(fleet, listener, hosts, routes, cluster, environments, live)| ServiceSpec {
-                fleet,
-                listener,
-                hosts,
-                routes,
-                cluster,
-                environments,
-                live,
+            |(fleet, listener, hosts, routes, cluster, environments, live, grpc)| {
+                let usable = routes.iter().any(|route| route.matcher.matches_grpc());
+                let grpc = grpc.filter(|_| usable);
+                ServiceSpec {
+                    fleet,
+                    listener,
+                    hosts,
+                    client: match &grpc {
+                        Some(_) => Client::Grpc,
+                        None => Client::Envoy,
+                    },
+                    grpc_target: grpc.flatten(),
+                    routes,
+                    cluster,
+                    environments,
+                    live,
+                }
             },
         )
 }
@@ -161,8 +171,9 @@ pub(crate) fn written() -> impl Strategy<Value = Value> {
             "cluster",
             "environments",
             "live",
+            "grpcTarget",
         ],
-        0..=6,
+        0..=7,
     );
     (service(), optional).prop_map(|(spec, left_out)| {
         let mut value = serde_json::to_value(spec).unwrap();

@@ -22,6 +22,12 @@ pub struct ServiceSpec {
     /// Host names (`:authority`), exact, `*.suffix`, `prefix.*` or `*`.
     #[serde(default = "any_host")]
     pub hosts: Vec<String>,
+    /// Who calls it.
+    #[serde(default, skip_serializing_if = "Client::is_envoy")]
+    pub client: Client,
+    /// What gRPC clients dial, without `xds:///`. None: the service's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grpc_target: Option<String>,
     /// What is routed to it; all of these go to the same split of blue and green.
     #[serde(default = "any_path")]
     pub routes: Vec<RouteSpec>,
@@ -52,6 +58,33 @@ fn any_path() -> Vec<RouteSpec> {
 
 fn blue() -> Colour {
     Colour::Blue
+}
+
+impl ServiceSpec {
+    /// What gRPC clients dial to reach the service called `name`, without `xds:///`; None if they can't.
+    pub fn grpc_target<'a>(&'a self, name: &'a Name) -> Option<&'a str> {
+        match self.client {
+            Client::Envoy => None,
+            Client::Grpc => Some(self.grpc_target.as_deref().unwrap_or(name.as_str())),
+        }
+    }
+}
+
+/// Who calls a service.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Client {
+    /// Envoys.
+    #[default]
+    Envoy,
+    /// gRPC clients without a proxy in between (`xds:///TARGET`), and Envoys too if the service has a listener.
+    Grpc,
+}
+
+impl Client {
+    fn is_envoy(&self) -> bool {
+        *self == Self::Envoy
+    }
 }
 
 /// A TCP socket on which the Envoys accept requests.
@@ -108,6 +141,19 @@ pub enum RouteMatch {
     Path(String),
     /// Every path that begins so.
     Prefix(String),
+}
+
+impl RouteMatch {
+    /// Whether it can match a gRPC call, whose path is always `/SERVICE/METHOD`. gRPC clients ignore other routes.
+    pub fn matches_grpc(&self) -> bool {
+        let (Self::Path(text) | Self::Prefix(text)) = self;
+        let parts: Vec<&str> = text.trim_start_matches('/').splitn(3, '/').collect();
+        match (self, parts.as_slice()) {
+            (Self::Path(_), [service, method]) => !service.is_empty() && !method.is_empty(),
+            (Self::Path(_), _) => false,
+            (Self::Prefix(_), parts) => parts.len() <= 2 && !text.starts_with("//"),
+        }
+    }
 }
 
 impl fmt::Display for RouteMatch {

@@ -74,6 +74,16 @@ pub enum FleetConflict {
         /// Where the other listens.
         second_address: SocketAddr,
     },
+    /// gRPC clients dial one name for both.
+    #[error("services {first} and {second} are both the gRPC target {target}")]
+    Target {
+        /// By name the first of the two.
+        first: Name,
+        /// The other.
+        second: Name,
+        /// What is dialled, without `xds:///`.
+        target: String,
+    },
 }
 
 impl FleetConflict {
@@ -82,6 +92,7 @@ impl FleetConflict {
         match self {
             Self::Match { .. } => "change the hosts or routes of one",
             Self::Listeners { .. } => "use one address for both, or two ports",
+            Self::Target { .. } => "give one of them another grpcTarget",
         }
     }
 }
@@ -91,6 +102,7 @@ impl FleetConflict {
 /// Which of two overlapping matches wins is no conflict: exact goes before longer prefix before shorter.
 pub fn validate_fleet(services: &BTreeMap<Name, Arc<ServiceSpec>>) -> Vec<FleetConflict> {
     let mut conflicts = listener_conflicts(services);
+    conflicts.extend(target_conflicts(services));
     let mut taken: HashMap<(SocketAddr, String, &RouteMatch), &Name> = HashMap::new();
     for (name, spec) in services {
         let Some(listener) = spec.listener.as_ref().map(|l| l.socket()) else {
@@ -114,6 +126,25 @@ pub fn validate_fleet(services: &BTreeMap<Name, Arc<ServiceSpec>>) -> Vec<FleetC
                     }
                 }
             }
+        }
+    }
+    conflicts
+}
+
+fn target_conflicts(services: &BTreeMap<Name, Arc<ServiceSpec>>) -> Vec<FleetConflict> {
+    let mut taken: BTreeMap<&str, &Name> = BTreeMap::new();
+    let mut conflicts = Vec::new();
+    for (name, spec) in services {
+        let Some(target) = spec.grpc_target(name) else {
+            continue;
+        };
+        match taken.entry(target) {
+            Entry::Vacant(place) => drop(place.insert(name)),
+            Entry::Occupied(first) => conflicts.push(FleetConflict::Target {
+                first: (*first.get()).clone(),
+                second: name.clone(),
+                target: target.to_owned(),
+            }),
         }
     }
     conflicts

@@ -1,6 +1,7 @@
 //! What a declaration must keep to beyond its types; Envoy would accept some of it, and then serve nobody.
 
 mod fleet;
+mod grpc;
 mod host;
 mod resources;
 mod service;

@@ -7,7 +7,7 @@ use super::super::{
     RouteMatch, RouteSpec, ServiceSpec,
     path::{Path, quoted},
 };
-use super::{Findings, Invalid, host};
+use super::{Findings, Invalid, grpc, host};
 
 /// The longest version label, in characters: it is a column of a table, and stands in every line of the history.
 pub const MAX_VERSION: usize = 128;
@@ -38,6 +38,7 @@ pub fn validate_service(spec: &ServiceSpec) -> Vec<Invalid> {
     }
     hosts(&mut findings, &top.join("hosts"), &spec.hosts);
     routes(&mut findings, &top.join("routes"), &spec.routes);
+    grpc::check(&mut findings, &top, spec);
     cluster(&mut findings, &top.join("cluster"), &spec.cluster);
     for colour in Colour::BOTH {
         if let Some(declared) = spec.environments.get(colour) {

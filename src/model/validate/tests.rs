@@ -57,6 +57,11 @@ fn each_rule_refuses_what_breaks_it() {
             json!(0),
             "spec.listener.port: 0 is no port",
         ),
+        (
+            "/grpcTarget",
+            json!("fraud"),
+            "spec.grpcTarget: is only for gRPC clients",
+        ),
         ("/hosts", json!([]), "spec.hosts: is empty"),
         ("/hosts/1", json!("a/b"), "spec.hosts[1]: \"a/b\" holds '/'"),
         (
@@ -291,4 +296,74 @@ fn the_same_name_twice_is_refused_with_both_places() {
         error.to_string(),
         "EnvoyResources x is declared twice, in one.yaml line 1 and in two.yaml line 2"
     );
+}
+
+/// The good service for gRPC clients, with that target and only this route.
+fn grpc(target: Value, matcher: Value) -> Vec<String> {
+    let mut value = good();
+    value["client"] = json!("grpc");
+    value["grpcTarget"] = target;
+    value["routes"] = json!([{ "match": matcher }]);
+    let found = validate_service(&spec(value));
+    found.iter().map(Invalid::to_string).collect()
+}
+
+#[test]
+fn a_grpc_target_is_a_name_and_some_route_matches_calls() {
+    let all = json!({ "prefix": "/" });
+    for good in [json!(null), json!("fraud-model"), json!("a.b/c:443")] {
+        assert_eq!(grpc(good, all.clone()), [""; 0]);
+    }
+    for (bad, says) in [
+        ("", "is empty"),
+        ("xds:///fraud", "is written without xds:///, as \"fraud\""),
+        ("0.0.0.0:10000", "is an address"),
+        ("/fraud", "must begin with a letter or digit"),
+        ("fraud model", "hold only letters"),
+        (&"x".repeat(254), "more than 253 bytes"),
+    ] {
+        let found = grpc(json!(bad), all.clone());
+        assert!(
+            found.len() == 1
+                && found[0].starts_with("spec.grpcTarget: ")
+                && found[0].contains(says),
+            "{bad}: {found:?}"
+        );
+    }
+    for matches in [
+        json!({ "prefix": "/fraud" }),
+        json!({ "prefix": "/fraud.Model/Sc" }),
+        json!({ "path": "/fraud.Model/Score" }),
+    ] {
+        assert_eq!(grpc(json!("a"), matches), [""; 0]);
+    }
+    for never in [
+        json!({ "path": "/score" }),
+        json!({ "path": "/a/b/c" }),
+        json!({ "path": "/a/" }),
+        json!({ "prefix": "/a/b/" }),
+        json!({ "prefix": "//a" }),
+    ] {
+        let found = grpc(json!("a"), never);
+        assert!(
+            found.len() == 1 && found[0].contains("/SERVICE/METHOD"),
+            "{found:?}"
+        );
+    }
+}
+
+#[test]
+fn two_services_are_not_one_grpc_target() {
+    let services = ["a", "b", "c"].map(|name| {
+        let mut value = good();
+        value["listener"] = json!(null);
+        value["client"] = json!("grpc");
+        if name == "c" {
+            value["grpcTarget"] = json!("a");
+        }
+        (Name::parse(name).unwrap(), Arc::new(spec(value)))
+    });
+    let conflicts = validate_fleet(&services.into());
+    let conflicts: Vec<String> = conflicts.iter().map(FleetConflict::to_string).collect();
+    assert_eq!(conflicts, ["services a and c are both the gRPC target a"]);
 }

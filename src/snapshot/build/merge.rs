@@ -74,19 +74,7 @@ fn rules<'a>(
     domains: &[String],
     services: impl Iterator<Item = (&'a Name, &'a ServiceInput)>,
 ) -> Result<Vec<Rule<'a>>, BuildError> {
-    let mut rules: Vec<Rule<'a>> = services
-        .flat_map(|(service, input)| {
-            input.spec.routes.iter().map(move |route| Rule {
-                service,
-                input,
-                route,
-            })
-        })
-        .collect();
-    rules.sort_by_key(|rule| match &rule.route.matcher {
-        RouteMatch::Path(path) => (0, Reverse(path.len()), path.as_str(), rule.service),
-        RouteMatch::Prefix(prefix) => (1, Reverse(prefix.len()), prefix.as_str(), rule.service),
-    });
+    let rules = ordered(services);
     let same = rules
         .windows(2)
         .find(|pair| pair[0].route.matcher == pair[1].route.matcher);
@@ -103,4 +91,24 @@ fn rules<'a>(
         }),
         None => Ok(rules),
     }
+}
+
+/// The routes of these services in the order in which they are to be tried.
+pub(super) fn ordered<'a>(
+    services: impl Iterator<Item = (&'a Name, &'a ServiceInput)>,
+) -> Vec<Rule<'a>> {
+    let mut rules: Vec<Rule<'a>> = services
+        .flat_map(|(service, input)| {
+            input.spec.routes.iter().map(move |route| Rule {
+                service,
+                input,
+                route,
+            })
+        })
+        .collect();
+    rules.sort_by_key(|rule| match &rule.route.matcher {
+        RouteMatch::Path(path) => (0, Reverse(path.len()), path.as_str(), rule.service),
+        RouteMatch::Prefix(prefix) => (1, Reverse(prefix.len()), prefix.as_str(), rule.service),
+    });
+    rules
 }

@@ -7,6 +7,7 @@
 mod cluster;
 mod endpoints;
 mod envoy;
+mod grpc;
 mod listener;
 mod merge;
 mod raw_sets;
@@ -99,6 +100,7 @@ pub fn build(previous: &Snapshot, before: &Input, after: &Input) -> Result<Built
     }
     services_changed(&mut draft, before, after);
     listeners_changed(&mut draft, before, after)?;
+    grpc::changed(&mut draft, before, after);
     let warnings = raw_sets::changed(&mut draft, before, after)?;
     Ok(Built {
         snapshot: previous.with(previous.revision.next(), draft.sets),

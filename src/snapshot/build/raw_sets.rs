@@ -72,7 +72,9 @@ fn same_names(before: &Input, after: &Input) -> bool {
             .iter()
             .zip(&after.services)
             .all(|((old_name, old), (name, new))| {
-                old_name == name && old.spec.listener == new.spec.listener
+                old_name == name
+                    && old.spec.listener == new.spec.listener
+                    && old.spec.grpc_target(name) == new.spec.grpc_target(name)
             })
 }
 
@@ -104,6 +106,13 @@ fn unique(input: &Input) -> Result<(), BuildError> {
             let maker = || format!("service {service}");
             claim(TypeUrl::Cluster, &name, maker())?;
             claim(TypeUrl::ClusterLoadAssignment, &name, maker())?;
+        }
+    }
+    for (service, input) in &input.services {
+        if let Some(target) = input.spec.grpc_target(service) {
+            let maker = || format!("the gRPC target of {service}");
+            claim(TypeUrl::Listener, target, maker())?;
+            claim(TypeUrl::RouteConfiguration, target, maker())?;
         }
     }
     for (spec, group) in merge::groups(input) {

@@ -137,7 +137,7 @@ pub(in crate::snapshot) fn split(service: &Name, split: Split) -> WeightedCluste
     }
 }
 
-fn retry_policy(spec: &RetrySpec) -> RetryPolicy {
+pub(super) fn retry_policy(spec: &RetrySpec) -> RetryPolicy {
     let on: Vec<&str> = spec
         .on
         .iter()
