@@ -1,5 +1,5 @@
 # Everything that one does in this repository. Each target does its own set-up, and nothing twice.
-# Needed: Rust (https://rustup.rs), a C linker, python3 with pip (only to fetch an Envoy, if there is none).
+# Needed: Rust (https://rustup.rs), a C linker, python3 with pip (for tests: what they compare with, and an Envoy if there is none).
 
 CARGO ?= cargo
 # Where tools go that are installed on demand: inside target/, so that nothing is left on the machine.
@@ -28,6 +28,7 @@ demo: prerequisites ## a fleet of real Envoys switched and rolled back under loa
 
 test: prerequisites ## every test, those with real Envoys too
 	@$(ENVOY_LOOKUP) >/dev/null
+	@tests/python/get-packages statistics >/dev/null
 	$(CARGO) test --features fault-points
 
 soak: prerequisites ## a thousand switches and rollbacks of real Envoys under load
