@@ -110,12 +110,12 @@ fn input(count: u16, listeners: Listeners) -> Result<Input, Box<dyn Error>> {
                 .map(|host| SocketAddr::from(([10, 0, third, host], 8080)))
                 .collect()
         };
-        let service = ServiceInput {
-            spec: Arc::new(spec),
-            blue: addresses(1),
-            green: addresses(2),
-            split: Split::all_to(Colour::Blue),
-        };
+        let service = ServiceInput::new(
+            Arc::new(spec),
+            addresses(1),
+            addresses(2),
+            Split::all_to(Colour::Blue),
+        );
         services.insert(Name::parse(&format!("model-{number}"))?, Arc::new(service));
     }
     Ok(Input {

@@ -68,12 +68,12 @@ fn input(documents: &[Document]) -> Input {
         })
     };
     let services = services(documents).into_iter().map(|(name, spec)| {
-        let service = ServiceInput {
-            blue: addresses(&spec, Colour::Blue),
-            green: addresses(&spec, Colour::Green),
-            split: Split::all_to(spec.live),
-            spec,
-        };
+        let service = ServiceInput::new(
+            spec.clone(),
+            addresses(&spec, Colour::Blue),
+            addresses(&spec, Colour::Green),
+            Split::all_to(spec.live),
+        );
         (name, Arc::new(service))
     });
     let resources = documents

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     model::Colour,
     release::{FleetState, ServiceState},
-    snapshot::{Input, ServiceInput},
+    snapshot::{self, Input, ServiceInput},
 };
 
 /// The builder's input for `state`. Entries that `known` (a state and its input) has already are shared with it, so
@@ -36,10 +36,26 @@ fn of_service(service: &ServiceState) -> Arc<ServiceInput> {
         let deployment = service.environment(colour).deployment.as_ref();
         deployment.map_or_else(Vec::new, |deployment| deployment.addresses.clone())
     };
+    let shifting = &service.shifting;
     Arc::new(ServiceInput {
-        spec: service.spec.clone(),
-        blue: addresses(Colour::Blue),
-        green: addresses(Colour::Green),
-        split: service.split(),
+        shadow: shifting.shadow.as_ref().map(|shadow| snapshot::Shadow {
+            to: shadow.window.to,
+            percent: shadow.percent,
+            ended_by: shadow.window.ended_by,
+            on_routes: !shadow.window.over,
+        }),
+        preview: shifting.preview.as_ref().map(|preview| snapshot::Preview {
+            to: preview.window.to,
+            header: preview.header.clone(),
+            value: preview.value.clone(),
+            ended_by: preview.window.ended_by,
+            on_routes: !preview.window.over,
+        }),
+        ..ServiceInput::new(
+            service.spec.clone(),
+            addresses(Colour::Blue),
+            addresses(Colour::Green),
+            service.split(),
+        )
     })
 }

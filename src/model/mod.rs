@@ -13,6 +13,7 @@ mod revision;
 #[cfg(test)]
 pub(crate) mod samples;
 mod service;
+mod sticky;
 #[cfg(test)]
 mod tests;
 mod type_url;
@@ -33,6 +34,7 @@ pub use service::{
     CircuitBreaker, Client, ClusterSpec, EnvironmentSpec, Environments, HealthCheck, ListenerSpec,
     Protocol, ResourceSet, RetryOn, RetrySpec, RouteMatch, RouteSpec, ServiceSpec, Split,
 };
+pub use sticky::{EndedBy, Sticky, is_header_value, is_token};
 pub use type_url::TypeUrl;
 pub use validate::{
     DuplicateDocument, FleetConflict, Invalid, MAX_ATTEMPTS, MAX_DURATION, MAX_VERSION,

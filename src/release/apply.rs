@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{
-    Context, Deployment, Environment, Reason, Refusal, Role, ServiceState, Step, StepKind,
+    Context, Deployment, Environment, Reason, Refusal, Role, ServiceState, Shifting, Step,
+    StepKind,
     draft::{Done, Draft},
     environments::counted,
     words::{self, held},
@@ -30,6 +31,7 @@ impl<'a> Draft<'a> {
             green: Environment::EMPTY,
             deployments: 0,
             release: None,
+            shifting: Shifting::default(),
         };
         state.environment_mut(live).role = Role::Live;
         let mut draft = Draft::of(&state, context);

@@ -58,7 +58,8 @@ impl<'a> Draft<'a> {
         }
     }
 
-    pub(super) fn finish(self, before: &ServiceState, done: Done) -> Step {
+    pub(super) fn finish(mut self, before: &ServiceState, done: Done) -> Step {
+        self.state.end_what_is_not_staged();
         let changed = self.state != *before;
         Step {
             changed,

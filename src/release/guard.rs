@@ -13,6 +13,7 @@ impl Draft<'_> {
         version: Option<&str>,
         command: &str,
     ) -> Result<(), Refusal> {
+        self.guard_share(colour, version)?;
         let environment = self.state.environment(colour);
         let (Role::Standby, Some(standby)) = (environment.role, &environment.deployment) else {
             return Ok(());
@@ -94,7 +95,44 @@ impl Draft<'_> {
                 );
                 self.unless(replace_standby, refusal)
             }
+            Role::Staged if self.state.shifting.weight > 0 => {
+                let refusal = Refusal::new(
+                    Reason::LiveWouldBeEmpty,
+                    format!(
+                        "{name} {} in {colour} has {}% of the traffic and would have no endpoints",
+                        held(present),
+                        self.state.shifting.weight
+                    ),
+                    format!(
+                        "take the traffic back first: `bluegreen shift {name} --weight 0`, or insist with --force"
+                    ),
+                );
+                self.unless(force, refusal)
+            }
             Role::Staged | Role::Empty => Ok(()),
         }
+    }
+
+    /// A staged deployment that has a share of the traffic is not replaced in place, as little as the live one.
+    fn guard_share(&self, colour: Colour, version: Option<&str>) -> Result<(), Refusal> {
+        let (name, weight) = (&self.state.name, self.state.shifting.weight);
+        let environment = self.state.environment(colour);
+        let (Role::Staged, Some(present), true) =
+            (environment.role, &environment.deployment, weight > 0)
+        else {
+            return Ok(());
+        };
+        let would = version.map_or_else(
+            || "the document would remove".to_owned(),
+            |version| format!("{version} would replace"),
+        );
+        Err(Refusal::new(
+            Reason::WouldReplaceLive,
+            format!(
+                "{would} {name} {} in {colour}, which has {weight}% of the traffic",
+                held(present)
+            ),
+            format!("take the traffic back first: `bluegreen shift {name} --weight 0`"),
+        ))
     }
 }

@@ -12,6 +12,7 @@ mod guard;
 mod reason;
 mod resolve;
 mod restore;
+mod shifting;
 mod state;
 mod step;
 mod traffic;
@@ -19,6 +20,7 @@ mod words;
 
 pub use reason::{Reason, Refusal};
 pub use restore::{Restored, restore};
+pub use shifting::{PREVIEW_HEADER, Preview, Shadow, Shifting, Temporary, Window};
 pub use state::{
     Deployment, Environment, FleetState, Phase, Release, ResourceState, Role, ServiceState,
 };

@@ -10,9 +10,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::model::{
-    Colour, Endpoint, EnvironmentSpec, Name, ResourceSet, Revision, ServiceSpec, Split,
-};
+use super::Shifting;
+use crate::model::{Colour, Endpoint, EnvironmentSpec, Name, ResourceSet, Revision, ServiceSpec};
 
 /// Everything that was declared and decided for a fleet at one revision. Cheap to clone: entries are shared.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -51,6 +50,9 @@ pub struct ServiceState {
     pub deployments: u64,
     /// The last release; None before the first switch.
     pub release: Option<Release>,
+    /// What goes to the staged environment already.
+    #[serde(default)]
+    pub shifting: Shifting,
 }
 
 /// One of the two environments of a service.
@@ -171,10 +173,5 @@ impl ServiceState {
             spec.environments.set(colour, environment);
         }
         spec
-    }
-
-    /// Where the traffic goes.
-    pub fn split(&self) -> Split {
-        Split::all_to(self.live)
     }
 }

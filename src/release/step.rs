@@ -1,12 +1,12 @@
 //! The contract of the state machine: what can happen to a service, and what comes of it.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{Reason, Refusal, ServiceState, draft::Draft};
-use crate::model::{Colour, Endpoint, Name, Revision, ServiceSpec};
+use super::{Reason, Refusal, ServiceState, Temporary, draft::Draft};
+use crate::model::{Colour, EndedBy, Endpoint, Name, Revision, ServiceSpec};
 
 /// What a step must know of the world.
 #[derive(Clone, Debug, Default)]
@@ -63,6 +63,40 @@ pub enum Event {
         to: Option<Colour>,
         /// Also to one that has no endpoints, or was rolled back.
         force: bool,
+    },
+    /// A share of the traffic moves to the staged environment.
+    Shift {
+        /// In percent, below 100; 0 takes it back.
+        weight: u32,
+        /// Also to one that was rolled back.
+        force: bool,
+    },
+    /// Copies of live requests go to the staged environment, for a while.
+    Shadow {
+        /// The share, 1 to 100.
+        percent: u32,
+        /// For how long.
+        duration: Duration,
+        /// Who ends it if the server can't.
+        ended_by: EndedBy,
+    },
+    /// Requests with a header go to the staged environment, for a while.
+    Preview {
+        /// Its name.
+        header: String,
+        /// Its whole value; None: the colour of the environment.
+        value: Option<String>,
+        /// For how long.
+        duration: Duration,
+        /// Who ends it if the server can't.
+        ended_by: EndedBy,
+    },
+    /// A mirror or a preview ends.
+    End {
+        /// Which of the two.
+        what: Temporary,
+        /// Only the one that began in this revision; None: whichever runs.
+        started_in: Option<Revision>,
     },
     /// The traffic moves back to the deployment that was live before the last switch.
     Rollback,
@@ -165,6 +199,19 @@ pub fn step(state: &ServiceState, event: &Event, context: &Context) -> Result<St
             force,
         } => draft.scale(*colour, endpoints, *replace_standby, *force),
         Event::Switch { to, force } => draft.switch(*to, *force),
+        Event::Shift { weight, force } => draft.shift(*weight, *force),
+        Event::Shadow {
+            percent,
+            duration,
+            ended_by,
+        } => draft.shadow(*percent, *duration, *ended_by),
+        Event::Preview {
+            header,
+            value,
+            duration,
+            ended_by,
+        } => draft.preview(header, value.as_deref(), *duration, *ended_by),
+        Event::End { what, started_in } => Ok(draft.end(*what, *started_in)),
         Event::Rollback => draft.rollback(),
         Event::Retire => draft.retire(),
         Event::Resolved => draft.resolved(),

@@ -100,6 +100,10 @@ impl Draft<'_> {
     /// Named invariant: **a rollback repeated never goes forward**: it is the same rollback.
     pub(super) fn rollback(&mut self) -> Result<Done, Refusal> {
         let name = self.state.name.clone();
+        // Not switched yet: the way back is to take the share back.
+        if self.state.shifting.weight > 0 {
+            return self.shift(0, true);
+        }
         let Some(release) = self.state.release.clone() else {
             return Err(self.nothing_to_roll_back(None));
         };
@@ -178,6 +182,7 @@ impl Draft<'_> {
         new.role = Role::Live;
         new.rolled_back = false;
         self.state.live = target;
+        self.state.shifting.weight = 0;
     }
 
     fn live_already(&self) -> Done {

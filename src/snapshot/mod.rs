@@ -18,7 +18,7 @@ pub use build::{BuildError, Built, build, cluster_name, rebuild};
 pub use check::{Problem, Severity, check, check_since};
 pub use diff::{Change, ChangeKind, diff, only_routes_differ};
 pub use digest::Digest;
-pub use input::{Input, ServiceInput};
+pub use input::{Input, Preview, ServiceInput, Shadow};
 pub use raw::{RawError, RawProblem};
 pub use references::{References, references_of};
 pub use resource::Resource;

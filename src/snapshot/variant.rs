@@ -202,12 +202,33 @@ fn configuration_with(configuration: &[u8], wanted: &Weights) -> Result<Vec<u8>,
 fn host_with(host: &[u8], wanted: &Weights) -> Result<Vec<u8>, Malformed> {
     edit_field(host, number::HOST_ROUTES, |route| {
         let route = edit_field(route, number::ROUTE_ACTION, |action| {
-            let action = edit_field(action, number::ACTION_WEIGHTED_CLUSTERS, |weighted| {
-                weighted_with(weighted, wanted)
-            })?;
-            Ok(Edit::Content(action))
+            Ok(Edit::Content(action_with(action, wanted)?))
         })?;
         Ok(Edit::Content(route))
+    })
+}
+
+/// A mirror to the service that moves ends with the move: it could copy requests to where they go by now.
+fn action_with(action: &[u8], wanted: &Weights) -> Result<Vec<u8>, Malformed> {
+    let mut moved = None;
+    let action = edit_field(action, number::ACTION_WEIGHTED_CLUSTERS, |weighted| {
+        let edit = weighted_with(weighted, wanted)?;
+        if matches!(&edit, Edit::Content(new) if new != weighted) {
+            moved = split_service(&WeightedCluster::decode(weighted)?).map(str::to_owned);
+        }
+        Ok(edit)
+    })?;
+    let Some(service) = moved else {
+        return Ok(action);
+    };
+    edit_field(&action, number::ACTION_MIRRORS, |mirror| {
+        let mirror = RequestMirrorPolicy::decode(mirror)?;
+        let same = mirror.cluster.rsplit_once('/');
+        Ok(if same.is_some_and(|(of, _)| of == service) {
+            Edit::Drop
+        } else {
+            Edit::Keep
+        })
     })
 }
 

@@ -57,6 +57,7 @@ pub fn service(service: &str, live: Colour) -> ServiceState {
         green: environment(Colour::Green, 2),
         deployments: 2,
         release: None,
+        shifting: Default::default(),
     }
 }
 

@@ -239,10 +239,10 @@ pub fn service_with(
         spec[key] = value.clone();
     }
     let spec: ServiceSpec = serde_json::from_value(spec).unwrap();
-    ServiceInput {
-        spec: Arc::new(spec),
-        blue: blue.to_vec(),
-        green: green.to_vec(),
-        split: Split::all_to(live),
-    }
+    ServiceInput::new(
+        Arc::new(spec),
+        blue.to_vec(),
+        green.to_vec(),
+        Split::all_to(live),
+    )
 }

@@ -4,8 +4,8 @@ use proptest::{collection::vec, option, prelude::*, sample::select};
 
 use super::{apply, context, endpoints, name, spec};
 use crate::{
-    model::{Colour, Endpoint, EnvironmentSpec},
-    release::{Context, Event, ServiceState, create},
+    model::{Colour, EndedBy, Endpoint, EnvironmentSpec},
+    release::{Context, Event, PREVIEW_HEADER, ServiceState, Temporary, create},
 };
 
 /// What an operator, or the world, does next. Documents are made when their turn comes, from what is in force.
@@ -52,6 +52,29 @@ fn told(event: Event) -> Move {
     Move::Event(Box::new(event))
 }
 
+fn shifts() -> impl Strategy<Value = Event> {
+    let duration = std::time::Duration::from_secs(60);
+    let ended_by = || select(vec![EndedBy::Proxies, EndedBy::Server]);
+    prop_oneof![
+        (0u32..=100, any::<bool>()).prop_map(|(weight, force)| Event::Shift { weight, force }),
+        (0u32..=101, ended_by()).prop_map(move |(percent, ended_by)| Event::Shadow {
+            percent,
+            duration,
+            ended_by,
+        }),
+        ended_by().prop_map(move |ended_by| Event::Preview {
+            header: PREVIEW_HEADER.to_owned(),
+            value: None,
+            duration,
+            ended_by,
+        }),
+        select(Temporary::ALL.to_vec()).prop_map(|what| Event::End {
+            what,
+            started_in: None,
+        }),
+    ]
+}
+
 fn moves() -> impl Strategy<Value = Move> {
     let deploy =
         (versions(), hosts(), any::<bool>()).prop_map(|(version, endpoints, replace_standby)| {
@@ -85,6 +108,7 @@ fn moves() -> impl Strategy<Value = Move> {
         3 => deploy.prop_map(told),
         2 => scale.prop_map(told),
         4 => switch.prop_map(told),
+        2 => shifts().prop_map(told),
         2 => Just(told(Event::Rollback)),
         1 => Just(told(Event::Retire)),
         1 => Just(told(Event::Resolved)),

@@ -4,6 +4,7 @@ mod cases;
 mod generators;
 mod properties;
 mod restoring;
+mod shifting;
 mod table;
 
 use serde_json::json;

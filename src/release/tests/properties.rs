@@ -12,8 +12,8 @@ use super::{
 use crate::{
     model::Colour,
     release::{
-        Deployment, Environment, Event, FleetState, Phase, Role, ServiceState, create, restore,
-        step,
+        Deployment, Environment, Event, FleetState, Phase, Role, ServiceState, Temporary, create,
+        restore, step,
     },
 };
 
@@ -31,15 +31,25 @@ fn check_state(state: &ServiceState, revision: u64) {
 
 /// What holds even after the rollback of a fleet, which brings a standby back, but not its release.
 fn check_roles(state: &ServiceState, revision: u64) {
-    // "Exactly one environment is live", and it is the one that has all the traffic.
+    // "Exactly one environment is live", and it has all the traffic but for the share of a staged one.
     let live = Colour::BOTH.map(|colour| state.environment(colour).role == Role::Live);
     assert_eq!(live.iter().filter(|live| **live).count(), 1, "{state:#?}");
     assert_eq!(state.environment(state.live).role, Role::Live);
-    let split = state.split();
+    let (split, shifting) = (state.split(), &state.shifting);
     assert_eq!(
         (split.weight(state.live), split.blue + split.green),
-        (100, 100)
+        (100 - shifting.weight, 100)
     );
+    assert!(shifting.weight < 100);
+    // "Only a staged environment is previewed, mirrored to or shifted to."
+    let staged = |colour| state.environment(colour).role == Role::Staged;
+    assert!(shifting.weight == 0 || staged(state.live.other()));
+    for window in Temporary::ALL
+        .into_iter()
+        .filter_map(|what| shifting.window(what))
+    {
+        assert!(window.over || staged(window.to), "{state:#?}");
+    }
 
     let other = state.environment(state.live.other());
     assert_eq!(
@@ -173,7 +183,7 @@ proptest! {
     }
 
     /// "Repeating is safe": what was done and is done again at once changes nothing, or is refused (a plain
-    /// switch whose target has become the standby).
+    /// switch whose target has become the standby, a rollback that took a share back and finds no release).
     #[test]
     fn a_step_repeated_changes_nothing(start in starts(), turns in turns()) {
         let mut state = start;
@@ -183,7 +193,10 @@ proptest! {
             let Ok(done) = step(&state, &event, &context) else { continue };
             match step(&done.state, &event, &context) {
                 Ok(again) => prop_assert!(!again.changed, "{:?}: {}", event, again.what),
-                Err(_) => prop_assert!(matches!(event, Event::Switch { to: None, .. }), "{:?}", event),
+                Err(_) => {
+                    let took_back = event == Event::Rollback && state.shifting.weight > 0;
+                    prop_assert!(took_back || matches!(event, Event::Switch { to: None, .. }), "{:?}", event);
+                }
             }
             state = done.state;
         }
@@ -279,7 +292,10 @@ proptest! {
             check_state(service, revision);
         }
         // What can be rolled back is the release that can be seen, and nothing else.
-        if let Ok(back) = step(service, &Event::Rollback, &answering(revision + 1, &[])) {
+        // But a share of the traffic that has no release yet: that goes back first.
+        if let Ok(back) = step(service, &Event::Rollback, &answering(revision + 1, &[]))
+            && service.shifting.weight == 0
+        {
             let release = service.release.as_ref().unwrap();
             prop_assert_eq!(back.state.live, release.from);
             let live = back.state.environment(release.from).deployment.as_ref();

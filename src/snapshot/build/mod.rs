@@ -10,6 +10,7 @@ mod envoy;
 mod grpc;
 mod listener;
 mod merge;
+mod overrides;
 mod raw_sets;
 mod route;
 mod runtime;
@@ -17,7 +18,10 @@ mod runtime;
 use std::{collections::BTreeMap, sync::Arc};
 
 use self::merge::Group;
-pub(super) use self::route::split;
+pub(super) use self::{
+    overrides::{hash_policy, mirrors, preview},
+    route::split,
+};
 use super::{Changes, Input, RawError, Resource, Snapshot};
 use crate::model::{Colour, Name, TypeUrl};
 
@@ -95,9 +99,7 @@ pub fn build(previous: &Snapshot, before: &Input, after: &Input) -> Result<Built
         previous,
         sets: BTreeMap::new(),
     };
-    if previous.resource(TypeUrl::Runtime, runtime::NAME).is_none() {
-        draft.put(runtime::runtime());
-    }
+    runtime::changed(&mut draft, before, after);
     services_changed(&mut draft, before, after);
     listeners_changed(&mut draft, before, after)?;
     grpc::changed(&mut draft, before, after);
@@ -225,5 +227,7 @@ fn same_group(old: &Group<'_>, new: &Group<'_>) -> bool {
         })
 }
 
+#[cfg(test)]
+mod override_tests;
 #[cfg(test)]
 mod tests;

@@ -5,13 +5,13 @@ use std::{
     sync::Arc,
 };
 
-use super::{BuildError, Draft, cluster_name, listener, merge, runtime};
+use super::{BuildError, Draft, cluster_name, listener, merge, overrides, runtime};
 use crate::{
     model::{Colour, Name, TypeUrl},
     snapshot::{Input, raw},
 };
 
-/// Encodes the sets that changed, or that name a service whose split did; takes away what is no longer in one.
+/// Encodes the sets that changed, or that name a service whose traffic did; takes away what is no longer in one.
 /// Returns what their authors should know.
 pub(super) fn changed(
     draft: &mut Draft<'_>,
@@ -48,13 +48,13 @@ pub(super) fn changed(
     Ok(warnings)
 }
 
-/// Services that raw routes see differently: another split, or there at all.
+/// Services that raw routes see differently: they go elsewhere, or are there at all.
 fn moved<'a>(before: &'a Input, after: &'a Input) -> BTreeSet<&'a Name> {
     let changed = after.services.iter().filter(|(name, new)| {
         before
             .services
             .get(*name)
-            .is_none_or(|old| !Arc::ptr_eq(old, new) && old.split != new.split)
+            .is_none_or(|old| !Arc::ptr_eq(old, new) && !overrides::same_action(old, new))
     });
     let removed = before
         .services

@@ -11,7 +11,7 @@ use envoy_types::pb::{
             route::Action,
             route_action::{ClusterSpecifier, UpgradeConfig},
             route_match::PathSpecifier,
-            weighted_cluster::ClusterWeight,
+            weighted_cluster::{ClusterWeight, RandomValueSpecifier},
         },
         extensions::retry::host::previous_hosts::v3::PreviousHostsPredicate,
     },
@@ -22,9 +22,10 @@ use super::{
     BuildError, WEBSOCKET,
     envoy::{any, duration, number, resource},
     merge::{self, Group, Rule},
+    overrides,
 };
 use crate::{
-    model::{Colour, ListenerSpec, Name, Protocol, RetryOn, RetrySpec, RouteMatch, Split, TypeUrl},
+    model::{Colour, ListenerSpec, Name, Protocol, RetryOn, RetrySpec, RouteMatch, TypeUrl},
     snapshot::{References, Resource, ServiceInput, cluster_name},
 };
 
@@ -43,7 +44,7 @@ pub(super) fn route_configuration(
             // Host names are unique here, so the first of them is a name.
             name: host.domains.first().cloned().unwrap_or_default(),
             domains: host.domains,
-            routes: host.rules.into_iter().map(route).collect(),
+            routes: host.rules.into_iter().flat_map(routes).collect(),
             ..Default::default()
         })
         .collect();
@@ -71,11 +72,18 @@ pub(super) fn route_configuration(
 
 /// Whether the routes of a service would come out the same.
 pub(super) fn same_routes(a: &ServiceInput, b: &ServiceInput) -> bool {
-    a.split == b.split
+    overrides::same_action(a, b)
         && (Arc::ptr_eq(&a.spec, &b.spec)
             || (a.spec.routes == b.spec.routes
                 && a.spec.hosts == b.spec.hosts
                 && a.spec.cluster.protocol == b.spec.cluster.protocol))
+}
+
+/// The route of a rule, below the route of its preview if there is one: the first match wins.
+fn routes(rule: Rule<'_>) -> impl Iterator<Item = Route> {
+    let route = route(rule);
+    let preview = overrides::preview(rule.service, rule.input, &route);
+    preview.into_iter().chain([route])
 }
 
 fn route(rule: Rule<'_>) -> Route {
@@ -100,10 +108,9 @@ fn route(rule: Rule<'_>) -> Route {
         ..Default::default()
     });
     let action = RouteAction {
-        cluster_specifier: Some(ClusterSpecifier::WeightedClusters(split(
-            service,
-            input.split,
-        ))),
+        cluster_specifier: Some(ClusterSpecifier::WeightedClusters(split(service, input))),
+        hash_policy: overrides::hash_policy(input),
+        request_mirror_policies: overrides::mirrors(service, input),
         timeout: timeout.map(duration),
         idle_timeout: route.idle_timeout.map(|timeout| duration(timeout.0)),
         retry_policy: route.retry.as_ref().map(retry_policy),
@@ -125,14 +132,17 @@ fn route(rule: Rule<'_>) -> Route {
 /// Both environments with their weights. A weight of 0 is said too: absent, Envoy and gRPC read it differently.
 ///
 /// `runtime_key_prefix` is never set: a runtime value could then override the weights behind our back.
-pub(in crate::snapshot) fn split(service: &Name, split: Split) -> WeightedCluster {
+pub(in crate::snapshot) fn split(service: &Name, input: &ServiceInput) -> WeightedCluster {
     let clusters = Colour::BOTH.map(|colour| ClusterWeight {
         name: cluster_name(service, colour).to_string(),
-        weight: number(split.weight(colour)),
+        weight: number(input.split.weight(colour)),
         ..Default::default()
     });
     WeightedCluster {
         clusters: clusters.into(),
+        random_value_specifier: overrides::is_sticky(input).then_some(
+            RandomValueSpecifier::UseHashPolicy(BoolValue { value: true }),
+        ),
         ..Default::default()
     }
 }

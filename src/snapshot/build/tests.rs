@@ -31,12 +31,12 @@ fn service(spec: serde_json::Value) -> ServiceInput {
         whole[key] = value.clone();
     }
     let spec: ServiceSpec = serde_json::from_value(whole).unwrap();
-    ServiceInput {
-        spec: Arc::new(spec),
-        blue: vec!["127.0.0.1:9001".parse().unwrap()],
-        green: Vec::new(),
-        split: Split::all_to(Colour::Blue),
-    }
+    ServiceInput::new(
+        Arc::new(spec),
+        vec!["127.0.0.1:9001".parse().unwrap()],
+        Vec::new(),
+        Split::all_to(Colour::Blue),
+    )
 }
 
 fn input(services: impl IntoIterator<Item = (&'static str, ServiceInput)>) -> Input {

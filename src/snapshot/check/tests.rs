@@ -21,12 +21,12 @@ fn snapshot(resources: Vec<Value>) -> Snapshot {
         "listener": { "address": "0.0.0.0", "port": 10000 },
     }))
     .unwrap();
-    let service = ServiceInput {
-        spec: Arc::new(spec),
-        blue: vec!["127.0.0.1:9001".parse().unwrap()],
-        green: Vec::new(),
-        split: Split::all_to(Colour::Blue),
-    };
+    let service = ServiceInput::new(
+        Arc::new(spec),
+        vec!["127.0.0.1:9001".parse().unwrap()],
+        Vec::new(),
+        Split::all_to(Colour::Blue),
+    );
     let set = ResourceSet {
         fleet: name("payments"),
         resources,

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{
     error::{Place, RawError, RawProblem, quoted, similar},
     locate::locate,
-    split,
+    preview, split,
 };
 use crate::{
     model::{Name, Path, TypeUrl},
@@ -58,6 +58,7 @@ pub(super) fn resource(
         }
         Ok::<(), Box<RawError>>(())
     })?;
+    preview::insert(&mut message, type_url, place.value, services);
     let bytes = dynamic::encode(&message).into();
     let references = references_in(&mut message);
     let resource = Resource::new(type_url, &name, bytes, references);

@@ -3,6 +3,7 @@
 mod decode;
 mod error;
 mod locate;
+mod preview;
 mod split;
 
 use std::{

@@ -1,7 +1,8 @@
-//! `cluster: service:NAME` in a route becomes the weighted split of that service.
+//! `cluster: service:NAME` in a route becomes the weighted split of that service, with its mirror.
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use envoy_types::pb::envoy::config::route::v3::RouteAction;
 use prost::Message as _;
 use prost_reflect::{DynamicMessage, Kind, ReflectMessage as _, Value};
 
@@ -59,12 +60,19 @@ pub(super) fn expand(
     if let Some(field) = weighted
         && let Kind::Message(descriptor) = field.kind()
     {
-        let split = build::split(service, input.split).encode_to_vec();
+        let split = build::split(service, input).encode_to_vec();
         if let Ok(split) = DynamicMessage::decode(descriptor, split.as_slice()) {
             // They are alternatives: setting the one clears `cluster`.
             message.set_field(&field, Value::Message(split));
         }
     }
+    let more = RouteAction {
+        hash_policy: build::hash_policy(input),
+        request_mirror_policies: build::mirrors(service, input),
+        ..Default::default()
+    };
+    // Appended to what the user has there. It was encoded just now, so it can be read.
+    let _ = message.merge(more.encode_to_vec().as_slice());
     Ok(())
 }
 

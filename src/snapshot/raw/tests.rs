@@ -18,12 +18,12 @@ fn name(text: &str) -> Name {
 
 fn services() -> BTreeMap<Name, Arc<ServiceInput>> {
     let spec: ServiceSpec = serde_json::from_value(json!({ "fleet": "payments" })).unwrap();
-    let input = ServiceInput {
-        spec: Arc::new(spec),
-        blue: Vec::new(),
-        green: Vec::new(),
-        split: Split::all_to(Colour::Green),
-    };
+    let input = ServiceInput::new(
+        Arc::new(spec),
+        Vec::new(),
+        Vec::new(),
+        Split::all_to(Colour::Green),
+    );
     [(name("fraud-model"), Arc::new(input))].into()
 }
 

@@ -26,12 +26,12 @@ fn example(live: Colour) -> Input {
             "healthCheck": { "path": "/healthz", "interval": "2s", "timeout": "500ms" } },
     }))
     .unwrap();
-    let service = ServiceInput {
-        spec: Arc::new(spec),
-        blue: vec!["127.0.0.1:9001".parse().unwrap()],
-        green: vec!["127.0.0.1:9002".parse().unwrap()],
-        split: Split::all_to(live),
-    };
+    let service = ServiceInput::new(
+        Arc::new(spec),
+        vec!["127.0.0.1:9001".parse().unwrap()],
+        vec!["127.0.0.1:9002".parse().unwrap()],
+        Split::all_to(live),
+    );
     Input {
         services: [(name("fraud-model"), Arc::new(service))].into(),
         resources: BTreeMap::new(),

@@ -167,6 +167,23 @@ fn a_service_that_the_newest_does_not_have_keeps_its_weights() {
 }
 
 #[test]
+fn a_mirror_to_the_service_that_moves_goes_with_the_move_and_only_then() {
+    let with = |blue, green, mirror| {
+        let split = weighted(&[("s/blue", Some(blue)), ("s/green", Some(green))]);
+        configuration(vec![("a", vec![route("s", split, mirror)])])
+    };
+    let mirrored = resource(&with(100, 0, Some("s/green")), &[]);
+    let switched = resource(&with(0, 100, None), &[]);
+    let held = with_splits_of(&mirrored, &switched);
+    assert_eq!(decoded(&held), with(0, 100, None));
+    let unmoved = with_splits_of(&mirrored, &mirrored);
+    assert_eq!(unmoved.bytes, mirrored.bytes);
+    let elsewhere = resource(&with(100, 0, Some("audit")), &[]);
+    let held = with_splits_of(&elsewhere, &switched);
+    assert_eq!(decoded(&held), with(0, 100, Some("audit")));
+}
+
+#[test]
 fn mirrors_of_hosts_and_configurations_go_too() {
     let whole = RouteConfiguration {
         request_mirror_policies: vec![RequestMirrorPolicy {
