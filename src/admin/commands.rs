@@ -43,7 +43,7 @@ pub(super) struct Call {
 type Sender = mpsc::Sender<Result<api::CommandEvent, Status>>;
 
 impl Call {
-    fn on_service(
+    pub(super) fn on_service(
         controllers: &Controllers,
         meta: Option<api::CommandMeta>,
         service: &str,
@@ -72,7 +72,7 @@ impl Call {
         Ok(Self::one(meta, handle, command))
     }
 
-    fn one(meta: Meta, handle: Handle, command: Command) -> Self {
+    pub(super) fn one(meta: Meta, handle: Handle, command: Command) -> Self {
         Self {
             meta,
             waivers: Waivers::default(),
@@ -151,33 +151,6 @@ impl Call {
         })
     }
 
-    pub fn switch(controllers: &Controllers, request: api::SwitchRequest) -> Result<Self, Status> {
-        let waive = request.waive.unwrap_or_default();
-        let call = Self::on_service(controllers, request.meta, &request.service, |service| {
-            Ok(Command::Switch {
-                service,
-                to: convert::colour(request.to)?,
-            })
-        })?;
-        Ok(Self {
-            waivers: Waivers {
-                allow_lagging: waive.allow_lagging,
-                skip_probe: waive.skip_probe,
-                force: waive.force,
-            },
-            ..call
-        })
-    }
-
-    pub fn rollback(
-        controllers: &Controllers,
-        request: api::RollbackRequest,
-    ) -> Result<Self, Status> {
-        Self::on_service(controllers, request.meta, &request.service, |service| {
-            Ok(Command::Rollback { service })
-        })
-    }
-
     pub fn rollback_fleet(
         controllers: &Controllers,
         request: api::RollbackFleetRequest,
@@ -204,6 +177,19 @@ impl Call {
         request: api::RebuildRequest,
     ) -> Result<Self, Status> {
         Self::on_fleet(controllers, request.meta, &request.fleet, Command::Rebuild)
+    }
+
+    /// The same, with these preconditions given up.
+    pub(super) fn waiving(self, waive: Option<api::Waivers>) -> Self {
+        let waive = waive.unwrap_or_default();
+        Self {
+            waivers: Waivers {
+                allow_lagging: waive.allow_lagging,
+                skip_probe: waive.skip_probe,
+                force: waive.force,
+            },
+            ..self
+        }
     }
 
     /// Starts the command; what comes out of the stream is what happens to it.

@@ -13,6 +13,7 @@ mod follow;
 mod history;
 mod outcome;
 mod status;
+mod traffic;
 mod views;
 
 use std::{pin::Pin, sync::Arc};
@@ -61,6 +62,9 @@ impl admin_server::Admin for Service {
     type ScaleStream = Events;
     type SwitchStream = Events;
     type RollbackStream = Events;
+    type ShiftStream = Events;
+    type ShadowStream = Events;
+    type PreviewStream = Events;
     type RollbackFleetStream = Events;
     type RetireStream = Events;
     type RebuildStream = Events;
@@ -89,6 +93,18 @@ impl admin_server::Admin for Service {
 
     async fn rollback(&self, request: Request<api::RollbackRequest>) -> Answer<Events> {
         self.start(Call::rollback(&self.controllers, request.into_inner()))
+    }
+
+    async fn shift(&self, request: Request<api::ShiftRequest>) -> Answer<Events> {
+        self.start(Call::shift(&self.controllers, request.into_inner()))
+    }
+
+    async fn shadow(&self, request: Request<api::ShadowRequest>) -> Answer<Events> {
+        self.start(Call::shadow(&self.controllers, request.into_inner()))
+    }
+
+    async fn preview(&self, request: Request<api::PreviewRequest>) -> Answer<Events> {
+        self.start(Call::preview(&self.controllers, request.into_inner()))
     }
 
     async fn rollback_fleet(&self, request: Request<api::RollbackFleetRequest>) -> Answer<Events> {

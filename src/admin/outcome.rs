@@ -8,6 +8,8 @@ use super::{
 use crate::{
     api::{self, outcome::Result as Ended},
     controller::{self, Accepted, Handle},
+    model::Name,
+    release::Moved,
 };
 
 /// What the command line exits with when not every proxy accepted within `--wait`.
@@ -112,7 +114,7 @@ fn outcome(
     if ended != Ended::Planned {
         outcome.revisions = done.iter().map(|(_, accepted)| durable(accepted)).collect();
     }
-    if let Some((service, moved)) = done.iter().find_map(|(_, one)| one.moved.as_ref()) {
+    if let Some((service, moved)) = one_moved(done) {
         outcome.service = service.to_string();
         outcome.from = views::colour(moved.from).into();
         outcome.to = views::colour(moved.to).into();
@@ -121,7 +123,24 @@ fn outcome(
     } else if let Some(service) = done.iter().find_map(|(_, one)| one.service.as_ref()) {
         outcome.service = service.to_string();
     }
+    outcome.moves = done
+        .iter()
+        .flat_map(|(_, accepted)| &accepted.moved)
+        .map(|(service, moved)| api::Move {
+            service: service.to_string(),
+            from: views::colour(moved.from).into(),
+            to: views::colour(moved.to).into(),
+            from_version: moved.from_version.clone(),
+            to_version: moved.to_version.clone(),
+        })
+        .collect();
     outcome
+}
+
+/// What moved, where it is one service's traffic.
+fn one_moved<'a>(done: &'a [(&Handle, Accepted)]) -> Option<&'a (Name, Moved)> {
+    let mut moved = done.iter().flat_map(|(_, one)| &one.moved);
+    moved.next().filter(|_| moved.next().is_none())
 }
 
 fn sentence(done: &[(&Handle, Accepted)]) -> String {

@@ -11,8 +11,8 @@ use super::{convert, errors::not_found, views};
 use crate::{
     api,
     controller::{Controllers, Handle, drift},
-    model::Colour,
-    release::{Phase, ServiceState},
+    model::{Colour, EndedBy},
+    release::{Phase, ServiceState, Temporary},
     store::Head,
 };
 
@@ -123,7 +123,34 @@ fn service_status(
             revision: release.rolled_back_in.unwrap_or(release.switched_in).0,
             at: views::time(release.switched_at),
         }),
+        temporary: Temporary::ALL
+            .into_iter()
+            .filter_map(|what| temporary(service, what))
+            .collect(),
     }
+}
+
+/// A mirror or a preview that is on the routes.
+fn temporary(service: &ServiceState, what: Temporary) -> Option<api::TemporaryStatus> {
+    let shifting = &service.shifting;
+    let window = shifting.window(what).filter(|window| !window.over)?;
+    let mut status = api::TemporaryStatus {
+        kind: what.as_str().to_owned(),
+        to: views::colour(window.to).into(),
+        since: views::time(window.since),
+        until: views::time(window.until),
+        ended_by_proxies: window.ended_by == EndedBy::Proxies,
+        ..Default::default()
+    };
+    match (what, &shifting.shadow, &shifting.preview) {
+        (Temporary::Shadow, Some(shadow), _) => status.percent = shadow.percent,
+        (Temporary::Preview, _, Some(preview)) => {
+            status.header.clone_from(&preview.header);
+            status.value.clone_from(&preview.value);
+        }
+        _ => {}
+    }
+    Some(status)
 }
 
 fn environment(service: &ServiceState, colour: Colour) -> api::EnvironmentStatus {

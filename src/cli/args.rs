@@ -63,12 +63,36 @@ pub enum OnNack {
     Halt,
 }
 
+/// Preconditions that an operator gives up.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Waive {
+    /// So many proxies may not have the target's endpoints yet
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub allow_lagging: u32,
+    /// Don't ask the target's endpoints whether they answer
+    #[arg(long)]
+    pub skip_probe: bool,
+    /// Waive all preconditions, also that the target was rolled back; recorded in the history
+    #[arg(long)]
+    pub force: bool,
+}
+
+impl From<Waive> for api::Waivers {
+    fn from(waive: Waive) -> Self {
+        Self {
+            allow_lagging: waive.allow_lagging,
+            skip_probe: waive.skip_probe,
+            force: waive.force,
+        }
+    }
+}
+
 impl Change {
     /// What the request carries, without who and why.
     pub(super) fn meta(&self, wait: HumanDuration) -> api::CommandMeta {
         api::CommandMeta {
             dry_run: self.dry_run,
-            wait_ms: u64::try_from(wait.0.as_millis()).unwrap_or(u64::MAX),
+            wait_ms: millis(wait),
             on_nack: match self.on_nack {
                 OnNack::Revert => api::OnNack::Revert,
                 OnNack::Halt => api::OnNack::Halt,
@@ -79,6 +103,19 @@ impl Change {
             ..Default::default()
         }
     }
+}
+
+/// A command on one service names it; on several it lists them.
+pub(super) fn one_or_several(mut services: Vec<String>) -> (String, Vec<String>) {
+    match services.as_slice() {
+        [_] => (services.remove(0), Vec::new()),
+        _ => (String::new(), services),
+    }
+}
+
+/// Milliseconds, as the admin API has them.
+pub(super) fn millis(duration: HumanDuration) -> u64 {
+    u64::try_from(duration.0.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A revision, as it may be typed.

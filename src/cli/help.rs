@@ -6,7 +6,9 @@ use std::fmt::Write;
 const GROUPS: [(&str, &[&str]); 5] = [
     (
         "Release a version",
-        &["deploy", "switch", "rollback", "retire", "scale"],
+        &[
+            "deploy", "preview", "shadow", "shift", "switch", "rollback", "retire", "scale",
+        ],
     ),
     ("Declare", &["apply", "get", "describe", "export", "delete"]),
     ("See", &["status", "watch", "fleet"]),

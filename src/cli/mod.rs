@@ -29,6 +29,7 @@ mod history;
 mod kind;
 mod out;
 mod perform;
+mod preview;
 mod progress;
 mod rebuild;
 mod report;
@@ -36,6 +37,8 @@ mod report_text;
 mod retire;
 mod rollback;
 mod scale;
+mod shadow;
+mod shift;
 mod show;
 mod status;
 mod switch;
@@ -55,6 +58,9 @@ pub enum Command {
     Switch(switch::Args),
     #[command(visible_alias = "undo")]
     Rollback(rollback::Args),
+    Preview(preview::Args),
+    Shadow(shadow::Args),
+    Shift(shift::Args),
     Retire(retire::Args),
     Scale(scale::Args),
     Apply(apply::Args),
@@ -119,6 +125,9 @@ pub async fn run(globals: Globals, command: Command, whole: clap::Command) -> Ex
         Command::Deploy(args) => deploy::run(&cx, args).await,
         Command::Switch(args) => switch::run(&cx, args).await,
         Command::Rollback(args) => rollback::run(&cx, args).await,
+        Command::Preview(args) => preview::run(&cx, args).await,
+        Command::Shadow(args) => shadow::run(&cx, args).await,
+        Command::Shift(args) => shift::run(&cx, args).await,
         Command::Retire(args) => retire::run(&cx, args).await,
         Command::Scale(args) => scale::run(&cx, args).await,
         Command::Apply(args) => apply::run(&cx, args).await,

@@ -14,6 +14,9 @@ pub(super) struct Report {
     pub to: Option<&'static str>,
     pub from_version: Option<String>,
     pub to_version: Option<String>,
+    /// Every service whose traffic moved, of a command on several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub moves: Vec<Move>,
     /// The revision that the command made, where it made one in one fleet.
     pub revision: Option<u64>,
     /// The revision that took the change back.
@@ -38,6 +41,17 @@ pub(super) struct Report {
     pub operation_id: String,
     pub exit_code: u8,
     pub message: String,
+}
+
+/// Traffic of one service that moved.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Move {
+    pub service: String,
+    pub from: Option<&'static str>,
+    pub to: Option<&'static str>,
+    pub from_version: String,
+    pub to_version: String,
 }
 
 /// One fleet's part of a report.
@@ -137,6 +151,18 @@ impl From<api::ResourceChange> for Change {
     }
 }
 
+impl From<api::Move> for Move {
+    fn from(one: api::Move) -> Self {
+        Self {
+            service: one.service,
+            from: convert::colour(one.from),
+            to: convert::colour(one.to),
+            from_version: one.from_version,
+            to_version: one.to_version,
+        }
+    }
+}
+
 impl From<&api::Delivery> for Proxies {
     fn from(delivery: &api::Delivery) -> Self {
         Self {
@@ -188,6 +214,10 @@ impl Report {
         self.to = convert::colour(outcome.to);
         self.from_version = text(outcome.from_version);
         self.to_version = text(outcome.to_version);
+        // What moved alone stands above.
+        if outcome.moves.len() > 1 {
+            self.moves = outcome.moves.into_iter().map(Move::from).collect();
+        }
         self.reverted_by = Some(outcome.reverted_by).filter(|revision| *revision > 0);
         self.result = convert::result(outcome.result);
         self.message = outcome.message;

@@ -23,17 +23,18 @@ const SERVICES_WOULD_VANISH: &str = "services-would-vanish";
 /// today's endpoints of the deployments that still exist (--exact: with the endpoints of that time).
 #[derive(Clone, Debug, clap::Args)]
 #[command(
-    override_usage = "bluegreen rollback [OPTIONS] SERVICE\n       \
+    override_usage = "bluegreen rollback [OPTIONS] SERVICE...\n       \
         bluegreen rollback [OPTIONS] --fleet FLEET --to-revision REVISION [--exact] [--yes]",
     after_help = "\
 Examples:
   bluegreen rollback fraud-model -m 'false positives since 10:40'
+  bluegreen rollback fraud-model features scoring-api
   bluegreen rollback --fleet payments --to-revision 42 --dry-run"
 )]
 pub struct Args {
-    /// The service
-    #[arg(required_unless_present = "fleet", conflicts_with_all = ["fleet", "to_revision", "exact", "yes"])]
-    service: Option<String>,
+    /// The service; several of one fleet: all of them or none, in one revision
+    #[arg(value_name = "SERVICE", required_unless_present = "fleet", conflicts_with_all = ["fleet", "to_revision", "exact", "yes"])]
+    services: Vec<String>,
     /// Restore this whole fleet
     #[arg(long, requires = "to_revision")]
     fleet: Option<String>,
@@ -55,10 +56,12 @@ pub struct Args {
 
 pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, Error> {
     let meta = cx.identify(args.change.meta(args.wait));
-    if let Some(service) = args.service {
+    if !args.services.is_empty() {
+        let (service, services) = args::one_or_several(args.services);
         let request = api::RollbackRequest {
             meta: Some(meta.clone()),
             service,
+            services,
         };
         return perform(cx, &meta, async |mut client| {
             client.rollback(request.clone()).await

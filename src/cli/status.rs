@@ -41,6 +41,8 @@ pub(super) struct Status {
     not_acked: Vec<NotAcked>,
     drift: Vec<String>,
     release: Option<Release>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    temporary: Vec<Temporary>,
     alarms: Vec<String>,
 }
 
@@ -71,6 +73,22 @@ struct Release {
     phase: String,
     revision: u64,
     at: String,
+}
+
+/// A mirror or a preview.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Temporary {
+    kind: String,
+    to: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    percent: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    header: Option<String>,
+    since: String,
+    until: String,
+    /// `proxies` end it by themselves when the server is down; or only the `server` can.
+    ended_by: &'static str,
 }
 
 pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, Error> {
@@ -128,7 +146,23 @@ fn status(service: api::ServiceStatus, alarms: &[String]) -> Status {
             revision: release.revision,
             at: release.at,
         }),
+        temporary: service.temporary.into_iter().map(temporary).collect(),
         alarms: alarms.to_vec(),
+    }
+}
+
+fn temporary(status: api::TemporaryStatus) -> Temporary {
+    Temporary {
+        kind: status.kind,
+        to: convert::colour(status.to),
+        percent: Some(status.percent).filter(|percent| *percent > 0),
+        header: (!status.header.is_empty()).then(|| format!("{}: {}", status.header, status.value)),
+        since: status.since,
+        until: status.until,
+        ended_by: match status.ended_by_proxies {
+            true => "proxies",
+            false => "server",
+        },
     }
 }
 
@@ -176,6 +210,9 @@ fn block(status: &Status) -> String {
         status.revision,
     );
     text.push_str(&environments_table(&status.environments));
+    for one in &status.temporary {
+        let _ = writeln!(text, "{}", paint(WARN, temporary_text(one)));
+    }
     text.push_str(&proxies_text(status));
     if let Some(release) = &status.release {
         let _ = writeln!(
@@ -200,6 +237,23 @@ fn block(status: &Status) -> String {
         let _ = writeln!(text, "{}", paint(WARN, line));
     }
     text
+}
+
+fn temporary_text(one: &Temporary) -> String {
+    let what = match (&one.header, one.percent) {
+        (Some(header), _) => format!("requests with {header}"),
+        (None, percent) => format!("{}% of the live requests", percent.unwrap_or_default()),
+    };
+    let weaker = match one.ended_by {
+        "server" => ", ended by the server only",
+        _ => "",
+    };
+    format!(
+        "  {}: {what} to {} until {}{weaker}",
+        one.kind,
+        one.to.unwrap_or_default(),
+        one.until
+    )
 }
 
 fn environments_table(environments: &Environments) -> String {

@@ -6,7 +6,7 @@ use crate::{
     model::{Colour, HumanDuration},
 };
 
-/// Move all traffic of a service to its staged environment, in one push
+/// Move all traffic of a service, or of several, to the staged environment, in one push
 ///
 /// The push changes route configurations and nothing else. The answer says for every proxy of the fleet, also for
 /// those that are away, whether it accepted, and when the first and the last did.
@@ -15,11 +15,13 @@ use crate::{
 Examples:
   bluegreen switch fraud-model -m 'v1.3: retrained in November'
   bluegreen switch fraud-model --to green --wait 1m30s -o json
+  bluegreen switch fraud-model features scoring-api
 
 Going back is `bluegreen rollback fraud-model`.")]
 pub struct Args {
-    /// The service
-    service: String,
+    /// The service; several of one fleet: all of them or none, in one revision
+    #[arg(value_name = "SERVICE", required = true)]
+    services: Vec<String>,
     /// The environment to switch to, instead of the staged one
     #[arg(long, value_name = "COLOUR")]
     to: Option<Colour>,
@@ -28,28 +30,19 @@ pub struct Args {
     wait: HumanDuration,
     #[command(flatten)]
     change: args::Change,
-    /// So many proxies may not have the target's endpoints yet
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    allow_lagging: u32,
-    /// Don't ask the target's endpoints whether they answer
-    #[arg(long)]
-    skip_probe: bool,
-    /// Waive all preconditions, also that the target was rolled back; recorded in the history
-    #[arg(long)]
-    force: bool,
+    #[command(flatten)]
+    waive: args::Waive,
 }
 
 pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, Error> {
     let meta = cx.identify(args.change.meta(args.wait));
+    let (service, services) = args::one_or_several(args.services);
     let request = api::SwitchRequest {
         meta: Some(meta.clone()),
-        service: args.service,
+        service,
         to: convert::to_api(args.to),
-        waive: Some(api::Waivers {
-            allow_lagging: args.allow_lagging,
-            skip_probe: args.skip_probe,
-            force: args.force,
-        }),
+        waive: Some(args.waive.into()),
+        services,
     };
     perform(cx, &meta, async |mut client| {
         client.switch(request.clone()).await

@@ -9,13 +9,14 @@ use super::{
     prepare::Prepared,
     restore,
     standing::standing,
+    temporary,
 };
 use crate::{
     fleet::{Ledger, Requirement},
     model::{Name, Revision},
     release::{
         self, Context, Event, FleetState, Moved, Notice, Reason, Refusal, ServiceState, Step,
-        StepKind,
+        StepKind, Temporary,
     },
     store::{CommitKind, Head},
 };
@@ -41,7 +42,7 @@ pub(super) struct Draft {
     pub already: Vec<String>,
     /// Services that are touched.
     pub services: Vec<Name>,
-    pub moved: Option<(Name, Moved)>,
+    pub moved: Vec<(Name, Moved)>,
     pub notices: Vec<Notice>,
     pub waived: Vec<String>,
     /// For what is so already: the revision in which it came to be.
@@ -94,7 +95,7 @@ impl Draft {
         self.waived
             .extend(step.waived.iter().map(|reason| reason.name().to_owned()));
         if let Some(moved) = step.moved {
-            self.moved = Some((service.clone(), moved));
+            self.moved.push((service.clone(), moved));
         }
         self.settled_in = self.settled_in.max(step.settled_in);
         if !step.changed {
@@ -191,6 +192,66 @@ pub(super) fn draft(request: &Request, ground: &Ground<'_>) -> Result<Draft, Com
             one(&mut draft, ground, service, &Event::Rollback)?;
             draft.making = Making::RoutesOnly { waived: false };
         }
+        Command::SwitchGroup { services } => {
+            let force = request.waivers.force;
+            all(
+                &mut draft,
+                ground,
+                services,
+                &Event::Switch { to: None, force },
+            )?;
+            draft.making = Making::RoutesOnly { waived: force };
+        }
+        Command::RollbackGroup { services } => {
+            all(&mut draft, ground, services, &Event::Rollback)?;
+            draft.making = Making::RoutesOnly { waived: false };
+        }
+        Command::Shift { service, weight } => {
+            let force = request.waivers.force;
+            let event = Event::Shift {
+                weight: *weight,
+                force,
+            };
+            one(&mut draft, ground, service, &event)?;
+            draft.making = Making::RoutesOnly { waived: force };
+        }
+        Command::Shadow {
+            service,
+            percent,
+            duration,
+        } => {
+            let event = Event::Shadow {
+                percent: *percent,
+                duration: *duration,
+                ended_by: temporary::ended_by(&mut draft, ground, Temporary::Shadow),
+            };
+            one(&mut draft, ground, service, &event)?;
+        }
+        Command::Preview {
+            service,
+            header,
+            value,
+            duration,
+        } => {
+            let event = Event::Preview {
+                header: header.clone(),
+                value: value.clone(),
+                duration: *duration,
+                ended_by: temporary::ended_by(&mut draft, ground, Temporary::Preview),
+            };
+            one(&mut draft, ground, service, &event)?;
+        }
+        Command::End {
+            service,
+            what,
+            started_in,
+        } => {
+            let event = Event::End {
+                what: *what,
+                started_in: *started_in,
+            };
+            one(&mut draft, ground, service, &event)?;
+        }
         Command::Retire { service, force } => {
             let state = find(&draft.state, service)?;
             not_routed(&mut draft, ground, &state, *force)?;
@@ -237,6 +298,27 @@ pub(super) fn one(
     let step = release::step(&state, event, &ground.context)?;
     draft.take(service, step);
     Ok(())
+}
+
+/// One event on several services. All of them take it, or none: what is refused is said of each.
+fn all(
+    draft: &mut Draft,
+    ground: &Ground<'_>,
+    services: &[Name],
+    event: &Event,
+) -> Result<(), CommandError> {
+    let mut refusals = Vec::new();
+    for service in services {
+        match one(draft, ground, service, event) {
+            Ok(()) => {}
+            Err(CommandError::Refused(refusal)) => refusals.push((service.clone(), refusal)),
+            Err(other) => return Err(other),
+        }
+    }
+    match super::error::none_of(services.len(), refusals) {
+        Some(refusal) => Err(refusal.into()),
+        None => Ok(()),
+    }
 }
 
 /// A standby is retired once no proxy of the roster routes to it: all have accepted the switch away from it.

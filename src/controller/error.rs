@@ -72,6 +72,28 @@ pub(super) fn not_found(what: &str, name: &str) -> Refusal {
     )
 }
 
+/// What several services are refused for together; None: nothing is in the way of any.
+pub(super) fn none_of(all: usize, mut refusals: Vec<(Name, Refusal)>) -> Option<Refusal> {
+    let count = refusals.len();
+    let (first, refusal) = refusals.first_mut()?;
+    let remedy = std::mem::take(&mut refusal.remedy);
+    let (first, reason) = (first.clone(), refusal.reason);
+    let each: Vec<String> = refusals
+        .iter()
+        .map(|(service, refusal)| {
+            format!("{service}: {} ({})", refusal.message, refusal.reason.name())
+        })
+        .collect();
+    Some(Refusal::new(
+        reason,
+        format!(
+            "{count} of {all} services stand in the way, so none is moved: {}",
+            each.join("; ")
+        ),
+        format!("{first}: {remedy}"),
+    ))
+}
+
 /// A refusal because the fleet is somewhere else than the operator believes.
 pub(super) fn moved_on(fleet: &Name, wanted: Revision, actual: Revision) -> Refusal {
     Refusal::new(

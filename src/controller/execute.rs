@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     model::{Name, Revision},
-    release::{Reason, Refusal},
+    release::{Reason, Refusal, Temporary},
 };
 
 /// What was checked before the turn may have changed by then; after so many times it is somebody's loop.
@@ -113,6 +113,19 @@ impl Command {
             Self::Scale { .. } => "scale",
             Self::Switch { .. } => "switch",
             Self::Rollback { .. } => "rollback",
+            Self::SwitchGroup { .. } => "switch-group",
+            Self::RollbackGroup { .. } => "rollback-group",
+            Self::Shift { .. } => "shift",
+            Self::Shadow { .. } => "shadow",
+            Self::Preview { .. } => "preview",
+            Self::End {
+                what: Temporary::Shadow,
+                ..
+            } => "end-shadow",
+            Self::End {
+                what: Temporary::Preview,
+                ..
+            } => "end-preview",
             Self::RollbackFleet { .. } => "rollback-fleet",
             Self::Retire { .. } => "retire",
             Self::Rebuild => "rebuild",
@@ -128,8 +141,23 @@ impl Command {
             | Self::Scale { service, .. }
             | Self::Switch { service, .. }
             | Self::Rollback { service }
+            | Self::Shift { service, .. }
+            | Self::Shadow { service, .. }
+            | Self::Preview { service, .. }
+            | Self::End { service, .. }
             | Self::Retire { service, .. } => Some(service),
             _ => None,
+        }
+    }
+
+    /// The services whose new environment must be fit for traffic.
+    pub(super) fn checked(&self) -> &[Name] {
+        match self {
+            Self::Switch { service, .. } | Self::Shift { service, .. } => {
+                std::slice::from_ref(service)
+            }
+            Self::SwitchGroup { services } => services,
+            _ => &[],
         }
     }
 
@@ -137,7 +165,11 @@ impl Command {
     pub(super) fn is_urgent(&self) -> bool {
         matches!(
             self,
-            Self::Rollback { .. } | Self::RollbackFleet { .. } | Self::Revert { .. }
+            Self::Rollback { .. }
+                | Self::RollbackGroup { .. }
+                | Self::RollbackFleet { .. }
+                | Self::Revert { .. }
+                | Self::End { .. }
         )
     }
 

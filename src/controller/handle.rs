@@ -96,6 +96,7 @@ impl Handle {
         ));
         shared.spawn(super::roster::run(handle.clone()));
         shared.spawn(super::names::run(handle.clone()));
+        shared.spawn(super::temporary::run(handle.clone()));
         if let Some(head) = first {
             super::nack::resume(&handle, &head);
         }

@@ -27,6 +27,7 @@ mod resolve;
 mod restore;
 mod roster;
 mod standing;
+mod temporary;
 mod turn;
 mod verdict;
 mod writer;

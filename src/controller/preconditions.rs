@@ -9,13 +9,14 @@ use tokio::time::{Instant, timeout_at};
 use super::{
     CommandError, Handle, Request, Waivers,
     draft::find,
+    error::none_of,
     prepare::{Prepared, Target, Tell, names_of},
     standing::standing,
 };
 use crate::{
     fleet::{Ledger, NotAckedState, Proof, Requirement},
     gates::{ProbeTarget, Unreachable, probe},
-    model::{Colour, Name, TypeUrl},
+    model::{Name, TypeUrl},
     release::{self, Context, Event, FleetState, Notice, Reason, Refusal, ServiceState},
     store::Head,
 };
@@ -28,7 +29,7 @@ pub(super) async fn check(
     handle: &Handle,
     request: &Request,
     service: &Name,
-    to: Option<Colour>,
+    event: &Event,
     prepared: &mut Prepared,
     tell: Tell<'_>,
 ) -> Result<(), CommandError> {
@@ -43,15 +44,8 @@ pub(super) async fn check(
         ..Context::default()
     };
     // What the state machine refuses is refused before anybody waits for anything.
-    let event = Event::Switch {
-        to,
-        force: waivers.force,
-    };
-    let step = release::step(&state, &event, &context)?;
-    if !step.changed {
-        return Ok(());
-    }
-    let Some(target) = target(&step.state) else {
+    let step = release::step(&state, event, &context)?;
+    let Some(target) = target(&state, &step.state) else {
         return Ok(());
     };
     if !waivers.force {
@@ -73,14 +67,41 @@ pub(super) async fn check(
             return Err(unreachable(service, &target, &silent).into());
         }
     }
-    prepared.target = Some(target);
+    prepared.targets.insert(service.clone(), target);
     Ok(())
 }
 
-/// What the live environment of a state is, as the target of a switch.
-pub(super) fn target(state: &ServiceState) -> Option<Target> {
-    let colour = state.live;
-    let deployment = state.environment(colour).deployment.as_ref()?;
+/// The same for the switch of several services; what is in the way is said of each.
+pub(super) async fn check_all(
+    handle: &Handle,
+    request: &Request,
+    services: &[Name],
+    prepared: &mut Prepared,
+    tell: Tell<'_>,
+) -> Result<(), CommandError> {
+    let force = request.waivers.force;
+    let event = Event::Switch { to: None, force };
+    let mut refusals = Vec::new();
+    for service in services {
+        match check(handle, request, service, &event, prepared, tell).await {
+            Ok(()) => {}
+            Err(CommandError::Refused(refusal)) => refusals.push((service.clone(), refusal)),
+            Err(other) => return Err(other),
+        }
+    }
+    match none_of(services.len(), refusals) {
+        Some(refusal) => Err(refusal.into()),
+        None => Ok(()),
+    }
+}
+
+/// The environment that gets more traffic than before, if it is not the one that is live.
+pub(super) fn target(before: &ServiceState, after: &ServiceState) -> Option<Target> {
+    let colour = before.live.other();
+    if after.split().weight(colour) <= before.split().weight(colour) {
+        return None;
+    }
+    let deployment = after.environment(colour).deployment.as_ref()?;
     Some(Target {
         colour,
         deployment: deployment.number,
@@ -96,12 +117,13 @@ pub(super) fn still_so(
     after: &FleetState,
     service: &Name,
 ) -> bool {
-    let live = |state: &FleetState| state.services.get(service).map(Arc::clone);
-    match (live(before), live(after)) {
-        (Some(old), Some(new)) if old.live != new.live => target(&new) == prepared.target,
-        // The switch changes nothing, so nothing had to be checked.
-        _ => true,
-    }
+    let of = |state: &FleetState| state.services.get(service).map(Arc::clone);
+    let target = match (of(before), of(after)) {
+        (Some(old), Some(new)) => target(&old, &new),
+        _ => None,
+    };
+    // Where nothing gets more traffic nothing had to be checked.
+    target.is_none_or(|target| prepared.targets.get(service) == Some(&target))
 }
 
 /// Refuses if more of the roster lag behind the target's endpoints than is allowed. `Some`: it was waived.

@@ -2,7 +2,11 @@
 //!
 //! All of it may take seconds; a turn must not. What was checked is compared with the state inside the turn.
 
-use std::{collections::BTreeSet, net::SocketAddr, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    sync::Arc,
+};
 
 use super::{
     Addresses, Command, CommandError, Documents, Handle, Request, ResolveError, error::not_found,
@@ -11,7 +15,7 @@ use super::{
 use crate::{
     fleet::Proof,
     model::{Colour, Endpoint, Name, Revision},
-    release::Notice,
+    release::{Event, Notice},
     store::Head,
 };
 
@@ -28,8 +32,8 @@ pub(super) struct Prepared {
     /// The revision that the command names, and the one before it where that matters.
     pub then: Option<Arc<Head>>,
     pub before_then: Option<Arc<Head>>,
-    /// What the checks of a switch were about.
-    pub target: Option<Target>,
+    /// What the checks of a switch were about, by service.
+    pub targets: BTreeMap<Name, Target>,
     /// Preconditions that were waived and would not, or may not, have held.
     pub waived: Vec<String>,
 }
@@ -72,10 +76,26 @@ pub(super) async fn prepare(
             }
         }
         Command::Switch { service, to } => {
-            preconditions::check(handle, request, service, *to, &mut prepared, tell).await?;
+            let force = request.waivers.force;
+            let event = Event::Switch { to: *to, force };
+            preconditions::check(handle, request, service, &event, &mut prepared, tell).await?;
+        }
+        Command::Shift { service, weight } => {
+            let event = Event::Shift {
+                weight: *weight,
+                force: request.waivers.force,
+            };
+            preconditions::check(handle, request, service, &event, &mut prepared, tell).await?;
+        }
+        Command::SwitchGroup { services } => {
+            preconditions::check_all(handle, request, services, &mut prepared, tell).await?;
         }
         Command::Delete { .. }
         | Command::Rollback { .. }
+        | Command::RollbackGroup { .. }
+        | Command::Shadow { .. }
+        | Command::Preview { .. }
+        | Command::End { .. }
         | Command::Retire { .. }
         | Command::Rebuild => {}
     }

@@ -28,6 +28,9 @@ pub(super) struct WatchRecord {
     /// The traffic that moved, for a repeat of the command.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub moved: Option<MovedRecord>,
+    /// And that of the other services of a group.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub also_moved: Vec<MovedRecord>,
 }
 
 /// [`Moved`], as it is kept.
@@ -66,6 +69,22 @@ impl From<MovedRecord> for (Name, Moved) {
 }
 
 impl WatchRecord {
+    /// What is kept of a command.
+    pub fn new(policy: Option<NackPolicy>, moved: &[(Name, Moved)]) -> Self {
+        let mut moved = moved.iter().cloned().map(MovedRecord::from);
+        Self {
+            policy,
+            moved: moved.next(),
+            also_moved: moved.collect(),
+        }
+    }
+
+    /// The services whose traffic moved.
+    pub fn all_moved(self) -> Vec<(Name, Moved)> {
+        let all = self.moved.into_iter().chain(self.also_moved);
+        all.map(Into::into).collect()
+    }
+
     /// As it is stored.
     pub fn to_value(&self) -> Value {
         // Text, numbers and nothing else: it always has a JSON form.
@@ -119,7 +138,7 @@ pub(super) async fn recall(handle: &Handle, meta: RevisionMeta) -> Result<Accept
         requirement,
         watch: record.policy,
         service: one_service(&meta),
-        moved: record.moved.map(Into::into),
+        moved: record.all_moved(),
         notices: Vec::new(),
         durable_ms: ms_between(meta.arrived_at, meta.at),
         meta: Some(meta),

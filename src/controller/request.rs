@@ -1,6 +1,6 @@
 //! A command as a value: what is asked of a fleet, by whom, and what came of it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use super::{Addresses, delivery::Touched};
 use crate::{
     fleet::Requirement,
     model::{Colour, DocumentKind, Endpoint, Name, ResourceSet, Revision, ServiceSpec},
-    release::{Moved, Notice},
+    release::{Moved, Notice, Temporary},
     snapshot::{Change, Snapshot},
     store::RevisionMeta,
 };
@@ -98,6 +98,52 @@ pub enum Command {
     Rollback {
         /// The service.
         service: Name,
+    },
+    /// Move the traffic of several services to their staged environments: all of them in one revision, or none.
+    SwitchGroup {
+        /// The services, each once.
+        services: Vec<Name>,
+    },
+    /// Move the traffic of several services back: all of them in one revision, or none.
+    RollbackGroup {
+        /// The services, each once.
+        services: Vec<Name>,
+    },
+    /// Move a share of the traffic to the staged environment.
+    Shift {
+        /// The service.
+        service: Name,
+        /// In percent, below 100.
+        weight: u32,
+    },
+    /// Mirror a share of the live requests to the staged environment, for a while.
+    Shadow {
+        /// The service.
+        service: Name,
+        /// 1 to 100.
+        percent: u32,
+        /// For how long.
+        duration: Duration,
+    },
+    /// Send requests with a header to the staged environment, for a while.
+    Preview {
+        /// The service.
+        service: Name,
+        /// The header's name.
+        header: String,
+        /// Its value; None: the colour of the environment.
+        value: Option<String>,
+        /// For how long.
+        duration: Duration,
+    },
+    /// End a mirror or a preview. Given by the server itself too, at its deadline.
+    End {
+        /// The service.
+        service: Name,
+        /// Which of the two.
+        what: Temporary,
+        /// Only the one that began in this revision; None: whichever runs.
+        started_in: Option<Revision>,
     },
     /// Restore an earlier revision of the fleet.
     RollbackFleet {
@@ -217,8 +263,8 @@ pub struct Accepted {
     pub watch: Option<NackPolicy>,
     /// The service that the command was for, if it was for one.
     pub service: Option<Name>,
-    /// The service and its traffic that moved.
-    pub moved: Option<(Name, Moved)>,
+    /// The services whose traffic moved.
+    pub moved: Vec<(Name, Moved)>,
     /// What the operator should know.
     pub notices: Vec<Notice>,
     /// From arrival to the flushed commit, in milliseconds.

@@ -83,9 +83,12 @@ pub(super) fn take_back(
         .into());
     };
     let is_switch = bad.meta.kind == CommitKind::Switch;
-    if let Some(moved) = WatchRecord::of(&bad.meta).moved.filter(|_| is_switch) {
-        let (service, _) = moved.into();
-        return take_switch_back(draft, ground, revision, &service);
+    let moved = WatchRecord::of(&bad.meta).all_moved();
+    if is_switch && !moved.is_empty() {
+        for (service, _) in &moved {
+            take_switch_back(draft, ground, revision, service)?;
+        }
+        return Ok(());
     }
     let services = touched(&before.state.services, &bad.state.services);
     let documents = touched(&before.state.resources, &bad.state.resources);
@@ -146,8 +149,9 @@ fn take_switch_back(
     if !current {
         return Err(changed_since(revision, service).into());
     }
+    let before = draft.services.len();
     one(draft, ground, service, &Event::Rollback)?;
-    if !draft.changed {
+    if draft.services.len() == before {
         return Err(changed_since(revision, service).into());
     }
     draft.making = Making::RoutesOnly { waived: false };

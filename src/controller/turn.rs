@@ -109,7 +109,7 @@ impl Writer {
             ledger: handle.ledger(),
         };
         let mut draft = draft(request, &ground)?;
-        if let Command::Switch { service, .. } = &request.command {
+        for service in request.command.checked() {
             self.recheck(request, &ground, &draft, service)?;
         }
         if !draft.changed {
@@ -164,7 +164,7 @@ impl Writer {
                 service: service.clone(),
             });
         }
-        if let (true, Some(target)) = (draft.changed, &ground.prepared.target) {
+        if let (true, Some(target)) = (draft.changed, ground.prepared.targets.get(service)) {
             preconditions::lagging(ground.ledger, head, target, request.waivers)?;
         }
         Ok(())
@@ -320,10 +320,8 @@ impl Writer {
     ) -> Result<Accepted, CommandError> {
         let shared = &self.handle.0.shared;
         let count = |kind| plan.changes.iter().filter(|one| one.kind == kind).count() as u32;
-        let record = WatchRecord {
-            policy: request.command.is_watched().then_some(request.policy),
-            moved: draft.moved.clone().map(Into::into),
-        };
+        let policy = request.command.is_watched().then_some(request.policy);
+        let record = WatchRecord::new(policy, &draft.moved);
         let meta = RevisionMeta {
             fleet: self.handle.name().clone(),
             revision: plan.from.next(),
@@ -397,9 +395,9 @@ impl Writer {
     /// What was asked for is so already: the proof is that of the revision which made it so.
     fn settled(&mut self, request: &Request, head: Option<&Head>, draft: Draft) -> Accepted {
         let at = head.map_or(Revision::ZERO, |head| head.meta.revision);
-        let requirement = match (draft.settled_in, &draft.moved) {
-            (Some(revision), Some(_)) => Requirement::weights(revision),
-            (Some(revision), None) => {
+        let requirement = match (draft.settled_in, draft.moved.is_empty()) {
+            (Some(revision), false) => Requirement::weights(revision),
+            (Some(revision), true) => {
                 let types = vec![TypeUrl::Cluster, TypeUrl::ClusterLoadAssignment];
                 Requirement::new(revision, types)
             }
