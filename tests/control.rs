@@ -16,3 +16,5 @@ mod preconditions;
 mod rejections;
 #[path = "control/repeats.rs"]
 mod repeats;
+#[path = "control/shifting.rs"]
+mod shifting;

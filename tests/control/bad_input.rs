@@ -197,6 +197,11 @@ enum Call {
     Scale(String, i32, Vec<String>, bool),
     Switch(String, i32, u32, bool),
     Rollback(String),
+    SwitchGroup(Vec<String>),
+    RollbackGroup(Vec<String>),
+    Shift(String, u32),
+    Shadow(String, u32, u64, bool),
+    Preview(String, String, String, u64),
     RollbackFleet(String, u64, bool, bool),
     Retire(String, bool),
     Rebuild(String),
@@ -220,6 +225,13 @@ fn call() -> impl Strategy<Value = Call> {
         3 => (name(), -1..4i32, any::<u32>(), any::<bool>())
             .prop_map(|(a, b, c, d)| Call::Switch(a, b, c, d)),
         2 => name().prop_map(Call::Rollback),
+        1 => prop::collection::vec(name(), 1..4).prop_map(Call::SwitchGroup),
+        1 => prop::collection::vec(name(), 1..4).prop_map(Call::RollbackGroup),
+        2 => (name(), prop_oneof![0..102u32, any::<u32>()]).prop_map(|(a, b)| Call::Shift(a, b)),
+        2 => (name(), 0..102u32, prop_oneof![1..9u64, any::<u64>()], any::<bool>())
+            .prop_map(|(a, b, c, d)| Call::Shadow(a, b, c, d)),
+        2 => (name(), "x-[a-z]{1,9}|\\PC{0,9}", "\\PC{0,9}", prop_oneof![1..9u64, any::<u64>()])
+            .prop_map(|(a, b, c, d)| Call::Preview(a, b, c, d)),
         2 => (name(), 0..9u64, any::<bool>(), any::<bool>())
             .prop_map(|(a, b, c, d)| Call::RollbackFleet(a, b, c, d)),
         1 => (name(), any::<bool>()).prop_map(|(a, b)| Call::Retire(a, b)),
@@ -274,6 +286,7 @@ async fn give(client: &mut Client, call: Call) {
                 meta,
                 service,
                 to,
+                services: Vec::new(),
                 waive: Some(api::Waivers {
                     allow_lagging,
                     skip_probe: true,
@@ -284,8 +297,60 @@ async fn give(client: &mut Client, call: Call) {
         }
         Call::Rollback(service) => {
             client
-                .rollback(api::RollbackRequest { meta, service })
+                .rollback(api::RollbackRequest {
+                    meta,
+                    service,
+                    services: Vec::new(),
+                })
                 .await
+        }
+        Call::SwitchGroup(services) => {
+            let waive = Some(no_probe());
+            let request = api::SwitchRequest {
+                meta,
+                services,
+                waive,
+                ..Default::default()
+            };
+            client.switch(request).await
+        }
+        Call::RollbackGroup(services) => {
+            let request = api::RollbackRequest {
+                meta,
+                services,
+                ..Default::default()
+            };
+            client.rollback(request).await
+        }
+        Call::Shift(service, weight) => {
+            let request = api::ShiftRequest {
+                meta,
+                service,
+                weight,
+                waive: Some(no_probe()),
+            };
+            client.shift(request).await
+        }
+        Call::Shadow(service, percent, duration_ms, stop) => {
+            let request = api::ShadowRequest {
+                meta,
+                service,
+                percent,
+                duration_ms,
+                stop,
+            };
+            client.shadow(request).await
+        }
+        Call::Preview(service, header, value, duration_ms) => {
+            let request = api::PreviewRequest {
+                meta,
+                service,
+                header,
+                value,
+                duration_ms,
+                stop: false,
+            };
+            client.preview(request).await
         }
         Call::RollbackFleet(fleet, to_revision, exact, yes) => {
             let request = api::RollbackFleetRequest {

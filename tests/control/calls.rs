@@ -114,6 +114,7 @@ pub async fn rollback_with(
             .rollback(api::RollbackRequest {
                 meta,
                 service: service.to_owned(),
+                ..Default::default()
             })
             .await,
     )

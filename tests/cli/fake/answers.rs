@@ -210,6 +210,7 @@ fn outcome(result: Ended, exit_code: u32, message: &str) -> Outcome {
         deliveries: vec![],
         reverted_by: 0,
         operation_id: String::new(),
+        moves: vec![],
     }
 }
 

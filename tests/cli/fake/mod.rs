@@ -106,6 +106,9 @@ impl Admin for Scripted {
     type ScaleStream = Events;
     type SwitchStream = Events;
     type RollbackStream = Events;
+    type ShiftStream = Events;
+    type ShadowStream = Events;
+    type PreviewStream = Events;
     type RollbackFleetStream = Events;
     type RetireStream = Events;
     type RebuildStream = Events;
@@ -140,10 +143,27 @@ impl Admin for Scripted {
         if r.service == "locked" && authorized.is_none_or(|token| token != "Bearer open-sesame") {
             return Err(Status::unauthenticated("this server needs a token"));
         }
-        self.answer(&r.service, r.meta.clone(), &r)
+        let name = r.services.first().unwrap_or(&r.service);
+        self.answer(name, r.meta.clone(), &r)
     }
 
     async fn rollback(&self, r: Request<api::RollbackRequest>) -> Result<Response<Events>, Status> {
+        let r = r.into_inner();
+        let name = r.services.first().unwrap_or(&r.service);
+        self.answer(name, r.meta.clone(), &r)
+    }
+
+    async fn shift(&self, r: Request<api::ShiftRequest>) -> Result<Response<Events>, Status> {
+        let r = r.into_inner();
+        self.answer(&r.service, r.meta.clone(), &r)
+    }
+
+    async fn shadow(&self, r: Request<api::ShadowRequest>) -> Result<Response<Events>, Status> {
+        let r = r.into_inner();
+        self.answer(&r.service, r.meta.clone(), &r)
+    }
+
+    async fn preview(&self, r: Request<api::PreviewRequest>) -> Result<Response<Events>, Status> {
         let r = r.into_inner();
         self.answer(&r.service, r.meta.clone(), &r)
     }

@@ -25,6 +25,7 @@ pub fn status(service: &str) -> Result<api::GetStatusResponse, Status> {
             revision: 43,
             at: "2026-11-23T10:00:00Z".into(),
         }),
+        temporary: vec![],
     };
     let troubled = ServiceStatus {
         service: "risk-model".into(),
@@ -43,6 +44,20 @@ pub fn status(service: &str) -> Result<api::GetStatusResponse, Status> {
         )),
         drift: vec!["spec.environments.blue.version".into()],
         release: None,
+        temporary: vec![
+            temporary(api::TemporaryStatus {
+                kind: "shadow".into(),
+                percent: 10,
+                ..Default::default()
+            }),
+            temporary(api::TemporaryStatus {
+                kind: "preview".into(),
+                header: "x-bluegreen-preview".into(),
+                value: "green".into(),
+                ended_by_proxies: true,
+                ..Default::default()
+            }),
+        ],
     };
     let (services, alarms) = match service {
         "" => (
@@ -57,6 +72,15 @@ pub fn status(service: &str) -> Result<api::GetStatusResponse, Status> {
         other => return Err(not_found(other)),
     };
     Ok(api::GetStatusResponse { services, alarms })
+}
+
+fn temporary(what: api::TemporaryStatus) -> api::TemporaryStatus {
+    api::TemporaryStatus {
+        to: Colour::Green.into(),
+        since: "2026-11-23T10:00:00Z".into(),
+        until: "2026-11-23T10:10:00Z".into(),
+        ..what
+    }
 }
 
 fn environment(
