@@ -27,7 +27,7 @@ use super::{
     Draft,
     envoy::{ads, any, duration, resource},
     merge::{self, Rule},
-    route,
+    overrides, route,
 };
 use crate::{
     model::{Colour, Name, RouteMatch, TypeUrl},
@@ -107,7 +107,7 @@ fn route_configuration(target: &str, service: &Name, input: &ServiceInput) -> Ar
         virtual_hosts: vec![VirtualHost {
             name: target.to_owned(),
             domains: vec!["*".to_owned()],
-            routes: rules.into_iter().map(route).collect(),
+            routes: rules.into_iter().flat_map(routes).collect(),
             ..Default::default()
         }],
         ..Default::default()
@@ -126,6 +126,14 @@ fn route_configuration(target: &str, service: &Name, input: &ServiceInput) -> Ar
     )
 }
 
+/// The route of a rule, below that of its preview. Clients know no mirrors and no runtime keys: only a preview that
+/// the server ends is one for them.
+fn routes(rule: Rule<'_>) -> impl Iterator<Item = Route> {
+    let route = route(rule);
+    let preview = overrides::preview(rule.service, rule.input, &route);
+    preview.into_iter().chain([route])
+}
+
 /// A route, with what gRPC clients understand of it.
 fn route(rule: Rule<'_>) -> Route {
     let path = match &rule.route.matcher {
@@ -141,7 +149,7 @@ fn route(rule: Rule<'_>) -> Route {
     let action = RouteAction {
         cluster_specifier: Some(ClusterSpecifier::WeightedClusters(route::split(
             rule.service,
-            rule.input.split,
+            rule.input,
         ))),
         max_stream_duration: limit.map(|limit| MaxStreamDuration {
             max_stream_duration: Some(duration(limit)),
@@ -184,12 +192,12 @@ mod tests {
             spec[key] = value.clone();
         }
         let spec: ServiceSpec = serde_json::from_value(spec).unwrap();
-        let service = ServiceInput {
-            spec: Arc::new(spec),
-            blue: vec!["127.0.0.1:9001".parse().unwrap()],
-            green: vec!["127.0.0.1:9002".parse().unwrap()],
-            split: Split::all_to(Colour::Blue),
-        };
+        let service = ServiceInput::new(
+            Arc::new(spec),
+            vec!["127.0.0.1:9001".parse().unwrap()],
+            vec!["127.0.0.1:9002".parse().unwrap()],
+            Split::all_to(Colour::Blue),
+        );
         Input {
             services: BTreeMap::from([(name("fraud-model"), Arc::new(service))]),
             ..Input::default()
