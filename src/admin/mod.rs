@@ -12,6 +12,7 @@ mod fleets;
 mod follow;
 mod history;
 mod outcome;
+mod stats;
 mod status;
 mod traffic;
 mod views;
@@ -156,6 +157,13 @@ impl admin_server::Admin for Service {
         request: Request<api::GetFleetsRequest>,
     ) -> Answer<api::GetFleetsResponse> {
         fleets::get(&self.controllers, &request.into_inner()).map(Response::new)
+    }
+
+    async fn get_stats(
+        &self,
+        request: Request<api::GetStatsRequest>,
+    ) -> Answer<api::GetStatsResponse> {
+        stats::get(&self.controllers, &request.into_inner()).map(Response::new)
     }
 
     async fn get_history(

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::{
     api::{self, proxy_delivery, resource_change, type_status},
     controller::{Plan, Progress},
-    fleet::{NotAcked, NotAckedState, ProxyView, TypeState, TypeView},
+    fleet::{NotAcked, NotAckedState, ProxyView, TypeState, TypeView, software_warning},
     model::{Colour, Name},
     release::Role,
     snapshot::{Change, ChangeKind, change_text},
@@ -131,6 +131,7 @@ pub(super) fn proxy(view: &ProxyView) -> api::ProxyStatus {
         software: view.info.software.to_string(),
         duplicate: view.duplicate,
         types: view.types.iter().map(of_type).collect(),
+        warnings: software_warning(&view.info.software).into_iter().collect(),
     }
 }
 

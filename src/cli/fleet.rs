@@ -7,31 +7,44 @@ use super::{
     client::{Context, actor},
     convert,
     error::Error,
-    fleet_text,
+    fleet_stats, fleet_text,
     report::Proxies,
 };
-use crate::api;
+use crate::{api, model::HumanDuration};
 
 /// Show the proxies of a fleet, and what each of them has accepted
 ///
 /// Per type: SYNCED, STALE (not the newest yet), NACKED (rejected) or NOT SENT, and the revision accepted.
 /// With -o json: a list of fleets, one fleet with NAME, one proxy with PROXY.
+///
+/// With --stats: what the proxies report of their traffic, per cluster: requests, errors (5xx and failures), requests
+/// open now, and the metrics that backends report of themselves (ORCA).
 #[derive(Clone, Debug, clap::Args)]
 #[command(
     args_conflicts_with_subcommands = true,
-    override_usage = "bluegreen fleet [NAME [PROXY]]\n       bluegreen fleet forget FLEET PROXY",
+    override_usage = "bluegreen fleet [NAME [PROXY]]\n       bluegreen fleet --stats [--since DURATION] [--all] [NAME [PROXY]]\n       bluegreen fleet forget FLEET PROXY",
     after_help = "\
 Examples:
   bluegreen fleet
   bluegreen fleet payments
   bluegreen fleet payments envoy-3
+  bluegreen fleet --stats payments --since 5m
   bluegreen fleet forget payments envoy-3"
 )]
 pub struct Args {
-    /// The fleet; all without it
+    /// The fleet; all without it. With --stats it may be a proxy
     name: Option<String>,
     /// One of its proxies, with the errors it reported
     proxy: Option<String>,
+    /// Requests, errors, requests in progress and ORCA metrics, per cluster and proxy
+    #[arg(long)]
+    stats: bool,
+    /// Count only what happened within that time; without it, since the server started
+    #[arg(long, value_name = "DURATION", requires = "stats")]
+    since: Option<HumanDuration>,
+    /// Also clusters that the fleet's newest revision does not have
+    #[arg(long, requires = "stats")]
+    all: bool,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -70,6 +83,8 @@ pub(super) struct Proxy {
     pub since: String,
     pub software: String,
     pub duplicate: bool,
+    /// What an operator should know of it.
+    pub warnings: Vec<String>,
     pub types: Vec<Type>,
 }
 
@@ -92,6 +107,17 @@ pub(super) struct Type {
 pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, Error> {
     if let Some(Command::Forget { fleet, proxy }) = args.command {
         return forget(cx, fleet, proxy).await;
+    }
+    if args.stats {
+        let request = api::GetStatsRequest {
+            fleet: args.name.unwrap_or_default(),
+            proxy: args.proxy.unwrap_or_default(),
+            window_ms: args.since.map_or(0, |since| {
+                u64::try_from(since.0.as_millis()).unwrap_or(u64::MAX)
+            }),
+            all_clusters: args.all,
+        };
+        return fleet_stats::run(cx, request).await;
     }
     let request = api::GetFleetsRequest {
         fleet: args.name.clone().unwrap_or_default(),
@@ -172,6 +198,7 @@ fn proxy(proxy: api::ProxyStatus) -> Proxy {
         since: proxy.since,
         software: proxy.software,
         duplicate: proxy.duplicate,
+        warnings: proxy.warnings,
         types: types.collect(),
     }
 }

@@ -59,7 +59,7 @@ fn table(fleets: &[Fleet], age: &impl Fn(&str) -> String) -> String {
         return String::new();
     }
     let types = types(proxies());
-    let heads = ["FLEET", "REVISION", "PROXY", "ADDRESS", "SINCE"]
+    let heads = ["FLEET", "REVISION", "PROXY", "ADDRESS", "SOFTWARE", "SINCE"]
         .into_iter()
         .chain(types.iter().map(|(_, head)| *head));
     let mut table = Columns::with(heads.map(str::to_owned));
@@ -70,6 +70,7 @@ fn table(fleets: &[Fleet], age: &impl Fn(&str) -> String) -> String {
                 fleet.revision.to_string(),
                 proxy.proxy.clone(),
                 proxy.address.clone(),
+                proxy.software.clone(),
                 since(proxy, age),
             ];
             cells.extend(types.iter().map(|(name, _)| {
@@ -120,9 +121,13 @@ fn since(proxy: &Proxy, age: &impl Fn(&str) -> String) -> String {
     text
 }
 
-/// What was rejected, and what waits for a cluster.
+/// What an operator should know, what was rejected, and what waits for a cluster.
 fn troubles(proxy: &Proxy, who: &str) -> String {
     let mut text = String::new();
+    for warning in &proxy.warnings {
+        let line = format!("{who}{warning}");
+        let _ = writeln!(text, "{}", paint(WARN, line)); // a String takes everything
+    }
     for t in &proxy.types {
         if t.state == "nacked" {
             let resources = match t.resources.is_empty() {

@@ -4,7 +4,9 @@ mod ledger;
 mod proof;
 mod record;
 mod row;
+mod software;
 
 pub use ledger::{ForgetError, Ledger};
 pub use proof::{NotAcked, NotAckedState, Proof, Requirement};
 pub use record::{ProxyInfo, ProxyView, Record, RosterEntry, StreamId, TypeState, TypeView};
+pub use software::{OLDEST_ENVOY, software_warning};

@@ -13,5 +13,6 @@ mod nack;
 mod restart;
 mod staged;
 mod start;
+mod stats;
 mod switching;
 mod waiting;

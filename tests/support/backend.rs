@@ -3,6 +3,8 @@
 //! HTTP/1.1 and HTTP/2 without TLS on one port:
 //! - `GET /healthz` answers 200 and is not counted;
 //! - `/delay/MS` answers after that many milliseconds;
+//! - `/status/CODE` answers with that status;
+//! - `/score/VALUE` answers with that score, and an utilization of one half, in an ORCA header;
 //! - a POST is answered with its own body, streamed; with `content-type: application/grpc` also with the trailer
 //!   `grpc-status: 0` when the client has ended, so that it is a bidirectional stream;
 //! - anything else is answered with the label.
@@ -140,7 +142,18 @@ impl Shared {
         self.open.fetch_sub(1, Ordering::SeqCst);
         if request.method() != Method::POST {
             let label = self.label.as_bytes();
-            return self.respond(full(Bytes::copy_from_slice(label)));
+            let status = path.strip_prefix("/status/").and_then(|it| it.parse().ok());
+            let score = path
+                .strip_prefix("/score/")
+                .map(|score| format!("TEXT named_metrics.fraud_score={score},cpu_utilization=0.5"));
+            let mut response = self.respond(full(Bytes::copy_from_slice(label)));
+            *response.status_mut() = status.unwrap_or_default();
+            if let Some(Ok(orca)) = score.map(HeaderValue::try_from) {
+                response
+                    .headers_mut()
+                    .insert(HeaderName::from_static("endpoint-load-metrics"), orca);
+            }
+            return response;
         }
         let content_type = request.headers().get(header::CONTENT_TYPE).cloned();
         let grpc = content_type

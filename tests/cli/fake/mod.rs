@@ -1,6 +1,7 @@
 //! An admin server that answers by the name it is asked for, so that each answer can be seen on the command line.
 
 mod answers;
+mod stats;
 mod views;
 
 use std::{
@@ -229,6 +230,13 @@ impl Admin for Scripted {
         r: Request<api::GetFleetsRequest>,
     ) -> Result<Response<api::GetFleetsResponse>, Status> {
         Ok(Response::new(views::fleets(&r.get_ref().fleet)))
+    }
+
+    async fn get_stats(
+        &self,
+        r: Request<api::GetStatsRequest>,
+    ) -> Result<Response<api::GetStatsResponse>, Status> {
+        stats::get(r.get_ref()).map(Response::new)
     }
 
     async fn get_history(

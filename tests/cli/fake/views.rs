@@ -157,6 +157,10 @@ pub fn fleets(name: &str) -> api::GetFleetsResponse {
         proxies: vec![api::ProxyStatus {
             duplicate: true,
             types: vec![],
+            software: "envoy 1.29.1".into(),
+            warnings: vec![
+                "envoy 1.29.1 is older than 1.36, the oldest that is supported: update it".into(),
+            ],
             ..proxy("edge-1", true, [(State::NotSent, 0); 2])
         }],
         alarms: vec!["edge-9 presents revision 12, which is newer than ours".into()],
@@ -182,6 +186,7 @@ fn proxy(name: &str, connected: bool, states: [(State, u64); 2]) -> api::ProxySt
         since: "2026-11-23T09:58:00Z".into(),
         software: "envoy 1.40.0".into(),
         duplicate: false,
+        warnings: vec![],
         types: types
             .map(|(of_type, (state, revision))| api::TypeStatus {
                 held_for: match state {

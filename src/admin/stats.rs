@@ -1,0 +1,209 @@
+//! What the proxies of fleets report of their traffic, per cluster and per proxy.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use jiff::{SignedDuration, Timestamp};
+use tonic::Status;
+
+use super::{errors::not_found, views};
+use crate::{
+    api,
+    controller::{Controllers, Handle},
+    model::{Colour, TypeUrl},
+    release::ServiceState,
+    snapshot::cluster_name,
+    store::Head,
+    telemetry::{ClusterLoad, ProxyLoad},
+};
+
+/// Fleets by name, all or one.
+pub(super) fn get(
+    controllers: &Controllers,
+    request: &api::GetStatsRequest,
+) -> Result<api::GetStatsResponse, Status> {
+    let handles = if request.fleet.is_empty() {
+        controllers.fleets()
+    } else {
+        let handle = controllers.get(&request.fleet);
+        vec![handle.ok_or_else(|| not_found("fleet", &request.fleet))?]
+    };
+    let since = window(controllers.now(), request.window_ms);
+    let mut fleets = Vec::new();
+    for handle in &handles {
+        let ask = Ask {
+            handle,
+            served: Served::of(handle),
+            since,
+            all_clusters: request.all_clusters,
+        };
+        if request.proxy.is_empty() {
+            fleets.push(ask.fleet());
+        } else {
+            fleets.extend(ask.one_proxy(&request.proxy));
+        }
+    }
+    // A fleet that nobody is in, and nothing is declared for, is none.
+    fleets.retain(|(declared, fleet)| *declared || fleet.connected > 0 || fleet.reporting > 0);
+    if fleets.is_empty() && !request.proxy.is_empty() {
+        return Err(not_found("proxy", &request.proxy));
+    }
+    if fleets.is_empty() && !request.fleet.is_empty() {
+        return Err(not_found("fleet", &request.fleet));
+    }
+    Ok(api::GetStatsResponse {
+        fleets: fleets.into_iter().map(|(_, fleet)| fleet).collect(),
+    })
+}
+
+/// The begin of a window of that length; None: since the server started.
+fn window(now: Timestamp, window_ms: u64) -> Option<Timestamp> {
+    if window_ms == 0 {
+        return None;
+    }
+    let window = SignedDuration::try_from(Duration::from_millis(window_ms)).ok()?;
+    // Further back than time reaches is all there is.
+    now.checked_sub(window).ok()
+}
+
+/// One question about one fleet.
+struct Ask<'a> {
+    handle: &'a Handle,
+    served: Served,
+    since: Option<Timestamp>,
+    all_clusters: bool,
+}
+
+impl Ask<'_> {
+    fn fleet(&self) -> (bool, api::FleetStats) {
+        let telemetry = self.handle.telemetry();
+        let clusters = self.clusters(&telemetry.clusters(self.since));
+        let proxies = telemetry.proxies(self.since);
+        let connected = self.handle.ledger().proxies(&BTreeMap::new());
+        let connected = connected.iter().filter(|proxy| proxy.connected).count();
+        let left_out = telemetry.left_out();
+        let stats = api::FleetStats {
+            fleet: self.handle.name().to_string(),
+            clusters,
+            proxies: proxies.iter().map(|proxy| self.proxy(proxy)).collect(),
+            reporting: saturated(telemetry.reporting()),
+            connected: saturated(connected),
+            clusters_left_out: left_out.clusters,
+            pairs_left_out: left_out.pairs,
+            metrics_left_out: left_out.metrics,
+        };
+        (self.served.head.is_some(), stats)
+    }
+
+    /// What one proxy reports, as a fleet of its own; None if the fleet has no such proxy.
+    fn one_proxy(&self, name: &str) -> Option<(bool, api::FleetStats)> {
+        let on_roster = self.handle.ledger().proxies(&BTreeMap::new());
+        let mut on_roster = on_roster.iter().filter(|proxy| *proxy.info.id == *name);
+        let connected = on_roster.clone().filter(|proxy| proxy.connected).count();
+        let load = self.handle.telemetry().proxy(name, self.since);
+        if load.is_none() && on_roster.next().is_none() {
+            return None;
+        }
+        let proxies: Vec<_> = load.iter().map(|proxy| self.proxy(proxy)).collect();
+        let stats = api::FleetStats {
+            fleet: self.handle.name().to_string(),
+            reporting: saturated(proxies.iter().filter(|proxy| proxy.reporting).count()),
+            proxies,
+            connected: saturated(connected),
+            ..Default::default()
+        };
+        Some((true, stats))
+    }
+
+    fn proxy(&self, proxy: &ProxyLoad) -> api::ProxyStats {
+        api::ProxyStats {
+            proxy: proxy.proxy.to_string(),
+            reporting: proxy.streams > 0,
+            last_report: proxy.last_report.map(views::time).unwrap_or_default(),
+            clusters: self.clusters(&proxy.clusters),
+        }
+    }
+
+    fn clusters(&self, loads: &[ClusterLoad]) -> Vec<api::ClusterStats> {
+        let shown = loads.iter();
+        shown
+            .filter(|load| self.all_clusters || self.served.has(&load.cluster))
+            .map(|load| self.cluster(load))
+            .collect()
+    }
+
+    fn cluster(&self, cluster: &ClusterLoad) -> api::ClusterStats {
+        let load = &cluster.load;
+        let mut stats = api::ClusterStats {
+            cluster: cluster.cluster.to_string(),
+            since: views::time(load.since),
+            requests: load.issued,
+            successful: load.successful,
+            errors: load.errors,
+            dropped: load.dropped,
+            in_progress: load.in_progress,
+            success_rate: load.success_rate(),
+            metrics: load.metrics.iter().filter_map(metric).collect(),
+            last_report: load.last_report.map(views::time).unwrap_or_default(),
+            ..Default::default()
+        };
+        if let Some((service, colour)) = self.served.environment(&cluster.cluster) {
+            let environment = service.environment(colour);
+            stats.service = service.name.to_string();
+            stats.set_environment(views::colour(colour));
+            stats.set_role(views::role(environment.role));
+            let deployment = environment.deployment.as_ref();
+            stats.version = deployment
+                .map(|one| one.version.clone())
+                .unwrap_or_default();
+        }
+        stats
+    }
+}
+
+fn metric((name, metric): (&Arc<str>, &crate::telemetry::Metric)) -> Option<api::MetricStats> {
+    Some(api::MetricStats {
+        name: name.to_string(),
+        count: metric.count,
+        sum: metric.sum,
+        mean: metric.mean()?,
+    })
+}
+
+/// The clusters of a fleet's newest revision, and which of them are environments.
+struct Served {
+    head: Option<Arc<Head>>,
+    environments: BTreeMap<Arc<str>, (crate::model::Name, Colour)>,
+}
+
+impl Served {
+    fn of(handle: &Handle) -> Self {
+        let head = handle.head();
+        let services = head.iter().flat_map(|head| head.state.services.values());
+        let environments = services.flat_map(|service| {
+            [Colour::Blue, Colour::Green].map(|colour| {
+                let cluster = cluster_name(&service.name, colour);
+                (cluster, (service.name.clone(), colour))
+            })
+        });
+        Self {
+            environments: environments.collect(),
+            head,
+        }
+    }
+
+    fn has(&self, cluster: &str) -> bool {
+        let clusters = self.head.as_ref();
+        let clusters = clusters.and_then(|head| head.snapshot.get(TypeUrl::Cluster));
+        clusters.is_some_and(|set| set.resources.contains_key(cluster))
+    }
+
+    fn environment(&self, cluster: &str) -> Option<(&ServiceState, Colour)> {
+        let (service, colour) = self.environments.get(cluster)?;
+        let service = self.head.as_ref()?.state.services.get(service)?;
+        Some((service, *colour))
+    }
+}
+
+fn saturated(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
