@@ -2,6 +2,7 @@
 //!
 //! Uses nothing of ours; everybody may use it.
 
+pub mod check;
 mod colour;
 mod document;
 mod duration;

@@ -28,10 +28,10 @@ pub struct Invalid {
 
 /// The problems found so far.
 #[derive(Default)]
-struct Findings(Vec<Invalid>);
+pub(super) struct Findings(pub(super) Vec<Invalid>);
 
 impl Findings {
-    fn add(&mut self, path: Path, problem: impl Into<String>) {
+    pub(super) fn add(&mut self, path: Path, problem: impl Into<String>) {
         self.0.push(Invalid {
             path,
             problem: problem.into(),

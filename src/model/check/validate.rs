@@ -1,0 +1,128 @@
+//! What declared checks must keep to beyond their types, each alone and together.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use super::{
+    super::{
+        HumanDuration, Name,
+        path::Path,
+        validate::{Findings, Invalid, MAX_DURATION},
+    },
+    CheckSpec, Through, rules,
+};
+
+/// The most checks in one place: each measures on its own, in parallel.
+pub const MAX_CHECKS: usize = 50;
+
+/// The shortest interval: below a second a check is load, and there is a check for that.
+const MIN_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What the checks are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CheckUse {
+    /// Before the switch: each must end by itself.
+    Gate,
+    /// While traffic is on the version: each goes on until it is stopped, unless it has a count.
+    Monitor,
+}
+
+/// Everything wrong with checks that stand side by side, at `path` in their document.
+pub fn validate_checks(path: &Path, checks: &[CheckSpec], used: CheckUse) -> Vec<Invalid> {
+    let mut findings = Findings::default();
+    if checks.len() > MAX_CHECKS {
+        let problem = format!("{} checks, more than {MAX_CHECKS}", checks.len());
+        findings.add(path.clone(), problem);
+    }
+    let mut names: BTreeMap<&Name, usize> = BTreeMap::new();
+    for (at, check) in checks.iter().enumerate() {
+        let path = path.join(at);
+        if let Some(first) = names.insert(&check.name, at) {
+            let problem = format!("{} is the name of check {first} already", check.name);
+            findings.add(path.join("name"), problem);
+        }
+        common(&mut findings, &path, check, used);
+        rules::kind(&mut findings, &path.join(check.kind.as_str()), check, used);
+    }
+    order(&mut findings, path, checks);
+    findings.0
+}
+
+fn common(findings: &mut Findings, path: &Path, check: &CheckSpec, used: CheckUse) {
+    for (key, value) in [
+        ("initialDelay", check.initial_delay),
+        ("interval", check.interval),
+        ("timeout", check.timeout),
+    ] {
+        duration(findings, path.join(key), value);
+    }
+    if let Some(interval) = check.interval
+        && !interval.0.is_zero()
+        && interval.0 < MIN_INTERVAL
+    {
+        let least = HumanDuration(MIN_INTERVAL);
+        let problem = format!("{interval} is less than {least}, the shortest accepted");
+        findings.add(path.join("interval"), problem);
+    }
+    match (check.count, check.interval, used) {
+        (Some(0), ..) => findings.add(path.join("count"), "0 would measure nothing: write 1 or more"),
+        (Some(2..), None, CheckUse::Gate) => findings.add(
+            path.join("interval"),
+            "is missing: with a count of more than 1 write what lies between two measurements",
+        ),
+        (None, Some(_), CheckUse::Gate) => findings.add(
+            path.join("count"),
+            "is missing: a gate with an interval would never end, write how often it measures",
+        ),
+        _ => {}
+    }
+    if check.through == Through::Proxies && !check.kind.can_go_through_proxies() {
+        let problem = format!("a {} check sends nothing to the version", check.kind.as_str());
+        findings.add(path.join("through"), problem);
+    }
+    if check.through == Through::Direct && !check.proxy_addresses.is_empty() {
+        let problem = "counts only with through: proxies";
+        findings.add(path.join("proxyAddresses"), problem);
+    }
+}
+
+/// `after` names a check beside it, and leads to an end.
+fn order(findings: &mut Findings, path: &Path, checks: &[CheckSpec]) {
+    let before: BTreeMap<&Name, Option<&Name>> = checks
+        .iter()
+        .map(|check| (&check.name, check.after.as_ref()))
+        .collect();
+    for (at, check) in checks.iter().enumerate() {
+        let Some(first) = &check.after else { continue };
+        let path = path.join(at).join("after");
+        if !before.contains_key(first) {
+            findings.add(path, format!("there is no check {first} beside it"));
+            continue;
+        }
+        // Whoever goes back more often than there are checks goes round in a circle.
+        let mut earlier = Some(first);
+        let mut steps = 0;
+        while let Some(name) = earlier
+            && steps <= checks.len()
+        {
+            earlier = before.get(name).copied().flatten();
+            steps += 1;
+        }
+        if steps > checks.len() {
+            let problem = format!("{} would wait for itself", check.name);
+            findings.add(path, problem);
+        }
+    }
+}
+
+/// A duration must be more than nothing, and at most what is accepted anywhere.
+pub(super) fn duration(findings: &mut Findings, path: Path, value: Option<HumanDuration>) {
+    match value {
+        Some(value) if value.0.is_zero() => findings.add(path, "must be more than 0, e.g. 10s"),
+        Some(value) if value.0 > MAX_DURATION => {
+            let most = HumanDuration(MAX_DURATION);
+            let problem = format!("{value} is more than {most}, the longest accepted");
+            findings.add(path, problem);
+        }
+        _ => {}
+    }
+}
