@@ -55,7 +55,11 @@ impl CheckResult {
         let measured = self.tally.counted();
         match limits.count {
             _ if measured == 0 => {
-                self.end(at, Phase::Inconclusive, "it ended before anything was measured");
+                self.end(
+                    at,
+                    Phase::Inconclusive,
+                    "it ended before anything was measured",
+                );
             }
             Some(count) if measured < count => {
                 let why = format!("it ended after {measured} of {count} measurements");

@@ -78,7 +78,9 @@ impl Expression {
             return Err(syntax(format!("it has more than {MAX_EXPRESSION} bytes")));
         }
         if nesting(text) > MAX_NESTING {
-            return Err(syntax(format!("it has more than {MAX_NESTING} brackets in each other")));
+            return Err(syntax(format!(
+                "it has more than {MAX_NESTING} brackets in each other"
+            )));
         }
         // A parser that fails on an input of the user must not take the server's task with it.
         let parsed = catch_unwind(AssertUnwindSafe(|| Program::compile(text)));
@@ -116,10 +118,7 @@ impl Expression {
         })
     }
 
-    fn evaluate(
-        &self,
-        variables: &[(&str, Operand)],
-    ) -> Result<Value, ExecutionError> {
+    fn evaluate(&self, variables: &[(&str, Operand)]) -> Result<Value, ExecutionError> {
         let mut context = Context::default();
         context
             .add_function("isNaN", |number: f64| number.is_nan())
@@ -182,7 +181,10 @@ mod tests {
     fn conditions_are_computed() {
         let nested = Operand::Map(BTreeMap::from([(
             "metrics".to_owned(),
-            Operand::Map(BTreeMap::from([("score".to_owned(), Operand::Number(0.75))])),
+            Operand::Map(BTreeMap::from([(
+                "score".to_owned(),
+                Operand::Number(0.75),
+            )])),
         )]));
         for (text, result, expected) in [
             ("result[0] >= 0.95", numbers(&[0.97]), true),
@@ -190,7 +192,11 @@ mod tests {
             ("result < 5", Operand::Number(4.5), true),
             ("result < 5", Operand::Number(4.0), true),
             ("result > 5", Operand::Number(f64::INFINITY), true),
-            ("size(result) == 2 && result.all(x, x > 0)", numbers(&[1.0, 2.0]), true),
+            (
+                "size(result) == 2 && result.all(x, x > 0)",
+                numbers(&[1.0, 2.0]),
+                true,
+            ),
             ("result.metrics.score > 0.5", nested, true),
             ("isNaN(result)", Operand::Number(1.5), false),
             ("isNaN(result)", Operand::Number(f64::NAN), true),

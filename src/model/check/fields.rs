@@ -44,17 +44,15 @@ pub(super) fn request(
 }
 
 /// Path and query of a request.
-pub(super) fn path_problem(
-    findings: &mut Findings,
-    path: Path,
-    text: &str,
-    more: &[&'static str],
-) {
+pub(super) fn path_problem(findings: &mut Findings, path: Path, text: &str, more: &[&'static str]) {
     if !text.starts_with('/') {
         findings.add(path, format!("{} must begin with /", quoted(text, 64)));
     } else if text.len() > MAX_FIELD {
         findings.add(path, format!("has more than {MAX_FIELD} bytes"));
-    } else if let Some(c) = without_variables(text).chars().find(|c| !c.is_ascii_graphic()) {
+    } else if let Some(c) = without_variables(text)
+        .chars()
+        .find(|c| !c.is_ascii_graphic())
+    {
         let problem = format!("{} holds {c:?}: write it percent-encoded", quoted(text, 64));
         findings.add(path, problem);
     } else {
@@ -122,8 +120,15 @@ pub(super) fn url(findings: &mut Findings, path: Path, text: &str) {
         .strip_prefix("http://")
         .or_else(|| text.strip_prefix("https://"));
     let host = rest.map(|rest| rest.split(['/', '?']).next().unwrap_or_default());
-    if host.is_none_or(str::is_empty) || !without_variables(text).chars().all(|c| c.is_ascii_graphic()) {
-        let problem = format!("{} is no URL: write http://HOST or https://HOST and a path", quoted(text, 64));
+    if host.is_none_or(str::is_empty)
+        || !without_variables(text)
+            .chars()
+            .all(|c| c.is_ascii_graphic())
+    {
+        let problem = format!(
+            "{} is no URL: write http://HOST or https://HOST and a path",
+            quoted(text, 64)
+        );
         findings.add(path, problem);
     } else if host.is_some_and(|host| host.contains('@')) {
         findings.add(path, "holds a password: send it in headers");
@@ -140,7 +145,10 @@ pub(super) fn json_path(findings: &mut Findings, path: Path, text: &str) {
         let problem = one_line(&error.to_string(), 200);
         findings.add(
             path,
-            format!("{} is no JSON path (RFC 9535), e.g. $.outputs[0].data[0]: {problem}", quoted(text, 64)),
+            format!(
+                "{} is no JSON path (RFC 9535), e.g. $.outputs[0].data[0]: {problem}",
+                quoted(text, 64)
+            ),
         );
     }
 }
@@ -155,7 +163,10 @@ pub(super) fn json_path_template(findings: &mut Findings, path: Path, text: &str
 
 /// The text with a letter for each variable: what follows does not depend on what a version is called.
 fn without_variables(text: &str) -> String {
-    let values = VARIABLES.iter().map(|name| (*name, "x".to_owned())).collect();
+    let values = VARIABLES
+        .iter()
+        .map(|name| (*name, "x".to_owned()))
+        .collect();
     template::render(text, &values).unwrap_or_else(|_| text.replace(' ', ""))
 }
 
@@ -164,7 +175,14 @@ pub(super) fn regex(findings: &mut Findings, path: Path, text: &str) {
     if let Err(error) = ::regex::Regex::new(text) {
         let last = error.to_string();
         let problem = last.lines().last().unwrap_or_default();
-        findings.add(path, format!("{} is no regular expression: {}", quoted(text, 64), one_line(problem, 200)));
+        findings.add(
+            path,
+            format!(
+                "{} is no regular expression: {}",
+                quoted(text, 64),
+                one_line(problem, 200)
+            ),
+        );
     }
 }
 
@@ -187,7 +205,10 @@ pub(super) fn data(findings: &mut Findings, path: &Path, source: &DataSource) {
     match source {
         DataSource::File(file) => {
             let parts = file.split('/');
-            if file.is_empty() || file.starts_with('/') || parts.into_iter().any(|part| part == "..") {
+            if file.is_empty()
+                || file.starts_with('/')
+                || parts.into_iter().any(|part| part == "..")
+            {
                 let problem = format!(
                     "{} leads out of the server's folder of check data: write a path below it",
                     quoted(file, 64)
@@ -200,7 +221,10 @@ pub(super) fn data(findings: &mut Findings, path: &Path, source: &DataSource) {
             if rows.is_empty() {
                 findings.add(path.join("rows"), "is empty");
             } else if rows.len() > MAX_ROWS {
-                let problem = format!("{} rows, more than {MAX_ROWS}: put them into a file", rows.len());
+                let problem = format!(
+                    "{} rows, more than {MAX_ROWS}: put them into a file",
+                    rows.len()
+                );
                 findings.add(path.join("rows"), problem);
             }
         }

@@ -75,11 +75,20 @@ mod tests {
             minimum: Some(0.5),
             maximum: Some(1.0),
         };
-        for (number, holds) in [(0.5, true), (1.0, true), (0.4, false), (1.1, false), (f64::NAN, false)] {
+        for (number, holds) in [
+            (0.5, true),
+            (1.0, true),
+            (0.4, false),
+            (1.1, false),
+            (f64::NAN, false),
+        ] {
             assert_eq!(range.holds(number), holds, "{number}");
         }
         assert!(range.problem().is_none());
-        let upside_down = Range { minimum: Some(2.0), ..range };
+        let upside_down = Range {
+            minimum: Some(2.0),
+            ..range
+        };
         assert!(upside_down.problem().is_some());
         assert!(Range::default().problem().is_some());
     }

@@ -167,7 +167,13 @@ mod tests {
 
     #[test]
     fn percentiles_are_read_as_they_are_written() {
-        for (text, quantile) in [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999), ("p99.999", 0.99999), ("max", 1.0)] {
+        for (text, quantile) in [
+            ("p50", 0.5),
+            ("p99", 0.99),
+            ("p99.9", 0.999),
+            ("p99.999", 0.99999),
+            ("max", 1.0),
+        ] {
             let read: Percentile = text.parse().unwrap();
             assert_eq!(read.quantile(), quantile);
             assert_eq!(read.to_string(), text);

@@ -50,7 +50,9 @@ fn http(findings: &mut Findings, path: &Path, check: &HttpCheck) {
     ];
     let given: Vec<_> = presets.iter().filter(|(_, given)| *given).collect();
     match given.as_slice() {
-        [_, (second, _), ..] => findings.add(path.join(*second), "one preset at a time: make two checks"),
+        [_, (second, _), ..] => {
+            findings.add(path.join(*second), "one preset at a time: make two checks")
+        }
         [(preset, _)] if plain => findings.add(
             path.join(*preset),
             "says itself what is asked: leave method, path and body out, or make two checks",
@@ -84,7 +86,8 @@ fn http(findings: &mut Findings, path: &Path, check: &HttpCheck) {
         if let Some(Value::String(text)) = &wanted.equals {
             templated(findings, path.join("equals"), text, &[]);
         }
-        let conditions = wanted.equals.is_some() || wanted.matches.is_some() || wanted.range.is_some();
+        let conditions =
+            wanted.equals.is_some() || wanted.matches.is_some() || wanted.range.is_some();
         if wanted.exists == Some(false) && conditions {
             let problem = "false with a condition on the value: keep one";
             findings.add(path.join("exists"), problem);
@@ -96,14 +99,25 @@ fn http(findings: &mut Findings, path: &Path, check: &HttpCheck) {
     duration(findings, expect.join("latency"), check.expect.latency);
     for (key, text) in [
         ("model", check.open_inference.as_ref().map(|it| &it.model)),
-        ("modelVersion", check.open_inference.as_ref().and_then(|it| it.model_version.as_ref())),
+        (
+            "modelVersion",
+            check
+                .open_inference
+                .as_ref()
+                .and_then(|it| it.model_version.as_ref()),
+        ),
     ] {
         if let Some(text) = text {
             templated(findings, path.join("openInference").join(key), text, &[]);
         }
     }
     if let Some(preset) = &check.openai {
-        templated(findings, path.join("openai").join("model"), &preset.model, &[]);
+        templated(
+            findings,
+            path.join("openai").join("model"),
+            &preset.model,
+            &[],
+        );
     }
 }
 
@@ -118,7 +132,10 @@ fn evaluate(findings: &mut Findings, path: &Path, check: &EvaluateCheck) {
         json_path(findings, path.join(key), text);
     }
     if check.metrics.is_empty() {
-        findings.add(path.join("metrics"), "is empty: write e.g. accuracy: { minimum: 0.9 }");
+        findings.add(
+            path.join("metrics"),
+            "is empty: write e.g. accuracy: { minimum: 0.9 }",
+        );
     }
     for (metric, limit) in &check.metrics {
         let path = path.join("metrics").join(metric.as_str());
@@ -130,20 +147,56 @@ fn evaluate(findings: &mut Findings, path: &Path, check: &EvaluateCheck) {
         } else if limit.margin.is_some_and(|margin| margin < 0.0) {
             findings.add(path.join("margin"), "must be a number from 0");
         } else if metric.is_error() && limit.minimum.is_some() {
-            findings.add(path.join("minimum"), format!("of {metric} less is better: write maximum"));
+            findings.add(
+                path.join("minimum"),
+                format!("of {metric} less is better: write maximum"),
+            );
         } else if !metric.is_error() && limit.maximum.is_some() {
-            findings.add(path.join("maximum"), format!("of {metric} more is better: write minimum"));
+            findings.add(
+                path.join("maximum"),
+                format!("of {metric} more is better: write minimum"),
+            );
         }
     }
-    within(findings, path.join("confidence"), check.confidence, 0.5, 0.9999);
-    within(findings, path.join("maximumErrorRate"), check.maximum_error_rate, 0.0, 1.0);
-    count(findings, path.join("minimumSamples"), check.minimum_samples, usize::MAX);
-    count(findings, path.join("concurrency"), check.concurrency, MAX_CONCURRENCY);
-    count(findings, path.join("resamples"), check.resamples as usize, MAX_RESAMPLES as usize);
+    within(
+        findings,
+        path.join("confidence"),
+        check.confidence,
+        0.5,
+        0.9999,
+    );
+    within(
+        findings,
+        path.join("maximumErrorRate"),
+        check.maximum_error_rate,
+        0.0,
+        1.0,
+    );
+    count(
+        findings,
+        path.join("minimumSamples"),
+        check.minimum_samples,
+        usize::MAX,
+    );
+    count(
+        findings,
+        path.join("concurrency"),
+        check.concurrency,
+        MAX_CONCURRENCY,
+    );
+    count(
+        findings,
+        path.join("resamples"),
+        check.resamples as usize,
+        MAX_RESAMPLES as usize,
+    );
     if let Some(most) = check.maximum_samples
         && most < check.minimum_samples
     {
-        let problem = format!("{most} is less than minimumSamples, {}", check.minimum_samples);
+        let problem = format!(
+            "{most} is less than minimumSamples, {}",
+            check.minimum_samples
+        );
         findings.add(path.join("maximumSamples"), problem);
     }
 }
@@ -152,7 +205,12 @@ fn prompts(findings: &mut Findings, path: &Path, check: &PromptsCheck) {
     data(findings, &path.join("data"), &check.data);
     let endpoint = path.join("endpoint");
     match &check.endpoint {
-        PromptsEndpoint::OpenAi { model, path: at, headers, .. } => {
+        PromptsEndpoint::OpenAi {
+            model,
+            path: at,
+            headers,
+            ..
+        } => {
             let path = endpoint.join("openai");
             templated(findings, path.join("model"), model, &[]);
             let asked = HttpRequest {
@@ -162,7 +220,10 @@ fn prompts(findings: &mut Findings, path: &Path, check: &PromptsCheck) {
             };
             request(findings, &path, &asked, &[]);
         }
-        PromptsEndpoint::Plain { request: asked, answer } => {
+        PromptsEndpoint::Plain {
+            request: asked,
+            answer,
+        } => {
             let path = endpoint.join("plain");
             request(findings, &path.join("request"), asked, &["prompt"]);
             if let Some(answer) = answer {
@@ -172,12 +233,28 @@ fn prompts(findings: &mut Findings, path: &Path, check: &PromptsCheck) {
     }
     prompt_expect(findings, &path.join("expect"), &check.expect);
     within(findings, path.join("passRate"), check.pass_rate, 0.0, 1.0);
-    count(findings, path.join("concurrency"), check.concurrency, MAX_CONCURRENCY);
-    if check.expect.similarity.is_some_and(|it| it.embedding.is_some()) && check.embedding.is_none() {
-        findings.add(path.join("embedding"), "is missing: expect.similarity.embedding needs an endpoint");
+    count(
+        findings,
+        path.join("concurrency"),
+        check.concurrency,
+        MAX_CONCURRENCY,
+    );
+    if check
+        .expect
+        .similarity
+        .is_some_and(|it| it.embedding.is_some())
+        && check.embedding.is_none()
+    {
+        findings.add(
+            path.join("embedding"),
+            "is missing: expect.similarity.embedding needs an endpoint",
+        );
     }
     if check.expect.judge.is_some() && check.judge.is_none() {
-        findings.add(path.join("judge"), "is missing: expect.judge needs who judges");
+        findings.add(
+            path.join("judge"),
+            "is missing: expect.judge needs who judges",
+        );
     }
     if let Some(embedding) = &check.embedding {
         url(findings, path.join("embedding").join("url"), &embedding.url);
@@ -186,7 +263,13 @@ fn prompts(findings: &mut Findings, path: &Path, check: &PromptsCheck) {
     if let Some(judge) = &check.judge {
         url(findings, path.join("judge").join("url"), &judge.url);
         headers(findings, &path.join("judge"), &judge.headers, &[]);
-        within(findings, path.join("judge").join("scale"), judge.scale, 1.0, 1_000.0);
+        within(
+            findings,
+            path.join("judge").join("scale"),
+            judge.scale,
+            1.0,
+            1_000.0,
+        );
     }
 }
 
@@ -218,18 +301,37 @@ fn prompt_expect(findings: &mut Findings, path: &Path, expect: &PromptExpect) {
 fn load(findings: &mut Findings, path: &Path, check: &LoadCheck) {
     duration(findings, path.join("duration"), Some(check.duration));
     duration(findings, path.join("warmUp"), check.warm_up);
-    duration(findings, path.join("requestTimeout"), Some(check.request_timeout));
+    duration(
+        findings,
+        path.join("requestTimeout"),
+        Some(check.request_timeout),
+    );
     match check.rate {
         Some(RateLimit::PerSecond(rate)) => {
-            within(findings, path.join("rate").join("perSecond"), rate, 0.1, MAX_RATE);
+            within(
+                findings,
+                path.join("rate").join("perSecond"),
+                rate,
+                0.1,
+                MAX_RATE,
+            );
         }
         Some(RateLimit::TimesLive(times)) => {
-            within(findings, path.join("rate").join("timesLive"), times, 0.01, 100.0);
+            within(
+                findings,
+                path.join("rate").join("timesLive"),
+                times,
+                0.01,
+                100.0,
+            );
         }
         None => {}
     }
     match (check.requests.is_empty(), &check.data) {
-        (true, None) => findings.add(path.join("requests"), "is empty: write requests, or data with JSON lines"),
+        (true, None) => findings.add(
+            path.join("requests"),
+            "is empty: write requests, or data with JSON lines",
+        ),
         (false, Some(_)) => findings.add(path.join("data"), "stands beside requests: keep one"),
         (_, Some(source)) => data(findings, &path.join("data"), source),
         _ => {}
@@ -237,7 +339,12 @@ fn load(findings: &mut Findings, path: &Path, check: &LoadCheck) {
     for (at, asked) in check.requests.iter().enumerate() {
         request(findings, &path.join("requests").join(at), asked, &[]);
     }
-    count(findings, path.join("connections"), check.connections, MAX_CONCURRENCY);
+    count(
+        findings,
+        path.join("connections"),
+        check.connections,
+        MAX_CONCURRENCY,
+    );
     let limits = &check.limits;
     let at = path.join("limits");
     if let Some(rate) = limits.error_rate {
@@ -283,7 +390,10 @@ fn parity(findings: &mut Findings, path: &Path, check: &ParityCheck) {
         findings.add(path.join("ignore"), "counts only with a path");
     }
     if check.path.is_none() && !check.endpoints && !check.protocol && !check.cluster {
-        findings.add(path.clone(), "compares nothing: write path, or leave something on");
+        findings.add(
+            path.clone(),
+            "compares nothing: write path, or leave something on",
+        );
     }
 }
 
@@ -291,19 +401,31 @@ fn prometheus(findings: &mut Findings, path: &Path, check: &PrometheusCheck) {
     url(findings, path.join("address"), &check.address);
     templated(findings, path.join("query"), &check.query, &[]);
     headers(findings, path, &check.headers, &[]);
-    conditions(findings, path, check.success_condition.as_ref(), check.failure_condition.as_ref());
+    conditions(
+        findings,
+        path,
+        check.success_condition.as_ref(),
+        check.failure_condition.as_ref(),
+    );
     for (key, phase) in [("whenEmpty", check.when_empty), ("whenNaN", check.when_nan)] {
         if matches!(phase, Phase::Pending | Phase::Running) {
-            findings.add(path.join(key), "write Successful, Failed, Inconclusive or Error");
+            findings.add(
+                path.join(key),
+                "write Successful, Failed, Inconclusive or Error",
+            );
         }
     }
 }
 
 fn proxies(findings: &mut Findings, path: &Path, check: &ProxiesCheck) {
     duration(findings, path.join("window"), Some(check.window));
-    let nothing = check.success_rate.is_none() && check.metrics.is_empty() && check.buckets.is_empty();
+    let nothing =
+        check.success_rate.is_none() && check.metrics.is_empty() && check.buckets.is_empty();
     if nothing && check.success_condition.is_none() && check.failure_condition.is_none() {
-        findings.add(path.clone(), "says nothing: write successRate, metrics, buckets or a condition");
+        findings.add(
+            path.clone(),
+            "says nothing: write successRate, metrics, buckets or a condition",
+        );
     }
     if let Some(rate) = &check.success_rate {
         let path = path.join("successRate");
@@ -315,7 +437,13 @@ fn proxies(findings: &mut Findings, path: &Path, check: &ProxiesCheck) {
                 within(findings, path.join(key), number, 0.0, 1.0);
             }
         }
-        within(findings, path.join("confidence"), rate.confidence, 0.5, 0.9999);
+        within(
+            findings,
+            path.join("confidence"),
+            rate.confidence,
+            0.5,
+            0.9999,
+        );
     }
     for (name, condition) in &check.metrics {
         let path = path.join("metrics").join(name.as_str());
@@ -338,14 +466,22 @@ fn proxies(findings: &mut Findings, path: &Path, check: &ProxiesCheck) {
         }
         positive(findings, path.join("psi"), buckets.psi);
     }
-    conditions(findings, path, check.success_condition.as_ref(), check.failure_condition.as_ref());
+    conditions(
+        findings,
+        path,
+        check.success_condition.as_ref(),
+        check.failure_condition.as_ref(),
+    );
 }
 
 fn drift(findings: &mut Findings, path: &Path, check: &DriftCheck) {
     let samples = path.join("samples");
     match &check.samples {
         SampleSource::Path(at) => path_problem(findings, samples.join("path"), at, &[]),
-        SampleSource::Each { candidate, baseline } => {
+        SampleSource::Each {
+            candidate,
+            baseline,
+        } => {
             data(findings, &samples.join("each").join("candidate"), candidate);
             data(findings, &samples.join("each").join("baseline"), baseline);
         }
@@ -356,7 +492,12 @@ fn drift(findings: &mut Findings, path: &Path, check: &DriftCheck) {
     for (name, field) in &check.fields {
         let path = path.join("fields").join(name.as_str());
         let (word, at, psi, test) = match field {
-            DriftField::Number { path: at, ks, psi, bins } => {
+            DriftField::Number {
+                path: at,
+                ks,
+                psi,
+                bins,
+            } => {
                 let inside = path.join("number");
                 if !(2..=100).contains(bins) {
                     findings.add(inside.join("bins"), format!("{bins} is not from 2 to 100"));
@@ -364,7 +505,10 @@ fn drift(findings: &mut Findings, path: &Path, check: &DriftCheck) {
                 if let Some(ks) = ks {
                     let inside = inside.join("ks");
                     if ks.p_value.is_none() && ks.statistic.is_none() {
-                        findings.add(inside.clone(), "says nothing: write pValue, statistic or both");
+                        findings.add(
+                            inside.clone(),
+                            "says nothing: write pValue, statistic or both",
+                        );
                     }
                     for (key, number) in [("pValue", ks.p_value), ("statistic", ks.statistic)] {
                         if let Some(number) = number {
@@ -374,7 +518,11 @@ fn drift(findings: &mut Findings, path: &Path, check: &DriftCheck) {
                 }
                 ("number", at, psi, ks.is_some())
             }
-            DriftField::Category { path: at, chi_square, psi } => {
+            DriftField::Category {
+                path: at,
+                chi_square,
+                psi,
+            } => {
                 if let Some(test) = chi_square {
                     let inside = path.join("category").join("chiSquare").join("pValue");
                     within(findings, inside, test.p_value, 0.0, 1.0);
@@ -412,7 +560,10 @@ fn manual(findings: &mut Findings, path: &Path, check: &ManualCheck, used: Check
         templated(findings, path.join("question"), question, &[]);
     }
     if check.approvals == 0 {
-        findings.add(path.join("approvals"), "0 would ask nobody: write 1 or more");
+        findings.add(
+            path.join("approvals"),
+            "0 would ask nobody: write 1 or more",
+        );
     }
     let able = check.approvers.len();
     if able > 0 && check.approvals as usize > able {

@@ -72,7 +72,10 @@ mod tests {
     #[test]
     fn variables_are_filled_in() {
         let values = BTreeMap::from([("version", "v1.3".to_owned())]);
-        assert_eq!(render("/m/{{version}}/{{ version }}!", &values).unwrap(), "/m/v1.3/v1.3!");
+        assert_eq!(
+            render("/m/{{version}}/{{ version }}!", &values).unwrap(),
+            "/m/v1.3/v1.3!"
+        );
         assert_eq!(render("{ plain }} {", &values).unwrap(), "{ plain }} {");
         assert_eq!(
             render("{{colour}}", &values).unwrap_err().to_string(),

@@ -79,11 +79,20 @@ fn every_kind_is_read_and_written_back_the_same() {
 #[test]
 fn a_check_is_of_exactly_one_kind() {
     for (value, expected) in [
-        (json!({ "name": "a" }), "check a checks nothing: write http, evaluate"),
-        (json!({ "name": "a", "http": {}, "load": { "duration": "1s", "limits": {} } }), "check a is http and load"),
+        (
+            json!({ "name": "a" }),
+            "check a checks nothing: write http, evaluate",
+        ),
+        (
+            json!({ "name": "a", "http": {}, "load": { "duration": "1s", "limits": {} } }),
+            "check a is http and load",
+        ),
         (json!({ "name": "a", "htttp": {} }), "unknown field `htttp`"),
         (json!({ "http": {} }), "missing field `name`"),
-        (json!({ "name": "a", "http": { "pth": "/" } }), "unknown field `pth`"),
+        (
+            json!({ "name": "a", "http": { "pth": "/" } }),
+            "unknown field `pth`",
+        ),
     ] {
         let error = serde_json::from_value::<CheckSpec>(value.clone()).unwrap_err();
         assert!(error.to_string().contains(expected), "{value}: {error}");
@@ -93,7 +102,10 @@ fn a_check_is_of_exactly_one_kind() {
 /// The check of that name with the value at a pointer replaced, as a gate.
 fn with(name: &str, pointer: &str, value: Value) -> Vec<String> {
     let mut changed = every_kind();
-    let at = changed.iter().position(|check| check["name"] == name).unwrap();
+    let at = changed
+        .iter()
+        .position(|check| check["name"] == name)
+        .unwrap();
     let (parent, key) = pointer.rsplit_once('/').unwrap();
     changed[at].pointer_mut(parent).unwrap()[key] = value;
     problems(&changed, CheckUse::Gate)
@@ -102,50 +114,270 @@ fn with(name: &str, pointer: &str, value: Value) -> Vec<String> {
 #[test]
 fn each_rule_refuses_what_breaks_it() {
     for (name, pointer, value, expected) in [
-        ("chat", "/name", json!("ready"), "[2].name: ready is the name of check 1 already"),
-        ("smoke", "/interval", json!("0s"), "[0].interval: must be more than 0"),
-        ("smoke", "/interval", json!("100ms"), "[0].interval: 100ms is less than 1s"),
-        ("smoke", "/count", json!(0), "[0].count: 0 would measure nothing"),
-        ("smoke", "/count", Value::Null, "[0].count: is missing: a gate with an interval would never end"),
-        ("smoke", "/interval", Value::Null, "[0].interval: is missing"),
-        ("smoke", "/timeout", json!("500h"), "[0].timeout: 500h is more than"),
-        ("quality", "/after", json!("nobody"), "[3].after: there is no check nobody beside it"),
-        ("quality", "/after", json!("quality"), "[3].after: quality would wait for itself"),
-        ("same", "/through", json!("proxies"), "[6].through: a parity check sends nothing"),
-        ("smoke", "/proxyAddresses", json!(["a:1"]), "[0].proxyAddresses: counts only with"),
-        ("smoke", "/http/path", json!("score"), "[0].http.path: \"score\" must begin with /"),
-        ("smoke", "/http/path", json!("/a b"), "[0].http.path: \"/a b\" holds ' '"),
-        ("smoke", "/http/path", json!("/{{versoin}}"), "[0].http.path: {{versoin}} is not known, there is baseline.cluster"),
-        ("smoke", "/http/method", json!("get"), "[0].http.method: \"get\" is no HTTP method"),
-        ("smoke", "/http/headers", json!({ "a b": "" }), "[0].http.headers.a b: \"a b\" is no header name"),
-        ("smoke", "/http/body", json!({ "a": ["{{x}}"] }), "[0].http.body.a[0]: {{x}} is not known"),
-        ("smoke", "/http/expect/status", json!(99), "[0].http.expect.status: 99 is no HTTP status"),
-        ("smoke", "/http/expect/matches", json!("("), "[0].http.expect.matches: \"(\" is no regular expression"),
-        ("smoke", "/http/expect/json/0/path", json!("$["), "[0].http.expect.json[0].path: \"$[\" is no JSON path"),
-        ("smoke", "/http/expect/json/1/range", json!({}), "[0].http.expect.json[1].range: says nothing"),
-        ("smoke", "/http/openai", json!({ "model": "m" }), "[0].http.openai: says itself what is asked"),
-        ("quality", "/evaluate/data", json!({ "file": "../etc/passwd" }), "[3].evaluate.data.file: "),
-        ("quality", "/evaluate/data", json!({ "url": "ftp://x" }), "[3].evaluate.data.url: \"ftp://x\" is no URL"),
-        ("quality", "/evaluate/data", json!({ "rows": [] }), "[3].evaluate.data.rows: is empty"),
-        ("quality", "/evaluate/metrics", json!({}), "[3].evaluate.metrics: is empty"),
-        ("quality", "/evaluate/metrics", json!({ "mae": { "minimum": 1.0 } }), "[3].evaluate.metrics.mae.minimum: of mae less is better"),
-        ("quality", "/evaluate/metrics", json!({ "f1": { "maximum": 1.0 } }), "[3].evaluate.metrics.f1.maximum: of f1 more is better"),
-        ("quality", "/evaluate/maximumSamples", json!(10), "[3].evaluate.maximumSamples: 10 is less than minimumSamples"),
-        ("answers", "/prompts/passRate", json!(95.0), "[4].prompts.passRate: 95 is not from 0 to 1"),
-        ("answers", "/prompts/judge", Value::Null, "[4].prompts.judge: is missing"),
-        ("answers", "/prompts/embedding", Value::Null, "[4].prompts.embedding: is missing"),
-        ("load", "/load/requests", json!([]), "[5].load.requests: is empty"),
-        ("load", "/load/liveRate", Value::Null, "[5].load.liveRate: is missing"),
-        ("load", "/load/rate", json!({ "perSecond": 0.0 }), "[5].load.rate.perSecond: 0 is not from"),
-        ("same", "/parity/ignore/1", json!("$["), "[6].parity.ignore[1]: "),
-        ("errors", "/prometheus/address", json!("prometheus:9090"), "[7].prometheus.address: "),
-        ("errors", "/prometheus/address", json!("http://u:p@prometheus"), "[7].prometheus.address: holds a password"),
-        ("errors", "/prometheus/successCondition", json!("result >"), "[7].prometheus.successCondition: "),
-        ("errors", "/prometheus/whenNaN", json!("Running"), "[7].prometheus.whenNaN: write Successful"),
-        ("reports", "/proxies/buckets/score/names", json!(["a"]), "[8].proxies.buckets.score.names: "),
-        ("inputs", "/drift/fields", json!({ "a": { "number": {} } }), "[9].drift.fields.a.number: says nothing"),
-        ("ask", "/webhook/retries", json!(11), "[10].webhook.retries: 11 is more than 10"),
-        ("sign-off", "/manual/approvals", json!(3), "[11].manual.approvals: 3 are more than"),
+        (
+            "chat",
+            "/name",
+            json!("ready"),
+            "[2].name: ready is the name of check 1 already",
+        ),
+        (
+            "smoke",
+            "/interval",
+            json!("0s"),
+            "[0].interval: must be more than 0",
+        ),
+        (
+            "smoke",
+            "/interval",
+            json!("100ms"),
+            "[0].interval: 100ms is less than 1s",
+        ),
+        (
+            "smoke",
+            "/count",
+            json!(0),
+            "[0].count: 0 would measure nothing",
+        ),
+        (
+            "smoke",
+            "/count",
+            Value::Null,
+            "[0].count: is missing: a gate with an interval would never end",
+        ),
+        (
+            "smoke",
+            "/interval",
+            Value::Null,
+            "[0].interval: is missing",
+        ),
+        (
+            "smoke",
+            "/timeout",
+            json!("500h"),
+            "[0].timeout: 500h is more than",
+        ),
+        (
+            "quality",
+            "/after",
+            json!("nobody"),
+            "[3].after: there is no check nobody beside it",
+        ),
+        (
+            "quality",
+            "/after",
+            json!("quality"),
+            "[3].after: quality would wait for itself",
+        ),
+        (
+            "same",
+            "/through",
+            json!("proxies"),
+            "[6].through: a parity check sends nothing",
+        ),
+        (
+            "smoke",
+            "/proxyAddresses",
+            json!(["a:1"]),
+            "[0].proxyAddresses: counts only with",
+        ),
+        (
+            "smoke",
+            "/http/path",
+            json!("score"),
+            "[0].http.path: \"score\" must begin with /",
+        ),
+        (
+            "smoke",
+            "/http/path",
+            json!("/a b"),
+            "[0].http.path: \"/a b\" holds ' '",
+        ),
+        (
+            "smoke",
+            "/http/path",
+            json!("/{{versoin}}"),
+            "[0].http.path: {{versoin}} is not known, there is baseline.cluster",
+        ),
+        (
+            "smoke",
+            "/http/method",
+            json!("get"),
+            "[0].http.method: \"get\" is no HTTP method",
+        ),
+        (
+            "smoke",
+            "/http/headers",
+            json!({ "a b": "" }),
+            "[0].http.headers.a b: \"a b\" is no header name",
+        ),
+        (
+            "smoke",
+            "/http/body",
+            json!({ "a": ["{{x}}"] }),
+            "[0].http.body.a[0]: {{x}} is not known",
+        ),
+        (
+            "smoke",
+            "/http/expect/status",
+            json!(99),
+            "[0].http.expect.status: 99 is no HTTP status",
+        ),
+        (
+            "smoke",
+            "/http/expect/matches",
+            json!("("),
+            "[0].http.expect.matches: \"(\" is no regular expression",
+        ),
+        (
+            "smoke",
+            "/http/expect/json/0/path",
+            json!("$["),
+            "[0].http.expect.json[0].path: \"$[\" is no JSON path",
+        ),
+        (
+            "smoke",
+            "/http/expect/json/1/range",
+            json!({}),
+            "[0].http.expect.json[1].range: says nothing",
+        ),
+        (
+            "smoke",
+            "/http/openai",
+            json!({ "model": "m" }),
+            "[0].http.openai: says itself what is asked",
+        ),
+        (
+            "quality",
+            "/evaluate/data",
+            json!({ "file": "../etc/passwd" }),
+            "[3].evaluate.data.file: ",
+        ),
+        (
+            "quality",
+            "/evaluate/data",
+            json!({ "url": "ftp://x" }),
+            "[3].evaluate.data.url: \"ftp://x\" is no URL",
+        ),
+        (
+            "quality",
+            "/evaluate/data",
+            json!({ "rows": [] }),
+            "[3].evaluate.data.rows: is empty",
+        ),
+        (
+            "quality",
+            "/evaluate/metrics",
+            json!({}),
+            "[3].evaluate.metrics: is empty",
+        ),
+        (
+            "quality",
+            "/evaluate/metrics",
+            json!({ "mae": { "minimum": 1.0 } }),
+            "[3].evaluate.metrics.mae.minimum: of mae less is better",
+        ),
+        (
+            "quality",
+            "/evaluate/metrics",
+            json!({ "f1": { "maximum": 1.0 } }),
+            "[3].evaluate.metrics.f1.maximum: of f1 more is better",
+        ),
+        (
+            "quality",
+            "/evaluate/maximumSamples",
+            json!(10),
+            "[3].evaluate.maximumSamples: 10 is less than minimumSamples",
+        ),
+        (
+            "answers",
+            "/prompts/passRate",
+            json!(95.0),
+            "[4].prompts.passRate: 95 is not from 0 to 1",
+        ),
+        (
+            "answers",
+            "/prompts/judge",
+            Value::Null,
+            "[4].prompts.judge: is missing",
+        ),
+        (
+            "answers",
+            "/prompts/embedding",
+            Value::Null,
+            "[4].prompts.embedding: is missing",
+        ),
+        (
+            "load",
+            "/load/requests",
+            json!([]),
+            "[5].load.requests: is empty",
+        ),
+        (
+            "load",
+            "/load/liveRate",
+            Value::Null,
+            "[5].load.liveRate: is missing",
+        ),
+        (
+            "load",
+            "/load/rate",
+            json!({ "perSecond": 0.0 }),
+            "[5].load.rate.perSecond: 0 is not from",
+        ),
+        (
+            "same",
+            "/parity/ignore/1",
+            json!("$["),
+            "[6].parity.ignore[1]: ",
+        ),
+        (
+            "errors",
+            "/prometheus/address",
+            json!("prometheus:9090"),
+            "[7].prometheus.address: ",
+        ),
+        (
+            "errors",
+            "/prometheus/address",
+            json!("http://u:p@prometheus"),
+            "[7].prometheus.address: holds a password",
+        ),
+        (
+            "errors",
+            "/prometheus/successCondition",
+            json!("result >"),
+            "[7].prometheus.successCondition: ",
+        ),
+        (
+            "errors",
+            "/prometheus/whenNaN",
+            json!("Running"),
+            "[7].prometheus.whenNaN: write Successful",
+        ),
+        (
+            "reports",
+            "/proxies/buckets/score/names",
+            json!(["a"]),
+            "[8].proxies.buckets.score.names: ",
+        ),
+        (
+            "inputs",
+            "/drift/fields",
+            json!({ "a": { "number": {} } }),
+            "[9].drift.fields.a.number: says nothing",
+        ),
+        (
+            "ask",
+            "/webhook/retries",
+            json!(11),
+            "[10].webhook.retries: 11 is more than 10",
+        ),
+        (
+            "sign-off",
+            "/manual/approvals",
+            json!(3),
+            "[11].manual.approvals: 3 are more than",
+        ),
     ] {
         let found = with(name, pointer, value);
         let expected = format!("validation{expected}");
@@ -159,7 +391,10 @@ fn each_rule_refuses_what_breaks_it() {
 #[test]
 fn a_monitor_may_go_on_until_it_is_stopped_and_asks_no_person() {
     let endless = json!({ "name": "a", "interval": "10s", "http": {} });
-    assert_eq!(problems(std::slice::from_ref(&endless), CheckUse::Monitor), [""; 0]);
+    assert_eq!(
+        problems(std::slice::from_ref(&endless), CheckUse::Monitor),
+        [""; 0]
+    );
     assert_eq!(problems(&[endless], CheckUse::Gate).len(), 1);
     let person = json!({ "name": "a", "manual": {} });
     assert_eq!(problems(&[person], CheckUse::Monitor).len(), 1);
@@ -197,14 +432,34 @@ fn limits_are_argos() {
     for (limits, phases, expected) in [
         (limits(Some(1), 0, 0, 4), &[Successful][..], Successful),
         (limits(Some(1), 0, 0, 4), &[Failed], Failed),
-        (limits(Some(3), 1, 0, 4), &[Failed, Successful, Successful], Successful),
+        (
+            limits(Some(3), 1, 0, 4),
+            &[Failed, Successful, Successful],
+            Successful,
+        ),
         (limits(Some(3), 1, 0, 4), &[Failed, Failed], Failed),
-        (limits(Some(3), 0, 1, 4), &[Inconclusive, Inconclusive], Inconclusive),
+        (
+            limits(Some(3), 0, 1, 4),
+            &[Inconclusive, Inconclusive],
+            Inconclusive,
+        ),
         (limits(Some(1), 0, 0, 2), &[Error, Error, Error], Error),
         // A measurement that succeeds in between starts the errors anew; and errors don't count towards the count.
-        (limits(Some(3), 0, 0, 1), &[Error, Successful, Error, Successful], Running),
-        (limits(Some(2), 0, 0, 1), &[Error, Successful, Error, Successful], Successful),
-        (limits(None, 0, 0, 4), &[Successful, Successful, Successful], Running),
+        (
+            limits(Some(3), 0, 0, 1),
+            &[Error, Successful, Error, Successful],
+            Running,
+        ),
+        (
+            limits(Some(2), 0, 0, 1),
+            &[Error, Successful, Error, Successful],
+            Successful,
+        ),
+        (
+            limits(None, 0, 0, 4),
+            &[Successful, Successful, Successful],
+            Running,
+        ),
     ] {
         let result = after(phases, limits);
         assert_eq!(result.phase, expected, "{phases:?} with {limits:?}");
@@ -236,19 +491,33 @@ fn a_result_stays_bounded() {
     failed.details = Some(json!("kept"));
     result.record(failed, endless);
     for _ in 0..2 * MAX_MEASUREMENTS {
-        result.record(measured(Phase::Successful).with_details(json!("newest")), endless);
+        result.record(
+            measured(Phase::Successful).with_details(json!("newest")),
+            endless,
+        );
     }
     assert_eq!(result.measurements.len(), MAX_MEASUREMENTS);
     assert_eq!(result.dropped as usize, MAX_MEASUREMENTS + 1);
     assert_eq!(result.tally.successful as usize, 2 * MAX_MEASUREMENTS);
-    let detailed: Vec<_> = result.measurements.iter().filter_map(|it| it.details.as_ref()).collect();
+    let detailed: Vec<_> = result
+        .measurements
+        .iter()
+        .filter_map(|it| it.details.as_ref())
+        .collect();
     assert_eq!(detailed, [&json!("kept"), &json!("newest")]);
     let long = "x".repeat(MAX_DETAILS);
     let measurement = measured(Phase::Failed).with_details(json!(long));
     assert!(measurement.details.unwrap().to_string().len() < 200);
-    let message = Measurement::new(Timestamp::UNIX_EPOCH, Phase::Failed, "a\n".repeat(MAX_MESSAGE)).message;
+    let message = Measurement::new(
+        Timestamp::UNIX_EPOCH,
+        Phase::Failed,
+        "a\n".repeat(MAX_MESSAGE),
+    )
+    .message;
     assert!(message.len() < 2 * MAX_MESSAGE && !message.contains('\n'));
-    let many = (0..2 * MAX_VALUES).fold(measured(Phase::Failed), |it, at| it.with(at.to_string(), 1.0));
+    let many = (0..2 * MAX_VALUES).fold(measured(Phase::Failed), |it, at| {
+        it.with(at.to_string(), 1.0)
+    });
     assert_eq!(many.with("nan", f64::NAN).values.len(), MAX_VALUES);
 }
 
@@ -263,7 +532,10 @@ fn an_analysis_says_which_checks_were_not_successful() {
     let mut good = other;
     good.record(measured(Phase::Successful), limits(Some(1), 0, 0, 0));
     analysis.update(1, good, now);
-    assert_eq!((analysis.phase, analysis.ended_at), (Phase::Failed, Some(now)));
+    assert_eq!(
+        (analysis.phase, analysis.ended_at),
+        (Phase::Failed, Some(now))
+    );
     assert_eq!(analysis.message, "smoke is Failed: it was Failed");
     let stored = serde_json::to_string(&analysis).unwrap();
     assert_eq!(serde_json::from_str::<Analysis>(&stored).unwrap(), analysis);

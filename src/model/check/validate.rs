@@ -64,7 +64,10 @@ fn common(findings: &mut Findings, path: &Path, check: &CheckSpec, used: CheckUs
         findings.add(path.join("interval"), problem);
     }
     match (check.count, check.interval, used) {
-        (Some(0), ..) => findings.add(path.join("count"), "0 would measure nothing: write 1 or more"),
+        (Some(0), ..) => findings.add(
+            path.join("count"),
+            "0 would measure nothing: write 1 or more",
+        ),
         (Some(2..), None, CheckUse::Gate) => findings.add(
             path.join("interval"),
             "is missing: with a count of more than 1 write what lies between two measurements",
@@ -76,7 +79,10 @@ fn common(findings: &mut Findings, path: &Path, check: &CheckSpec, used: CheckUs
         _ => {}
     }
     if check.through == Through::Proxies && !check.kind.can_go_through_proxies() {
-        let problem = format!("a {} check sends nothing to the version", check.kind.as_str());
+        let problem = format!(
+            "a {} check sends nothing to the version",
+            check.kind.as_str()
+        );
         findings.add(path.join("through"), problem);
     }
     if check.through == Through::Direct && !check.proxy_addresses.is_empty() {
