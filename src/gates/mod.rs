@@ -1,6 +1,51 @@
-//! Checks that stand before a switch: does the target answer at all?
+//! Checks from the server: gates before a switch, monitors after it, and the probe of endpoints.
 
+mod check;
+pub mod client;
+mod context;
+pub mod data;
+mod http;
+pub mod jsonl;
+mod manual;
 mod probe;
+mod prometheus;
+pub mod request;
+mod runner;
 pub mod stats;
+#[cfg(test)]
+pub(crate) mod testkit;
+mod webhook;
 
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::model::check::{CheckKind, CheckSpec, Measurement, Phase};
+
+pub use check::Check;
+pub use context::{Clock, Context, Door, NoDoor, Side, Target, Which};
 pub use probe::{ProbeError, ProbeOptions, ProbeTarget, Unreachable, probe};
+pub use runner::{ERROR_RETRY, Planned, RunOptions, Wish, pending, run};
+
+/// What measures a declared check.
+pub fn measuring(spec: &Arc<CheckSpec>) -> Arc<dyn Check> {
+    let own = Arc::clone(spec);
+    match &spec.kind {
+        CheckKind::Http(it) => Arc::new(http::Http::new(own, it.clone())),
+        CheckKind::Prometheus(it) => Arc::new(prometheus::Prometheus::new(own, it.clone())),
+        CheckKind::Webhook(it) => Arc::new(webhook::Webhook::new(own, it.clone())),
+        CheckKind::Manual(it) => Arc::new(manual::Manual::new(own, it.clone())),
+        other => Arc::new(Unknown(other.as_str())),
+    }
+}
+
+/// A kind that this server can't measure: it never passes.
+struct Unknown(&'static str);
+
+#[async_trait]
+impl Check for Unknown {
+    async fn measure(&self, context: &Context) -> Measurement {
+        let why = format!("this server has no {} check", self.0);
+        Measurement::new(context.now(), Phase::Error, why)
+    }
+}

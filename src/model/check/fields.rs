@@ -21,6 +21,9 @@ const MAX_FIELD: usize = 8 * 1024;
 /// The most rows that stand in a document itself.
 const MAX_ROWS: usize = 1_000;
 
+/// The most requests at once, or connections: below the usual limit of open files (1,024).
+pub(super) const MAX_CONCURRENCY: usize = 1_000;
+
 /// A request; its templates may use these variables too.
 pub(super) fn request(
     findings: &mut Findings,

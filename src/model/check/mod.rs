@@ -10,10 +10,13 @@ mod fields;
 mod http;
 mod limit;
 mod load;
+mod model_rules;
 mod other;
 mod phase;
 mod prompts;
 mod proxies;
+#[cfg(test)]
+mod result_tests;
 mod rules;
 mod spec;
 mod template;

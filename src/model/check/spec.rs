@@ -62,6 +62,7 @@ pub enum Through {
 /// What is measured.
 #[derive(Clone, Debug, PartialEq)]
 #[allow(missing_docs)] // Each type says it.
+#[expect(clippy::large_enum_variant)] // There are a few dozen of them, read once: boxes would cost more than they save.
 pub enum CheckKind {
     Http(HttpCheck),
     Evaluate(EvaluateCheck),

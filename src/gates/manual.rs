@@ -1,0 +1,191 @@
+//! The `manual` check: it waits for people.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use async_trait::async_trait;
+use tokio::time::timeout;
+
+use super::{Check, Context};
+use crate::model::{
+    HumanDuration,
+    check::{CheckSpec, Decision, ManualCheck, Measurement, Phase, Verdict},
+};
+
+/// Waits until enough people have approved, or one has rejected.
+///
+/// Decisions come from outside ([`Context::decisions`]): whoever takes them stores them first, so that a run that is
+/// started again after a crash finds them.
+pub(super) struct Manual {
+    spec: Arc<CheckSpec>,
+    check: ManualCheck,
+}
+
+impl Manual {
+    pub(super) fn new(spec: Arc<CheckSpec>, check: ManualCheck) -> Self {
+        Self { spec, check }
+    }
+
+    /// What the decisions so far come to, if they come to anything.
+    fn verdict(&self, decisions: &[Decision]) -> Option<(Phase, String)> {
+        let may = |decision: &&Decision| {
+            decision.check == self.spec.name
+                && (self.check.approvers.is_empty() || self.check.approvers.contains(&decision.by))
+        };
+        let mut approved: Vec<&Decision> = Vec::new();
+        let mut people = BTreeSet::new();
+        for decision in decisions.iter().filter(may) {
+            match decision.verdict {
+                Verdict::Rejected => {
+                    let who = said("rejected", decision);
+                    return Some((Phase::Failed, who));
+                }
+                // Twice the same person is one approval.
+                Verdict::Approved if people.insert(&decision.by) => approved.push(decision),
+                Verdict::Approved => {}
+            }
+        }
+        (approved.len() >= self.check.approvals as usize).then(|| {
+            let all: Vec<_> = approved.iter().map(|it| said("approved", it)).collect();
+            (Phase::Successful, all.join("; "))
+        })
+    }
+}
+
+/// `approved by ann at 2026-07-01T10:00:00Z: looks good`
+fn said(verb: &str, decision: &Decision) -> String {
+    let reason = match decision.reason.trim() {
+        "" => String::new(),
+        reason => format!(": {reason}"),
+    };
+    format!("{verb} by {} at {}{reason}", decision.by, decision.at)
+}
+
+#[async_trait]
+impl Check for Manual {
+    async fn measure(&self, context: &Context) -> Measurement {
+        let limit = self.spec.measurement_timeout();
+        let mut decisions = context.decisions.clone();
+        let mut verdict = None;
+        let decided = async {
+            let decided = decisions.wait_for(|all| {
+                verdict = self.verdict(all);
+                verdict.is_some()
+            });
+            if decided.await.is_err() {
+                // Nobody can decide any more: only the time limit ends it.
+                std::future::pending().await
+            }
+        };
+        let in_time = timeout(limit, decided).await.is_ok();
+        let (phase, message) = match verdict {
+            Some(verdict) if in_time => verdict,
+            _ => {
+                let limit = HumanDuration(limit);
+                let question = match &self.check.question {
+                    Some(question) => match context.render(question) {
+                        Ok(question) => format!(": {question}"),
+                        Err(error) => format!(": {error}"),
+                    },
+                    None => String::new(),
+                };
+                (
+                    Phase::Inconclusive,
+                    format!("nobody decided within {limit}{question}"),
+                )
+            }
+        };
+        Measurement::new(context.now(), phase, message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use serde_json::json;
+    use tokio::sync::watch;
+
+    use super::{super::testkit, *};
+
+    fn decision(by: &str, verdict: Verdict) -> Decision {
+        Decision {
+            check: "sign-off".parse().unwrap(),
+            verdict,
+            by: by.to_owned(),
+            at: Timestamp::UNIX_EPOCH,
+            reason: "seen the numbers".to_owned(),
+        }
+    }
+
+    fn check(manual: serde_json::Value) -> Arc<dyn Check> {
+        crate::gates::measuring(&testkit::spec(
+            json!({ "name": "sign-off", "timeout": "50ms", "manual": manual }),
+        ))
+    }
+
+    #[tokio::test]
+    async fn a_person_decides_while_it_waits() {
+        let (decide, decisions) = watch::channel(Vec::new());
+        let context = Context {
+            decisions,
+            ..testkit::context(&[], &[])
+        };
+        let spec = testkit::spec(json!({ "name": "sign-off", "manual": { "approvals": 2 } }));
+        let check = crate::gates::measuring(&spec);
+        let waiting = tokio::spawn(async move { check.measure(&context).await });
+        let other = Decision {
+            check: "other".parse().unwrap(),
+            ..decision("ann", Verdict::Approved)
+        };
+        decide.send_modify(|all| all.push(other));
+        for by in ["ann", "ann"] {
+            decide.send_modify(|all| all.push(decision(by, Verdict::Approved)));
+            tokio::task::yield_now().await;
+            assert!(!waiting.is_finished());
+        }
+        decide.send_modify(|all| all.push(decision("bo", Verdict::Approved)));
+        let measured = waiting.await.unwrap();
+        assert_eq!(measured.phase, Phase::Successful);
+        let when = "at 1970-01-01T00:00:00Z: seen the numbers";
+        assert_eq!(
+            measured.message,
+            format!("approved by ann {when}; approved by bo {when}")
+        );
+    }
+
+    #[tokio::test]
+    async fn a_rejection_fails_and_silence_is_inconclusive() {
+        for (manual, said, phase, message) in [
+            (
+                json!({}),
+                vec![decision("ann", Verdict::Rejected)],
+                Phase::Failed,
+                "rejected by ann at 1970",
+            ),
+            (
+                json!({ "approvers": ["bo"] }),
+                vec![decision("ann", Verdict::Rejected)],
+                Phase::Inconclusive,
+                "nobody decided within 50ms",
+            ),
+            (
+                json!({ "question": "Is {{version}} good?" }),
+                vec![],
+                Phase::Inconclusive,
+                "nobody decided within 50ms: Is v1.3 good?",
+            ),
+        ] {
+            // Whoever could decide is gone in this test, which must not end the wait early either.
+            let context = Context {
+                decisions: watch::channel(said).1,
+                ..testkit::context(&[], &[])
+            };
+            let measured = check(manual).measure(&context).await;
+            assert_eq!(measured.phase, phase);
+            assert!(
+                measured.message.starts_with(message),
+                "{}",
+                measured.message
+            );
+        }
+    }
+}
