@@ -11,6 +11,7 @@ mod fixtures;
 mod fleets;
 mod nack;
 mod restart;
+mod shifting;
 mod staged;
 mod start;
 mod stats;

@@ -51,6 +51,7 @@ struct Shared {
     label: HeaderValue,
     delay: Duration,
     requests: AtomicU64,
+    mirrored: AtomicU64,
     open: AtomicU64,
 }
 
@@ -68,6 +69,7 @@ impl Backend {
             label: HeaderValue::from_str(label).unwrap(),
             delay,
             requests: AtomicU64::new(0),
+            mirrored: AtomicU64::new(0),
             open: AtomicU64::new(0),
         });
         let task = tokio::spawn(serve(listener, Arc::clone(&shared)));
@@ -82,6 +84,11 @@ impl Backend {
     /// Requests so far, without health checks.
     pub fn requests(&self) -> u64 {
         self.shared.requests.load(Ordering::SeqCst)
+    }
+
+    /// Those of them that are copies: an Envoy that mirrors adds `-shadow` to the host.
+    pub fn mirrored(&self) -> u64 {
+        self.shared.mirrored.load(Ordering::SeqCst)
     }
 
     /// Requests whose answer has not begun.
@@ -133,6 +140,9 @@ impl Shared {
             return self.respond(full(Bytes::from_static(b"ok\n")));
         }
         self.requests.fetch_add(1, Ordering::SeqCst);
+        if is_copy(&request) {
+            self.mirrored.fetch_add(1, Ordering::SeqCst);
+        }
         self.open.fetch_add(1, Ordering::SeqCst);
         let asked = path.strip_prefix("/delay/").and_then(|ms| ms.parse().ok());
         let delay = asked.map_or(self.delay, Duration::from_millis);
@@ -184,6 +194,16 @@ impl Shared {
             .insert(VERSION_HEADER, self.label.clone());
         response
     }
+}
+
+fn is_copy(request: &Request<Incoming>) -> bool {
+    let header = request.headers().get(header::HOST);
+    let host = header.and_then(|host| host.to_str().ok());
+    let authority = request.uri().authority().map(http::uri::Authority::as_str);
+    let host = host.or(authority).unwrap_or_default();
+    host.split(':')
+        .next()
+        .is_some_and(|name| name.ends_with("-shadow"))
 }
 
 fn full(body: Bytes) -> Body {

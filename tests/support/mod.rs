@@ -1,6 +1,7 @@
 //! What the tests share. A plain list; each file says what it is for.
 #![allow(dead_code, reason = "every test file uses its own part")]
 
+pub mod asker;
 pub mod backend;
 pub mod bidi;
 #[path = "../../examples/demo/envoy.rs"]

@@ -1,0 +1,163 @@
+//! Shares, copies and previews of a staged version on real Envoys: how many requests go where, and that they end by
+//! themselves.
+
+use std::time::Instant;
+
+use crate::{
+    fixtures::{Backends, Flip, all_answered, load, no_trouble, only, proven, service},
+    support::{
+        asker::Asker,
+        backend::Backend,
+        load::{Protocol, Shot},
+        world::World,
+    },
+    waiting,
+};
+
+/// Requests whose distribution is looked at.
+const SAMPLE: usize = 4_000;
+
+/// So many standard deviations off, a binomial count is no chance any more: one in 1.7 million.
+const SIGMAS: f64 = 5.0;
+
+/// The header of a preview of green, where nothing else is said.
+const PREVIEW: [(&str, &str); 1] = [("x-bluegreen-preview", "green")];
+
+/// Asserts that `count` of `all` is what chance makes of `percent`.
+#[track_caller]
+fn is_share(count: usize, all: usize, percent: u32) {
+    let (all, p) = (all as f64, f64::from(percent) / 100.0);
+    let off = (count as f64 - all * p).abs();
+    let sigma = (all * p * (1.0 - p)).sqrt();
+    assert!(off <= SIGMAS * sigma, "{count} of {all} are not {percent}%");
+}
+
+/// A fleet of one Envoy, where blue is live and green staged.
+async fn world(backends: &Backends) -> World {
+    let mut world = World::start().await;
+    let document = service("fraud-model", "/", world.listener.addr(), backends, "");
+    world.apply(&document, &[]).await.ok();
+    world.fleet(1).await;
+    world
+}
+
+fn total(backends: &[Backend], count: impl Fn(&Backend) -> u64) -> u64 {
+    backends.iter().map(count).sum()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_share_of_the_requests_follows_the_weight_step_by_step() {
+    let backends = Backends::start().await;
+    let world = world(&backends).await;
+    let mut asker = Asker::connect(world.listener.addr()).await;
+    for weight in [1, 10, 50] {
+        let text = weight.to_string();
+        let shifted = world
+            .json(&["shift", "fraud-model", "--weight", &text])
+            .await;
+        assert_eq!(shifted["proxies"]["acked"], 1, "{shifted}");
+        let green = asker.count("green", SAMPLE).await;
+        is_share(green, SAMPLE, weight);
+    }
+    // The last step is the switch, and the way back is the same as ever.
+    world.json(&["switch", "fraud-model"]).await;
+    assert_eq!(asker.count("green", 200).await, 200);
+    world.json(&["rollback", "fraud-model"]).await;
+    assert_eq!(asker.count("blue", 200).await, 200);
+    no_trouble(&world).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mirror_copies_its_share_and_changes_no_answer() {
+    let backends = Backends::start().await;
+    let world = world(&backends).await;
+    let shadow = ["shadow", "fraud-model", "--percent", "25", "--for", "1h"];
+    let answer = world.json(&shadow).await;
+    assert_eq!(answer["proxies"]["acked"], 1, "{answer}");
+    let notices = answer["notices"].as_array().expect("notices");
+    assert!(notices.iter().any(|one| one["kind"] == "side-effects"));
+
+    let mut asker = Asker::connect(world.listener.addr()).await;
+    assert_eq!(asker.count("blue", SAMPLE).await, SAMPLE);
+    // A copy is sent when the request is, and not waited for.
+    let sent = "^cluster.fraud-model/green.upstream_rq_total$";
+    let arrived = || total(&backends.green, Backend::requests);
+    let copies = waiting::until(
+        "all copies have arrived",
+        async || (waiting::sum(&world.envoys[0], sent).await, arrived()),
+        |(sent, arrived)| sent == arrived,
+    );
+    let (_, copies) = copies.await;
+    is_share(copies as usize, SAMPLE, 25);
+    assert_eq!(total(&backends.green, Backend::mirrored), copies);
+    assert_eq!(total(&backends.blue, Backend::mirrored), 0);
+
+    world.json(&["shadow", "fraud-model", "--stop"]).await;
+    let before = total(&backends.green, Backend::requests);
+    assert_eq!(asker.count("blue", 200).await, 200);
+    assert_eq!(waiting::sum(&world.envoys[0], sent).await, before);
+    no_trouble(&world).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_preview_is_for_those_who_ask_and_ends_at_its_deadline() {
+    let backends = Backends::start().await;
+    let world = world(&backends).await;
+    let mut asker = Asker::connect(world.listener.addr()).await;
+    assert_eq!(asker.ask(&PREVIEW).await, "blue");
+
+    world.json(&["preview", "fraud-model", "--for", "3s"]).await;
+    let asked = async || {
+        let mut asker = Asker::connect(world.listener.addr()).await;
+        (asker.ask(&PREVIEW).await, asker.ask(&[]).await)
+    };
+    let (green, blue) = ("green".to_owned(), "blue".to_owned());
+    let seen = waiting::until("previewed", asked, |(with, _)| *with == green).await;
+    assert_eq!(seen.1, blue);
+    let other = [("x-bluegreen-preview", "red")];
+    assert_eq!(asker.ask(&other).await, "blue");
+
+    waiting::until("over", asked, |(with, _)| *with == blue).await;
+    let over = async || world.json(&["history", "fraud-model"]).await;
+    let newest = waiting::until("in the history", over, |h| h[0]["command"] == "end-preview");
+    assert_eq!(newest.await[0]["actor"], "bluegreen");
+    no_trouble(&world).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_moves_under_load_in_one_revision_and_loses_nothing() {
+    let first = Backends::start().await;
+    let second = Backends::start().await;
+    let mut world = World::start().await;
+    let target = world.listener.addr();
+    let documents = [
+        service("fraud-model", "/", target, &first, ""),
+        service("features", "/delay/0", target, &second, ""),
+    ];
+    world.apply(&documents.join("\n"), &[]).await.ok();
+    world.fleet(2).await;
+    let model = load(target, Protocol::Http1, 200, vec![Shot::get("/score")]);
+    let features = load(target, Protocol::Http2, 100, vec![Shot::get("/delay/0")]);
+
+    let began = Instant::now();
+    let before = world.json(&["status", "fraud-model"]).await["revision"].clone();
+    let group = ["fraud-model", "features"];
+    let forth = Flip::run(&world, "green", &[&["switch"][..], &group].concat()).await;
+    let moves = forth.ran.json()["moves"].clone();
+    assert_eq!(moves.as_array().map(Vec::len), Some(2), "{moves}");
+    let back = Flip::run(&world, "blue", &[&["rollback"][..], &group].concat()).await;
+    let again = [&["switch"][..], &group, &["--force"]].concat();
+    let again = Flip::run(&world, "green", &again).await;
+
+    // One shared route configuration, so one push each: no request of either service is ahead of the other's.
+    let after = world.json(&["status", "features"]).await["revision"].clone();
+    assert_eq!(before.as_u64().map(|from| from + 3), after.as_u64());
+    let flips = [forth, back, again];
+    for load in [model, features] {
+        let report = load.stop().await;
+        all_answered(&report);
+        only(&report, "blue", began, flips[0].ran.started);
+        proven(&report, &flips);
+    }
+    no_trouble(&world).await;
+}
