@@ -5,12 +5,13 @@ CARGO ?= cargo
 # Where tools go that are installed on demand: inside target/, so that nothing is left on the machine.
 TOOLS := target/tools
 ENVOY_LOOKUP := envoy/get-envoy
+GRPC_LOOKUP := tests/grpc/get-python
 
 # A switch for `make demo`: `make demo ARGS=--keep`.
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help prerequisites demo test soak bench lint compose-test image prebuilt envoy
+.PHONY: help prerequisites demo test test-envoys soak bench lint compose-test image prebuilt envoy
 
 help: ## this list
 	@echo "bluegreen: an Envoy control plane for blue-green deployment"
@@ -26,14 +27,18 @@ demo: prerequisites ## a fleet of real Envoys switched and rolled back under loa
 	$(CARGO) build --release --bin bluegreen --example fraud-model --example demo
 	@$(CARGO) run --quiet --release --example demo -- $(ARGS)
 
-test: prerequisites ## every test, those with real Envoys too
+test: prerequisites ## every test, those with real Envoys and gRPC clients too
 	@$(ENVOY_LOOKUP) >/dev/null
+	@$(GRPC_LOOKUP) >/dev/null
 	@tests/python/get-packages statistics >/dev/null
 	$(CARGO) test --features fault-points
 
 soak: prerequisites ## a thousand switches and rollbacks of real Envoys under load
 	@$(ENVOY_LOOKUP) >/dev/null
 	BLUEGREEN_TEST_FLIPS=1000 $(CARGO) test --features fault-points --test envoy -- --nocapture nothing_is_lost
+
+test-envoys: prerequisites ## the tests with real Envoys on each version that is supported (ARGS=names of tests)
+	@envoy/test-versions $(ARGS)
 
 bench: prerequisites ## what a switch costs to build, by size of the fleet
 	$(CARGO) bench

@@ -1,5 +1,7 @@
 //! Waiting for what can only be asked for: an Envoy's counters, the server's view of its fleet.
 
+#![allow(dead_code, reason = "other test files use a part of it")]
+
 use std::time::{Duration, Instant};
 
 use serde_json::Value;

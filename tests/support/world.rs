@@ -144,6 +144,12 @@ impl World {
         *self.server() = Some(server);
     }
 
+    /// The process id of the running server.
+    pub fn server_id(&self) -> u32 {
+        let id = self.server().as_ref().and_then(Child::id);
+        id.expect("a running server")
+    }
+
     /// What the server has logged so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.dir.path().join("server.log")).unwrap_or_default()

@@ -1,0 +1,122 @@
+//! Switches and rollbacks under calls: nothing is lost, and what `switch` proves is true.
+
+use serde_json::Value;
+
+use crate::{
+    clients::{Backends, Client, answered},
+    support::world::World,
+    waiting,
+};
+
+/// `fraud-model` for gRPC clients, and nothing for Envoys.
+fn service(backends: &Backends) -> String {
+    format!(
+        "---
+apiVersion: bluegreen/v1
+kind: Service
+metadata: {{ name: fraud-model }}
+spec:
+  fleet: payments
+  client: grpc
+  cluster: {{ protocol: grpc }}
+{}",
+        backends.environments()
+    )
+}
+
+/// Runs a command that moves traffic; every client must have accepted.
+pub async fn flip(world: &World, clients: u64, args: &[&str]) {
+    let ran = world.json(args).await;
+    let proxies = &ran["proxies"];
+    assert_eq!(
+        (proxies["acked"].as_u64(), proxies["total"].as_u64()),
+        (Some(clients), Some(clients)),
+        "{ran}"
+    );
+}
+
+/// Waits until so many clients have everything, from listener to endpoints.
+pub async fn in_step(world: &World, clients: usize) -> Value {
+    let all = move |fleet: &Value| {
+        let proxies = fleet["proxies"].as_array().map_or(&[][..], Vec::as_slice);
+        let complete = |proxy: &Value| {
+            let types = proxy["types"].as_array().map_or(&[][..], Vec::as_slice);
+            types.len() >= 4 && types.iter().all(|one| one["state"] == "synced")
+        };
+        fleet["delivery"]["acked"] == clients && proxies.iter().all(complete)
+    };
+    waiting::fleet(world, "all in step", all).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn line_33_a_switch_and_a_rollback_lose_no_call_of_a_grpc_client() {
+    let backends = Backends::start().await;
+    let world = World::start().await;
+    world.apply(&service(&backends), &[]).await.ok();
+    let mut clients = Vec::new();
+    for node in ["scoring-1", "scoring-2"] {
+        clients.push(Client::start(&world, node, "fraud-model").await);
+    }
+    let fleet = in_step(&world, 2).await;
+    let software = fleet["proxies"][0]["software"].as_str().unwrap_or_default();
+    assert!(software.starts_with("gRPC C-core"), "{fleet}");
+
+    let mut expected = Vec::new();
+    for round in 0..5 {
+        // A release that is rolled back, then one that goes through and is undone by the next switch.
+        let version = format!("v2.{round}");
+        let steps: [(&str, &[&str]); 4] = [
+            (
+                "green",
+                &["switch", "fraud-model", "--to", "green", "--force"],
+            ),
+            ("blue", &["rollback", "fraud-model"]),
+            (
+                "green",
+                &["switch", "fraud-model", "--to", "green", "--force"],
+            ),
+            ("blue", &["switch", "fraud-model", "--to", "blue"]),
+        ];
+        for (step, (colour, command)) in steps.into_iter().enumerate() {
+            for client in &mut clients {
+                client.during(&format!("{version} moving {step}")).await;
+            }
+            flip(&world, 2, command).await;
+            let settled = format!("{version} step {step}");
+            for client in &mut clients {
+                client.throughout(&settled).await;
+            }
+            expected.push((settled, colour));
+        }
+    }
+    let expected: Vec<(&str, &str)> = expected
+        .iter()
+        .map(|(during, colour)| (&**during, *colour))
+        .collect();
+    for client in clients {
+        answered(&client.stop().await, &expected);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_control_plane_that_goes_and_comes_back_costs_no_call() {
+    let backends = Backends::start().await;
+    let world = World::start().await;
+    world.apply(&service(&backends), &[]).await.ok();
+    let mut client = Client::start(&world, "scoring-1", "fraud-model").await;
+    in_step(&world, 1).await;
+    client.throughout("before").await;
+    world.kill().await;
+    client.throughout("away").await;
+    world.serve(&[]).await;
+    // At once: the switch itself waits for the client to come back.
+    flip(
+        &world,
+        1,
+        &["switch", "fraud-model", "--to", "green", "--force"],
+    )
+    .await;
+    client.throughout("after").await;
+    let expected = [("before", "blue"), ("after", "green")];
+    answered(&client.stop().await, &expected);
+}
