@@ -18,3 +18,5 @@ mod rejections;
 mod repeats;
 #[path = "control/shifting.rs"]
 mod shifting;
+#[path = "control/waiting.rs"]
+mod waiting;

@@ -6,7 +6,7 @@ use crate::{
     controller::Controllers,
     model::Name,
     xds::{
-        server::{Directory, FleetFeed, UnknownFleet},
+        server::{Directory, FleetFeed, JoinError},
         session::Options,
     },
 };
@@ -22,19 +22,25 @@ pub struct Fleets {
 }
 
 impl Directory for Fleets {
-    fn join(&self, fleet: &Name) -> Result<FleetFeed, UnknownFleet> {
+    fn join(&self, fleet: &Name) -> Result<FleetFeed, JoinError> {
         let declared = |handle: &crate::controller::Handle| handle.head().is_some();
         let known = self.controllers.get(fleet.as_str());
         if self.reject_unknown && !known.as_ref().is_some_and(declared) {
-            return Err(UnknownFleet {
+            return Err(JoinError::Unknown {
                 fleet: fleet.clone(),
             });
         }
-        let handle = known.unwrap_or_else(|| self.controllers.fleet(fleet));
+        let handle = self.controllers.join(fleet).map_err(|many| {
+            let reason = many.to_string();
+            JoinError::TooManyWait { reason }
+        })?;
         Ok(FleetFeed {
             snapshots: handle.snapshots(),
             ledger: handle.ledger().clone(),
             telemetry: handle.telemetry().clone(),
+            lease: handle
+                .lease()
+                .map(|lease| Arc::new(lease) as Arc<dyn Send + Sync>),
             options: self.sessions,
         })
     }

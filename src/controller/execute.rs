@@ -44,6 +44,7 @@ impl Handle {
                 request: request.clone(),
                 prepared,
                 reply,
+                _lease: self.lease(),
             };
             let queue = if request.command.is_urgent() {
                 &self.0.urgent

@@ -29,7 +29,12 @@ const VERDICTS: usize = 256;
 
 /// One fleet. Cheap to clone.
 #[derive(Clone)]
-pub struct Handle(pub(super) Arc<Inner>);
+pub struct Handle(pub(super) Arc<Inner>, Option<Lease>);
+
+/// Held by everybody who may still need a fleet, its own tasks excepted. A fleet that nothing is declared for is given
+/// up when nobody does.
+#[derive(Clone, Debug, Default)]
+pub struct Lease(Arc<()>);
 
 pub(super) struct Inner {
     pub fleet: Name,
@@ -40,6 +45,8 @@ pub(super) struct Inner {
     telemetry_changes: watch::Sender<u64>,
     pub heads: watch::Receiver<Option<Arc<Head>>>,
     pub snapshots: watch::Receiver<Option<Arc<Snapshot>>>,
+    /// True: the fleet was given up, and its tasks end.
+    given_up: watch::Sender<bool>,
     /// Turns of rollbacks and reverts: taken before all others.
     pub urgent: mpsc::Sender<Turn>,
     pub ordinary: mpsc::Sender<Turn>,
@@ -74,7 +81,7 @@ impl Handle {
         if let Some(head) = &first {
             shared.index.settle(&fleet, &head.state);
         }
-        let handle = Self(Arc::new(Inner {
+        let inner = Arc::new(Inner {
             fleet,
             shared: shared.clone(),
             ledger,
@@ -83,24 +90,61 @@ impl Handle {
             telemetry_changes,
             heads,
             snapshots,
+            given_up: watch::Sender::new(false),
             urgent,
             ordinary,
             verdicts: Mutex::default(),
             suspects: Mutex::default(),
-        }));
-        shared.spawn(super::publisher::run(handle.clone(), published));
-        shared.spawn(super::writer::run(
+        });
+        let handle = Self(inner.clone(), None);
+        handle.spawn(super::publisher::run(handle.clone(), published));
+        handle.spawn(super::writer::run(
             handle.clone(),
             urgent_turns,
             ordinary_turns,
         ));
-        shared.spawn(super::roster::run(handle.clone()));
-        shared.spawn(super::names::run(handle.clone()));
-        shared.spawn(super::temporary::run(handle.clone()));
+        handle.spawn(super::roster::run(handle.clone()));
+        handle.spawn(super::names::run(handle.clone()));
+        handle.spawn(super::temporary::run(handle.clone()));
         if let Some(head) = first {
             super::nack::resume(&handle, &head);
         }
-        handle
+        Self(inner, Some(Lease::default()))
+    }
+
+    /// Runs a task of the fleet's own until it ends, the server does, or the fleet is given up.
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let mut given_up = self.0.given_up.subscribe();
+        self.0.shared.spawn(async move {
+            tokio::select! {
+                () = task => {}
+                _ = given_up.wait_for(|given_up| *given_up) => {}
+            }
+        });
+    }
+
+    /// Keeps the fleet from being given up for as long as it is held; None within the fleet's own tasks.
+    pub fn lease(&self) -> Option<Lease> {
+        self.1.clone()
+    }
+
+    /// Nothing is declared for it, and if there are proxies they wait.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.0.heads.borrow().is_none()
+    }
+
+    /// Ends the fleet's tasks, if nobody but the caller needs it: nothing is declared, no proxy is on its roster, and
+    /// no stream or command is about to use it. The caller keeps others from getting a handle meanwhile.
+    pub(super) fn give_up(&self) -> bool {
+        let mine_alone = self
+            .1
+            .as_ref()
+            .is_some_and(|lease| Arc::strong_count(&lease.0) == 1);
+        let unused = mine_alone && self.is_waiting() && self.0.ledger.is_empty();
+        if unused {
+            self.0.given_up.send_replace(true);
+        }
+        unused
     }
 
     /// Its name.

@@ -35,10 +35,10 @@ mod writer;
 pub use delivery::{Follower, Progress, Touched};
 pub use documents::{drift, in_force};
 pub use error::CommandError;
-pub use handle::Handle;
+pub use handle::{Handle, Lease};
 pub use options::{Clock, LAG_PATIENCE, Options, ROSTER_AWAY, ROSTER_SAVE, SETTLE};
 pub use prepare::Tell;
-pub use registry::Controllers;
+pub use registry::{Controllers, MAX_WAITING, TooManyWait};
 pub use request::{
     Accepted, Command, Declared, Documents, Ended, NackPolicy, OnNack, Plan, Request, Waivers,
 };

@@ -2,13 +2,13 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
 
 use tokio::{sync::watch, task::JoinSet, time::Instant};
 
-use super::{Handle, Options, Resolve, index::Index, options::Clock};
+use super::{Handle, Options, Resolve, handle::bump, index::Index, options::Clock};
 use crate::{
     gates::ProbeOptions,
     model::{DocumentKind, Name},
@@ -17,6 +17,20 @@ use crate::{
 
 /// A server that goes down waits no longer for turns and rosters: a container runtime kills it after 10 s.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Fleets that only proxies have named so far, about 20 KiB each. With `--fleet-by id` each proxy waits for a fleet of
+/// its own, so it is not few; without a bound, a client that makes up names would fill the memory.
+pub const MAX_WAITING: usize = 4_096;
+
+/// Too many fleets wait for somebody to declare them.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "fleet {fleet} is not declared, and {MAX_WAITING} others wait already: correct what names the fleet in the proxies' nodes, or apply a document for {fleet}"
+)]
+pub struct TooManyWait {
+    /// The one that is refused.
+    pub fleet: Name,
+}
 
 /// What all fleets share.
 pub(super) struct Shared {
@@ -88,11 +102,48 @@ impl Controllers {
             let handle = Handle::open(name.clone(), shared.clone(), roster);
             fleets.insert(name, handle);
         }
-        Ok(Arc::new(Self {
-            shared,
+        let controllers = Arc::new(Self {
+            shared: shared.clone(),
             fleets: Mutex::new(fleets),
             stop,
-        }))
+        });
+        shared.spawn(sweep(Arc::downgrade(&controllers), shared.clone()));
+        Ok(controllers)
+    }
+
+    /// The fleet of that name for a proxy: one that nothing is declared for is opened too, but for a bounded number.
+    ///
+    /// # Errors
+    /// [`MAX_WAITING`] fleets wait already.
+    pub fn join(&self, name: &Name) -> Result<Handle, TooManyWait> {
+        let mut fleets = lock(&self.fleets);
+        if let Some(handle) = fleets.get(name) {
+            return Ok(handle.clone());
+        }
+        if fleets.values().filter(|fleet| fleet.is_waiting()).count() >= MAX_WAITING {
+            return Err(TooManyWait {
+                fleet: name.clone(),
+            });
+        }
+        let handle = Handle::open(name.clone(), self.shared.clone(), Vec::new());
+        fleets.insert(name.clone(), handle.clone());
+        Ok(handle)
+    }
+
+    /// Gives up the fleets that nothing is declared for and nobody is in any more.
+    fn sweep(&self) {
+        let mut any = false;
+        lock(&self.fleets).retain(|name, fleet| {
+            let given_up = fleet.give_up();
+            if given_up {
+                any = true;
+                tracing::debug!(fleet = %name, "nobody waits for it any more");
+            }
+            !given_up
+        });
+        if any {
+            bump(&self.shared.changes);
+        }
     }
 
     /// The fleet of that name. One that nothing is declared for is opened too: its proxies wait, and are listed.
@@ -155,6 +206,20 @@ impl Controllers {
             tracing::warn!(
                 "some fleets did not come to rest in time; what was answered is durable"
             );
+        }
+    }
+}
+
+/// Sweeps as often as rosters are looked through, until the server goes down.
+async fn sweep(controllers: Weak<Controllers>, shared: Arc<Shared>) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(shared.roster_save) => {}
+            () = shared.stopped() => return,
+        }
+        match controllers.upgrade() {
+            Some(controllers) => controllers.sweep(),
+            None => return,
         }
     }
 }

@@ -8,7 +8,7 @@ use std::{collections::VecDeque, sync::Arc};
 use tokio::sync::oneshot;
 
 use super::{
-    Accepted, Command, CommandError, Ended, Handle, Plan, Request,
+    Accepted, Command, CommandError, Ended, Handle, Lease, Plan, Request,
     checks::{not_only_routes, verify},
     delivery::{Touched, requirement},
     draft::{Draft, Ground, Making, draft},
@@ -39,6 +39,8 @@ pub(super) struct Turn {
     pub request: Request,
     pub prepared: Prepared,
     pub reply: oneshot::Sender<Result<Accepted, CommandError>>,
+    /// The fleet must not be given up before the turn has ended, even if whoever asked is gone.
+    pub _lease: Option<Lease>,
 }
 
 /// The one writer of a fleet.

@@ -145,6 +145,13 @@ impl Ledger {
         views
     }
 
+    /// Whether nobody is on the roster.
+    pub fn is_empty(&self) -> bool {
+        let mut empty = true;
+        self.proxies.each(|_, _| empty = false);
+        empty
+    }
+
     /// Who belongs to the fleet, by name, as it is kept in the store. `now` is the last sight of those connected.
     pub fn roster(&self, now: Timestamp) -> Vec<RosterEntry> {
         let mut roster = Vec::new();

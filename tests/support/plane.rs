@@ -13,7 +13,7 @@ use bluegreen::{
     snapshot::{Input, ServiceInput, Snapshot, build},
     telemetry::Telemetry,
     xds::{
-        server::{self, Directory, FleetFeed, UnknownFleet, serve},
+        server::{self, Directory, FleetFeed, JoinError, serve},
         session::Options,
     },
 };
@@ -155,10 +155,10 @@ impl Fleets {
 }
 
 impl Directory for Fleets {
-    fn join(&self, fleet: &Name) -> Result<FleetFeed, UnknownFleet> {
+    fn join(&self, fleet: &Name) -> Result<FleetFeed, JoinError> {
         let known = self.fleets.lock().unwrap().contains_key(fleet);
         if self.reject_unknown && !known {
-            return Err(UnknownFleet {
+            return Err(JoinError::Unknown {
                 fleet: fleet.clone(),
             });
         }
@@ -166,6 +166,7 @@ impl Directory for Fleets {
             snapshots: entry.snapshots.subscribe(),
             ledger: entry.ledger.clone(),
             telemetry: entry.telemetry.clone(),
+            lease: None,
             options: self.options,
         }))
     }

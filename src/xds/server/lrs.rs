@@ -117,14 +117,11 @@ impl Shared {
             return Ok(());
         };
         let (fleet, proxy) = identify(first.node.as_ref(), peer, &self.fleet_by)?;
-        let feed = self
-            .directory
-            .join(&fleet)
-            .map_err(|unknown| Status::not_found(unknown.to_string()))?;
+        let feed = self.directory.join(&fleet)?;
         let stream = Open::new(
             StreamId(self.opened.fetch_add(1, Ordering::Relaxed)),
             &proxy.id,
-            feed.telemetry,
+            feed.telemetry.clone(),
         );
         debug!(%fleet, proxy = %proxy.id, "reports its load");
         let interval = prost_types::Duration::try_from(self.interval);

@@ -18,7 +18,7 @@ use tonic::{
 
 use self::{ads::Ads, lrs::LoadReports};
 
-pub use directory::{Directory, FleetFeed, UnknownFleet};
+pub use directory::{Directory, FleetFeed, JoinError};
 pub use node::{FleetBy, FleetByError};
 
 /// A proxy that is silent for so long is asked whether it is still there; a dead connection must not count as a

@@ -1,0 +1,95 @@
+//! Fleets that only proxies have named: they wait, they are few enough, and they are gone when nobody waits.
+
+use std::{sync::Arc, time::Duration};
+
+use bluegreen::{
+    controller::{Controllers, Handle, MAX_WAITING, Options},
+    fleet::{ProxyInfo, StreamId},
+    model::Name,
+    store::MemoryStore,
+};
+use jiff::Timestamp;
+
+use crate::support::{plane::PATIENCE, server::TestNames};
+
+/// Controllers that forget at once, and look often.
+async fn controllers() -> Arc<Controllers> {
+    let options = Options {
+        roster_away: Duration::ZERO,
+        roster_save: Duration::from_millis(5),
+        ..Options::new(Box::new(TestNames::default()))
+    };
+    Controllers::start(Arc::new(MemoryStore::new()), options)
+        .await
+        .unwrap()
+}
+
+fn name(text: &str) -> Name {
+    Name::parse(text).unwrap()
+}
+
+fn connect(handle: &Handle, stream: u64) {
+    let proxy = ProxyInfo {
+        id: "edge-1".into(),
+        address: "127.0.0.1:1".into(),
+        software: "envoy 1.40.0".into(),
+    };
+    handle
+        .ledger()
+        .connect(StreamId(stream), proxy, Timestamp::now());
+}
+
+/// Waits until so many fleets are known.
+async fn until(controllers: &Controllers, count: usize) {
+    let mut changes = controllers.changes();
+    let wait = async {
+        while controllers.fleets().len() != count {
+            changes.changed().await.unwrap();
+        }
+    };
+    let waited = tokio::time::timeout(PATIENCE, wait).await;
+    waited.unwrap_or_else(|_| panic!("{} fleets", controllers.fleets().len()));
+}
+
+#[tokio::test]
+async fn a_fleet_that_nobody_waits_for_any_more_is_given_up() {
+    let controllers = controllers().await;
+    let held = controllers.join(&name("held")).unwrap();
+    let occupied = controllers.join(&name("occupied")).unwrap();
+    connect(&occupied, 1);
+    let ledger = occupied.ledger().clone();
+    drop(occupied);
+    drop(controllers.join(&name("left")).unwrap());
+    until(&controllers, 2).await;
+    assert!(controllers.get("left").is_none());
+    // Somebody is about to use the one, and a proxy is in the other.
+    assert!(controllers.get("held").is_some() && controllers.get("occupied").is_some());
+    let lease = held.lease();
+    drop(held);
+    ledger.disconnect(StreamId(1), Timestamp::now());
+    until(&controllers, 1).await;
+    assert!(controllers.get("held").is_some());
+    drop(lease);
+    until(&controllers, 0).await;
+    controllers.stop().await;
+}
+
+#[tokio::test]
+async fn no_more_fleets_wait_than_fit_and_room_is_given_back() {
+    let controllers = controllers().await;
+    let join = |n: usize| controllers.join(&name(&format!("fleet-{n}")));
+    let mut waiting: Vec<_> = (0..MAX_WAITING).map(|n| join(n).unwrap()).collect();
+    let refused = join(MAX_WAITING).err().unwrap().to_string();
+    assert!(
+        refused.contains("fleet-4096") && refused.contains("apply a document"),
+        "{refused}"
+    );
+    // Those that wait are found as before.
+    join(7).unwrap();
+    waiting.pop();
+    until(&controllers, MAX_WAITING - 1).await;
+    join(MAX_WAITING).unwrap();
+    drop(waiting);
+    until(&controllers, 0).await;
+    controllers.stop().await;
+}
