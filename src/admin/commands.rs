@@ -186,6 +186,7 @@ impl Call {
             waivers: Waivers {
                 allow_lagging: waive.allow_lagging,
                 skip_probe: waive.skip_probe,
+                skip_gates: waive.skip_gates,
                 force: waive.force,
             },
             ..self

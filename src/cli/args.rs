@@ -72,6 +72,9 @@ pub struct Waive {
     /// Don't ask the target's endpoints whether they answer
     #[arg(long)]
     pub skip_probe: bool,
+    /// The gates need not have passed; a canary or a shadow that is on its way is cut short
+    #[arg(long)]
+    pub skip_gates: bool,
     /// Waive all preconditions, also that the target was rolled back; recorded in the history
     #[arg(long)]
     pub force: bool,
@@ -82,6 +85,7 @@ impl From<Waive> for api::Waivers {
         Self {
             allow_lagging: waive.allow_lagging,
             skip_probe: waive.skip_probe,
+            skip_gates: waive.skip_gates,
             force: waive.force,
         }
     }

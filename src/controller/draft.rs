@@ -15,7 +15,7 @@ use crate::{
     fleet::{Ledger, Requirement},
     model::{Name, Revision},
     release::{
-        self, Context, Event, FleetState, Moved, Notice, Reason, Refusal, ServiceState, Step,
+        self, Context, Event, FleetState, InUse, Moved, Notice, Refusal, ServiceState, Step,
         StepKind, Temporary,
     },
     store::{CommitKind, Head},
@@ -109,6 +109,7 @@ impl Draft {
             StepKind::Change => CommitKind::Change,
             StepKind::Switch => CommitKind::Switch,
             StepKind::Endpoints => CommitKind::Endpoints,
+            StepKind::Release => CommitKind::Release,
         };
         // A revision that does several things is a change: retention must not thin it.
         self.kind = Some(match self.kind {
@@ -179,28 +180,21 @@ pub(super) fn draft(request: &Request, ground: &Ground<'_>) -> Result<Draft, Com
             one(&mut draft, ground, service, &event)?;
         }
         Command::Switch { service, to } => {
-            let force = request.waivers.force;
-            one(
-                &mut draft,
-                ground,
-                service,
-                &Event::Switch { to: *to, force },
-            )?;
-            draft.making = Making::RoutesOnly { waived: force };
+            let event = request.waivers.switch(*to);
+            moving(&mut draft, ground, service, &event)?;
+            if let Making::RoutesOnly { waived } = &mut draft.making {
+                *waived = request.waivers.force;
+            }
         }
         Command::Rollback { service } => {
             one(&mut draft, ground, service, &Event::Rollback)?;
             draft.making = Making::RoutesOnly { waived: false };
         }
         Command::SwitchGroup { services } => {
-            let force = request.waivers.force;
-            all(
-                &mut draft,
-                ground,
-                services,
-                &Event::Switch { to: None, force },
-            )?;
-            draft.making = Making::RoutesOnly { waived: force };
+            let event = request.waivers.switch(None);
+            all(&mut draft, ground, services, &event)?;
+            let waived = request.waivers.force;
+            draft.making = Making::RoutesOnly { waived };
         }
         Command::RollbackGroup { services } => {
             all(&mut draft, ground, services, &Event::Rollback)?;
@@ -254,8 +248,33 @@ pub(super) fn draft(request: &Request, ground: &Ground<'_>) -> Result<Draft, Com
         }
         Command::Retire { service, force } => {
             let state = find(&draft.state, service)?;
-            not_routed(&mut draft, ground, &state, *force)?;
-            one(&mut draft, ground, service, &Event::Retire)?;
+            let event = Event::Retire {
+                force: *force,
+                in_use: InUse {
+                    routed: routed(ground, &state),
+                    open: 0,
+                },
+            };
+            one(&mut draft, ground, service, &event)?;
+        }
+        Command::Release {
+            service,
+            version,
+            endpoints,
+            promotion,
+            replace_standby,
+        } => {
+            let event = Event::Release {
+                version: version.clone(),
+                endpoints: endpoints.clone(),
+                promotion: *promotion,
+                replace_standby: *replace_standby,
+            };
+            one(&mut draft, ground, service, &event)?;
+        }
+        Command::Steer { service, verb } => moving(&mut draft, ground, service, &verb.event())?,
+        Command::Advance { service, signal } => {
+            moving(&mut draft, ground, service, &Event::Signal(signal.clone()))?;
         }
         Command::Resolved { .. } => {
             for name in draft.state.services.keys().cloned().collect::<Vec<_>>() {
@@ -300,6 +319,31 @@ pub(super) fn one(
     Ok(())
 }
 
+/// One event that may move traffic on the way of a release: then it may change routes only, as a switch.
+fn moving(
+    draft: &mut Draft,
+    ground: &Ground<'_>,
+    service: &Name,
+    event: &Event,
+) -> Result<(), CommandError> {
+    let state = find(&draft.state, service)?;
+    let mirrors = state
+        .spec
+        .release
+        .as_ref()
+        .is_some_and(|it| it.shadow.is_some());
+    let mut context = ground.context.clone();
+    if mirrors {
+        context.ended_by = temporary::ended_by(draft, ground, Temporary::Shadow);
+    }
+    let step = release::step(&state, event, &context)?;
+    if step.changed && step.kind == StepKind::Switch {
+        draft.making = Making::RoutesOnly { waived: false };
+    }
+    draft.take(service, step);
+    Ok(())
+}
+
 /// One event on several services. All of them take it, or none: what is refused is said of each.
 fn all(
     draft: &mut Draft,
@@ -321,40 +365,20 @@ fn all(
     }
 }
 
-/// A standby is retired once no proxy of the roster routes to it: all have accepted the switch away from it.
-fn not_routed(
-    draft: &mut Draft,
-    ground: &Ground<'_>,
-    state: &ServiceState,
-    force: bool,
-) -> Result<(), Refusal> {
-    let Some(release) = &state.release else {
-        return Ok(());
-    };
-    let Some(head) = ground.head else {
-        return Ok(());
-    };
+/// Who of the roster may still route to the standby: a proxy that has not accepted the switch away from it.
+fn routed(ground: &Ground<'_>, state: &ServiceState) -> Option<String> {
+    let release = state.release.as_ref()?;
+    let head = ground.head?;
     let away = Requirement::weights(release.switched_in);
     let proof = standing(ground.ledger, &head.snapshot, &away);
     if proof.is_complete() {
-        return Ok(());
+        return None;
     }
-    if force {
-        draft.waived.push(Reason::StillRouted.name().to_owned());
-        return Ok(());
-    }
-    Err(Refusal::new(
-        Reason::StillRouted,
-        format!(
-            "{} of {} proxies have not accepted revision {}, which took the traffic from the standby: {}",
-            proof.total - proof.acked,
-            proof.total,
-            release.switched_in,
-            super::prepare::names_of(&proof)
-        ),
-        format!(
-            "wait for them (`bluegreen fleet {}`), forget those that are gone, or use --force",
-            ground.fleet
-        ),
+    Some(format!(
+        "{} of {} proxies have not accepted revision {}, which took the traffic from the standby: {}",
+        proof.total - proof.acked,
+        proof.total,
+        release.switched_in,
+        super::prepare::names_of(&proof)
     ))
 }

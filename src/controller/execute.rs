@@ -3,7 +3,7 @@
 use tokio::sync::oneshot;
 
 use super::{
-    Accepted, Command, CommandError, Handle, Request,
+    Accepted, Command, CommandError, Handle, Request, Verb,
     error::moved_on,
     prepare::{Tell, prepare},
     turn::Turn,
@@ -129,6 +129,9 @@ impl Command {
             } => "end-preview",
             Self::RollbackFleet { .. } => "rollback-fleet",
             Self::Retire { .. } => "retire",
+            Self::Release { .. } => "release",
+            Self::Steer { verb, .. } => verb.name(),
+            Self::Advance { .. } => "advance",
             Self::Rebuild => "rebuild",
             Self::Resolved { .. } => "endpoints",
             Self::Revert { .. } => "revert",
@@ -146,6 +149,9 @@ impl Command {
             | Self::Shadow { service, .. }
             | Self::Preview { service, .. }
             | Self::End { service, .. }
+            | Self::Release { service, .. }
+            | Self::Steer { service, .. }
+            | Self::Advance { service, .. }
             | Self::Retire { service, .. } => Some(service),
             _ => None,
         }
@@ -164,6 +170,9 @@ impl Command {
 
     /// It goes back to what worked: it waits for no other command, and may use the disk space kept for it.
     pub(super) fn is_urgent(&self) -> bool {
+        if let Self::Advance { signal, .. } = self {
+            return signal.may_go_back();
+        }
         matches!(
             self,
             Self::Rollback { .. }
@@ -171,6 +180,18 @@ impl Command {
                 | Self::RollbackFleet { .. }
                 | Self::Revert { .. }
                 | Self::End { .. }
+                | Self::Steer {
+                    verb: Verb::Abort,
+                    ..
+                }
+        )
+    }
+
+    /// The server gives it itself, and nobody else can.
+    pub(super) fn is_internal(&self) -> bool {
+        matches!(
+            self,
+            Self::Resolved { .. } | Self::Revert { .. } | Self::Advance { .. }
         )
     }
 

@@ -40,7 +40,7 @@ pub use options::{Clock, LAG_PATIENCE, Options, ROSTER_AWAY, ROSTER_SAVE, SETTLE
 pub use prepare::Tell;
 pub use registry::{Controllers, MAX_WAITING, TooManyWait};
 pub use request::{
-    Accepted, Command, Declared, Documents, Ended, NackPolicy, OnNack, Plan, Request, Waivers,
+    Accepted, Command, Declared, Documents, Ended, NackPolicy, OnNack, Plan, Request, Verb, Waivers,
 };
 pub use resolve::{Addresses, Resolve, ResolveError, Resolved, SystemResolver};
 pub use verdict::Verdict;

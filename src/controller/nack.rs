@@ -26,7 +26,7 @@ const REJECTED: &str = "rejected by";
 
 /// Follows a revision that was just committed.
 pub(super) fn watch(handle: &Handle, head: &Head, touched: Arc<[Touched]>) {
-    if head.meta.kind == CommitKind::Endpoints {
+    if matches!(head.meta.kind, CommitKind::Endpoints | CommitKind::Release) {
         return;
     }
     let requirement = requirement(&head.meta, &head.snapshot);

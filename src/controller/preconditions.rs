@@ -16,7 +16,7 @@ use super::{
 use crate::{
     fleet::{Ledger, NotAckedState, Proof, Requirement},
     gates::{ProbeTarget, Unreachable, probe},
-    model::{Name, TypeUrl},
+    model::{Colour, Name, TypeUrl},
     release::{self, Context, Event, FleetState, Notice, Reason, Refusal, ServiceState},
     store::Head,
 };
@@ -45,7 +45,14 @@ pub(super) async fn check(
     };
     // What the state machine refuses is refused before anybody waits for anything.
     let step = release::step(&state, event, &context)?;
-    let Some(target) = target(&state, &step.state) else {
+    // A switch that first mirrors or asks a hook goes there too, later and without anybody in front of it.
+    let goes_there = step.changed && matches!(event, Event::Switch { .. });
+    let next = || {
+        goes_there
+            .then(|| target_in(&state, state.live.other()))
+            .flatten()
+    };
+    let Some(target) = target(&state, &step.state).or_else(next) else {
         return Ok(());
     };
     if !waivers.force {
@@ -79,8 +86,7 @@ pub(super) async fn check_all(
     prepared: &mut Prepared,
     tell: Tell<'_>,
 ) -> Result<(), CommandError> {
-    let force = request.waivers.force;
-    let event = Event::Switch { to: None, force };
+    let event = request.waivers.switch(None);
     let mut refusals = Vec::new();
     for service in services {
         match check(handle, request, service, &event, prepared, tell).await {
@@ -101,7 +107,11 @@ pub(super) fn target(before: &ServiceState, after: &ServiceState) -> Option<Targ
     if after.split().weight(colour) <= before.split().weight(colour) {
         return None;
     }
-    let deployment = after.environment(colour).deployment.as_ref()?;
+    target_in(after, colour)
+}
+
+fn target_in(state: &ServiceState, colour: Colour) -> Option<Target> {
+    let deployment = state.environment(colour).deployment.as_ref()?;
     Some(Target {
         colour,
         deployment: deployment.number,

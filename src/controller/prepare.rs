@@ -15,7 +15,7 @@ use super::{
 use crate::{
     fleet::Proof,
     model::{Colour, Endpoint, Name, Revision},
-    release::{Event, Notice},
+    release::{Event, Notice, RolloutPhase, SignalKind},
     store::Head,
 };
 
@@ -62,7 +62,9 @@ pub(super) async fn prepare(
         Command::Apply { documents, .. } => {
             resolve(handle, &mut prepared, declared_hosts(documents)).await;
         }
-        Command::Deploy { endpoints, .. } | Command::Scale { endpoints, .. } => {
+        Command::Deploy { endpoints, .. }
+        | Command::Scale { endpoints, .. }
+        | Command::Release { endpoints, .. } => {
             resolve(handle, &mut prepared, hosts(endpoints)).await;
         }
         Command::Resolved { addresses } => prepared.addresses.clone_from(addresses),
@@ -76,8 +78,7 @@ pub(super) async fn prepare(
             }
         }
         Command::Switch { service, to } => {
-            let force = request.waivers.force;
-            let event = Event::Switch { to: *to, force };
+            let event = request.waivers.switch(*to);
             preconditions::check(handle, request, service, &event, &mut prepared, tell).await?;
         }
         Command::Shift { service, weight } => {
@@ -90,7 +91,21 @@ pub(super) async fn prepare(
         Command::SwitchGroup { services } => {
             preconditions::check_all(handle, request, services, &mut prepared, tell).await?;
         }
+        Command::Advance { signal, .. } => {
+            let given = match &signal.kind {
+                SignalKind::HookAnswered { endpoints, .. } => hosts(endpoints),
+                _ => BTreeSet::new(),
+            };
+            let kept = kept_hosts(handle, request);
+            resolve(
+                handle,
+                &mut prepared,
+                given.into_iter().chain(kept).collect(),
+            )
+            .await;
+        }
         Command::Delete { .. }
+        | Command::Steer { .. }
         | Command::Rollback { .. }
         | Command::RollbackGroup { .. }
         | Command::Shadow { .. }
@@ -100,6 +115,18 @@ pub(super) async fn prepare(
         | Command::Rebuild => {}
     }
     Ok(prepared)
+}
+
+/// Host names that a release was given and that are not deployed yet: its provision hook may give none of its own.
+fn kept_hosts(handle: &Handle, request: &Request) -> BTreeSet<String> {
+    let Some(head) = handle.head() else {
+        return BTreeSet::new();
+    };
+    let service = request.command.service();
+    let state = service.and_then(|service| head.state.services.get(service));
+    let rollout = state.and_then(|state| state.rollout.as_deref());
+    let provisioning = rollout.filter(|it| it.phase == RolloutPhase::Provisioning);
+    provisioning.map_or_else(BTreeSet::new, |rollout| hosts(&rollout.subject))
 }
 
 fn declared_hosts(documents: &Documents) -> BTreeSet<String> {

@@ -9,8 +9,8 @@ use serde_json::Value;
 use super::{Addresses, delivery::Touched};
 use crate::{
     fleet::Requirement,
-    model::{Colour, DocumentKind, Endpoint, Name, ResourceSet, Revision, ServiceSpec},
-    release::{Moved, Notice, Temporary},
+    model::{Colour, DocumentKind, Endpoint, Name, Promotion, ResourceSet, Revision, ServiceSpec},
+    release::{Event, Moved, Notice, Signal, Temporary},
     snapshot::{Change, Snapshot},
     store::RevisionMeta,
 };
@@ -161,6 +161,33 @@ pub enum Command {
         /// Although proxies may still route to it.
         force: bool,
     },
+    /// Release a version: provision, stage, validate, and what follows by the service's `spec.release`.
+    Release {
+        /// The service.
+        service: Name,
+        /// The user's label.
+        version: String,
+        /// Where it runs. Empty: the provision hook says it, or it is staged already.
+        endpoints: Vec<Endpoint>,
+        /// Instead of `spec.release.promotion`.
+        promotion: Option<Promotion>,
+        /// The standby may be replaced.
+        replace_standby: bool,
+    },
+    /// Tell the release of a service what to do.
+    Steer {
+        /// The service.
+        service: Name,
+        /// What.
+        verb: Verb,
+    },
+    /// News for the release of a service. Given by the server itself.
+    Advance {
+        /// The service.
+        service: Name,
+        /// The news.
+        signal: Signal,
+    },
     /// Build all resources anew.
     Rebuild,
     /// Endpoint names resolve to other addresses now. Given by the server itself.
@@ -173,6 +200,52 @@ pub enum Command {
         /// The revision that was rejected.
         revision: Revision,
     },
+}
+
+/// What a release can be told to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// Run the gates against what is staged.
+    Validate,
+    /// Stay where it is.
+    Pause,
+    /// Go on.
+    Resume,
+    /// Give up; traffic that has moved goes back.
+    Abort,
+    /// Try again what failed.
+    Retry,
+    /// Let the bake or the standby last longer.
+    Extend {
+        /// By so much.
+        by: Duration,
+    },
+}
+
+impl Verb {
+    /// The command, as it is typed and kept in the history.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Validate => "validate",
+            Self::Pause => "pause",
+            Self::Resume => "resume",
+            Self::Abort => "abort",
+            Self::Retry => "retry",
+            Self::Extend { .. } => "extend",
+        }
+    }
+
+    /// What it is to the state machine.
+    pub(super) fn event(self) -> Event {
+        match self {
+            Self::Validate => Event::Validate,
+            Self::Pause => Event::Pause,
+            Self::Resume => Event::Resume,
+            Self::Abort => Event::Abort,
+            Self::Retry => Event::Retry,
+            Self::Extend { by } => Event::Extend { by },
+        }
+    }
 }
 
 /// Documents of one fleet.
@@ -202,8 +275,21 @@ pub struct Waivers {
     pub allow_lagging: u32,
     /// Don't ask the target's endpoints whether they answer.
     pub skip_probe: bool,
+    /// The gates need not have passed.
+    pub skip_gates: bool,
     /// All of them, and an environment that was rolled back may go live again.
     pub force: bool,
+}
+
+impl Waivers {
+    /// A switch with these preconditions given up.
+    pub(super) fn switch(&self, to: Option<Colour>) -> Event {
+        Event::Switch {
+            to,
+            force: self.force,
+            skip_gates: self.skip_gates,
+        }
+    }
 }
 
 /// What happens when proxies reject a revision. Kept with the revision, so that a restart does not forget it.

@@ -145,7 +145,11 @@ fn take_switch_back(
     let current = state
         .release
         .as_ref()
-        .is_some_and(|release| release.switched_in == revision);
+        .is_some_and(|release| release.switched_in == revision)
+        || state
+            .rollout
+            .as_deref()
+            .is_some_and(|rollout| rollout.moved_in == Some(revision));
     if !current {
         return Err(changed_since(revision, service).into());
     }

@@ -88,6 +88,33 @@ impl Ledger {
         (self.observer)();
     }
 
+    /// The proxies of the roster, and which of them are connected.
+    pub fn presence(&self) -> Vec<(Arc<str>, bool)> {
+        let mut all = Vec::new();
+        self.proxies.each(|id, row| {
+            let members = row.members();
+            all.extend(
+                members
+                    .iter()
+                    .map(|member| (id.clone(), member.is_connected())),
+            );
+        });
+        all
+    }
+
+    /// When each proxy that has accepted a requirement did so; None: before this server ran.
+    pub fn acks(&self, requirement: &Requirement) -> Vec<(Arc<str>, Option<Timestamp>)> {
+        let mut acks = Vec::new();
+        self.proxies.each(|id, row| {
+            for member in row.members() {
+                if let Ok(at) = member.accepted(requirement) {
+                    acks.push((id.clone(), at));
+                }
+            }
+        });
+        acks
+    }
+
     /// How far the fleet is with a requirement. Every proxy of the roster counts, away or not.
     pub fn proof(&self, requirement: &Requirement) -> Proof {
         let mut proof = Proof {

@@ -351,6 +351,11 @@ fn speaks_beside(older: &StreamRow, newer: &StreamRow) -> bool {
 }
 
 impl Member<'_> {
+    /// Whether a stream is open.
+    pub(super) fn is_connected(&self) -> bool {
+        self.connected
+    }
+
     /// When the proxy had all of it; or why it does not count. `Ok(None)`: nothing was required.
     pub(super) fn accepted(
         &self,

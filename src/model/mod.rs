@@ -10,6 +10,7 @@ mod endpoint;
 mod merge;
 mod name;
 mod path;
+mod release;
 mod revision;
 #[cfg(test)]
 pub(crate) mod samples;
@@ -30,6 +31,10 @@ pub use endpoint::{Endpoint, EndpointError};
 pub use merge::{Merged, merge};
 pub use name::{Name, NameError};
 pub use path::{Path, Step};
+pub use release::{
+    BAKE_INTERVAL, BakeSpec, CanarySpec, CanaryStep, DEFAULT_STANDBY, HOOK_TIMEOUT, Hook, HookKind,
+    Hooks, OnFailure, Promotion, ReleaseSpec, ReleaseStrategy, SHORT_STANDBY, ShadowSpec,
+};
 pub use revision::Revision;
 pub use service::{
     CircuitBreaker, Client, ClusterSpec, EnvironmentSpec, Environments, HealthCheck, ListenerSpec,
@@ -38,7 +43,7 @@ pub use service::{
 pub use sticky::{EndedBy, Sticky, is_header_value, is_token};
 pub use type_url::TypeUrl;
 pub use validate::{
-    DuplicateDocument, FleetConflict, Invalid, MAX_ATTEMPTS, MAX_DURATION, MAX_VERSION,
+    DuplicateDocument, FleetConflict, Invalid, MAX_ATTEMPTS, MAX_DURATION, MAX_STEPS, MAX_VERSION,
     endpoints_problem, unique_documents, validate_fleet, validate_resources, validate_service,
     version_problem,
 };

@@ -6,9 +6,10 @@ use proptest::{collection::vec, option, prelude::*};
 use serde_json::Value;
 
 use super::{
-    CircuitBreaker, Client, ClusterSpec, Colour, Endpoint, EnvironmentSpec, Environments,
-    HealthCheck, HumanDuration, ListenerSpec, Name, Protocol, RetryOn, RetrySpec, RouteMatch,
-    RouteSpec, ServiceSpec,
+    BakeSpec, CanarySpec, CanaryStep, CircuitBreaker, Client, ClusterSpec, Colour, Endpoint,
+    EnvironmentSpec, Environments, HealthCheck, Hook, Hooks, HumanDuration, ListenerSpec, Name,
+    OnFailure, Promotion, Protocol, ReleaseSpec, ReleaseStrategy, RetryOn, RetrySpec, RouteMatch,
+    RouteSpec, SHORT_STANDBY, ServiceSpec, ShadowSpec,
 };
 
 pub(crate) fn name() -> impl Strategy<Value = Name> {
@@ -49,6 +50,82 @@ fn environment() -> impl Strategy<Value = EnvironmentSpec> {
         endpoints
     });
     (version(), endpoints).prop_map(|(version, endpoints)| EnvironmentSpec { version, endpoints })
+}
+
+/// How a service is released, without gates: those have samples of their own.
+pub(crate) fn release() -> impl Strategy<Value = Box<ReleaseSpec>> {
+    let hook = || {
+        let call = prop_oneof![
+            "https?://[a-z]{1,8}/[a-z]{0,8}".prop_map(|url| (Some(url), None)),
+            vec("[a-z/]{1,8}", 1..3).prop_map(|command| (None, Some(command))),
+        ];
+        (call, option::of(duration())).prop_map(|((webhook, exec), timeout)| Hook {
+            webhook,
+            exec,
+            timeout,
+        })
+    };
+    let hooks = (option::of(hook()), option::of(hook()), option::of(hook()));
+    let shadow = (1..=100_u32, duration()).prop_map(|(percent, duration)| ShadowSpec {
+        percent,
+        duration,
+        monitors: Vec::new(),
+    });
+    let step = (1..=100_u32, option::of(duration()));
+    let canary = vec(step, 1..5).prop_map(|mut steps| {
+        steps.sort_by_key(|(weight, _)| *weight);
+        steps.dedup_by_key(|(weight, _)| *weight);
+        let step = |(weight, pause)| CanaryStep { weight, pause };
+        CanarySpec {
+            steps: steps.into_iter().map(step).collect(),
+            monitors: Vec::new(),
+        }
+    });
+    let bake = (duration(), duration(), any::<bool>()).prop_map(|(a, b, pause)| BakeSpec {
+        duration: a.max(b),
+        interval: a.min(b),
+        on_failure: if pause {
+            OnFailure::Pause
+        } else {
+            OnFailure::Rollback
+        },
+        monitors: Vec::new(),
+    });
+    let flags = (any::<bool>(), any::<bool>());
+    (
+        flags,
+        hooks,
+        option::of(shadow),
+        option::of(canary),
+        option::of(bake),
+        duration(),
+    )
+        .prop_map(
+            |((canary_strategy, automatic), hooks, shadow, canary, bake, standby)| {
+                let (provision, confirm_promotion, terminate) = hooks;
+                Box::new(ReleaseSpec {
+                    strategy: match canary_strategy && canary.is_some() {
+                        true => ReleaseStrategy::Canary,
+                        false => ReleaseStrategy::BlueGreen,
+                    },
+                    promotion: match automatic {
+                        true => Promotion::Automatic,
+                        false => Promotion::Manual,
+                    },
+                    hooks: Hooks {
+                        provision,
+                        confirm_promotion,
+                        terminate,
+                    },
+                    validation: Vec::new(),
+                    shadow,
+                    canary,
+                    bake,
+                    standby,
+                    accept_short_standby: standby.0 < SHORT_STANDBY,
+                })
+            },
+        )
 }
 
 fn route() -> impl Strategy<Value = RouteSpec> {
@@ -138,9 +215,10 @@ pub(crate) fn service() -> impl Strategy<Value = ServiceSpec> {
         environments,
         live,
         option::of(option::of("[a-z][-a-z0-9.:/]{0,12}")),
+        option::of(release().boxed()),
     )
         .prop_map(
-            |(fleet, listener, hosts, routes, cluster, environments, live, grpc)| {
+            |(fleet, listener, hosts, routes, cluster, environments, live, grpc, release)| {
                 let usable = routes.iter().any(|route| route.matcher.matches_grpc());
                 let grpc = grpc.filter(|_| usable);
                 ServiceSpec {
@@ -156,6 +234,7 @@ pub(crate) fn service() -> impl Strategy<Value = ServiceSpec> {
                     cluster,
                     environments,
                     live,
+                    release,
                 }
             },
         )
@@ -172,8 +251,9 @@ pub(crate) fn written() -> impl Strategy<Value = Value> {
             "environments",
             "live",
             "grpcTarget",
+            "release",
         ],
-        0..=7,
+        0..=8,
     );
     (service(), optional).prop_map(|(spec, left_out)| {
         let mut value = serde_json::to_value(spec).unwrap();

@@ -8,7 +8,7 @@ use std::{
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::Value;
 
-use super::{Colour, Endpoint, HumanDuration, Name};
+use super::{Colour, Endpoint, HumanDuration, Name, ReleaseSpec};
 
 /// `spec` of `kind: Service`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,6 +40,9 @@ pub struct ServiceSpec {
     /// The environment that is live at first. Counts only when the service is created.
     #[serde(default = "blue")]
     pub live: Colour,
+    /// How a new version takes over. None: by the commands alone, without gates, bake or a limited standby.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<Box<ReleaseSpec>>,
 }
 
 fn any_host() -> Vec<String> {

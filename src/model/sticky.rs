@@ -43,12 +43,13 @@ pub fn is_header_value(text: &str) -> bool {
 }
 
 /// Who ends a mirror or a preview if the control plane can't.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum EndedBy {
     /// Every proxy by itself: a runtime key with a time to live switches it on, and is off when it is not renewed.
     Proxies,
     /// The control plane alone: some proxy has no runtime layer for the key. While the server is down it goes on.
+    #[default]
     Server,
 }
 

@@ -32,6 +32,9 @@ impl<'a> Draft<'a> {
             deployments: 0,
             release: None,
             shifting: Shifting::default(),
+            rollout: None,
+            outbox: Vec::new(),
+            effects: 0,
         };
         state.environment_mut(live).role = Role::Live;
         let mut draft = Draft::of(&state, context);

@@ -61,11 +61,35 @@ impl<'a> Draft<'a> {
     pub(super) fn finish(mut self, before: &ServiceState, done: Done) -> Step {
         self.state.end_what_is_not_staged();
         let changed = self.state != *before;
+        let kind = if changed {
+            self.kind(before, done.kind)
+        } else {
+            done.kind
+        };
         Step {
             changed,
             // What an unchanged step repeats was done earlier; a changed one is its own proof.
             settled_in: done.settled_in.filter(|_| !changed),
+            kind,
             ..self.made(done)
+        }
+    }
+
+    /// What kind of change it came to: commands of a release may move traffic, or tell proxies nothing.
+    fn kind(&self, before: &ServiceState, declared: StepKind) -> StepKind {
+        let (old, new) = (before, &self.state);
+        if old.split() != new.split() || old.live != new.live {
+            return StepKind::Switch;
+        }
+        let same = old.spec == new.spec
+            && old.applied == new.applied
+            && old.blue == new.blue
+            && old.green == new.green
+            && old.shifting == new.shifting;
+        match declared {
+            _ if same => StepKind::Release,
+            StepKind::Release | StepKind::Switch => StepKind::Change,
+            other => other,
         }
     }
 

@@ -1,7 +1,7 @@
 //! What is put into environments and taken out of them: deploy, scale, retire, new addresses.
 
 use super::{
-    Deployment, Phase, Reason, Refusal, Role, StepKind,
+    Deployment, InUse, Phase, Reason, Refusal, Role, RolloutPhase, StepKind,
     draft::{Done, Draft},
     words::{self, held},
 };
@@ -105,15 +105,20 @@ impl Draft<'_> {
     }
 
     /// The standby is emptied for good.
-    pub(super) fn retire(&mut self) -> Result<Done, Refusal> {
+    ///
+    /// Named invariant: **no retirement before the standby is over**, nor while proxies route to it or requests are open
+    /// on it, without the operator's word.
+    pub(super) fn retire(&mut self, force: bool, in_use: &InUse) -> Result<Done, Refusal> {
         let name = self.state.name.clone();
         let colour = self.state.live.other();
-        let environment = self.state.environment(colour);
+        let environment = self.state.environment(colour).clone();
         match (environment.role, &environment.deployment) {
             (Role::Standby, Some(standby)) => {
+                self.guard_retirement(colour, standby, force, in_use)?;
                 let done = format!("retired {name} {} in {colour}", held(standby));
                 self.clear(colour);
                 self.complete_release();
+                self.retired(&done);
                 Ok(Done::new(StepKind::Change, done))
             }
             (_, Some(other)) => Err(Refusal::new(
@@ -141,6 +146,63 @@ impl Draft<'_> {
                 format!("there is nothing to do; see `bluegreen status {name}`"),
             )),
         }
+    }
+
+    fn guard_retirement(
+        &mut self,
+        colour: Colour,
+        standby: &Deployment,
+        force: bool,
+        in_use: &InUse,
+    ) -> Result<(), Refusal> {
+        let name = self.state.name.clone();
+        if let Some(rollout) = self.state.rollout.as_deref()
+            && rollout.spec.is_some()
+            && !rollout.is_over()
+            && rollout.standing() != RolloutPhase::Retiring
+        {
+            let refusal = Refusal::new(
+                Reason::StandbyNotOver,
+                format!(
+                    "{name} {} in {colour} is what a rollback of release {} goes back to, which is {}",
+                    held(standby),
+                    rollout.number,
+                    rollout.phase
+                ),
+                format!(
+                    "wait (`bluegreen watch {name}`), or give it up now: `bluegreen retire {name} --force`"
+                ),
+            );
+            self.unless(force, refusal)?;
+            self.waive(Reason::StandbyNotOver);
+        }
+        if let Some(routed) = &in_use.routed {
+            let refusal = Refusal::new(
+                Reason::StillRouted,
+                routed.clone(),
+                format!(
+                    "wait for them (`bluegreen fleet {}`), forget those that are gone, or use --force",
+                    self.state.spec.fleet
+                ),
+            );
+            self.unless(force, refusal)?;
+        }
+        if in_use.open > 0 {
+            let requests = match in_use.open {
+                1 => "1 request or stream is".to_owned(),
+                open => format!("{open} requests or streams are"),
+            };
+            let refusal = Refusal::new(
+                Reason::StillOpen,
+                format!(
+                    "{requests} still open on {name} {} in {colour}",
+                    held(standby)
+                ),
+                format!("wait for them to end, or cut them off: `bluegreen retire {name} --force`"),
+            );
+            self.unless(force, refusal)?;
+        }
+        Ok(())
     }
 
     /// Host names are looked up again for every deployment. Names that no longer resolve keep what they had.

@@ -122,6 +122,9 @@ impl Draft<'_> {
         else {
             return Ok(());
         };
+        if self.active().is_some() {
+            return Err(self.running("what it has traffic on can't be changed"));
+        }
         let would = version.map_or_else(
             || "the document would remove".to_owned(),
             |version| format!("{version} would replace"),

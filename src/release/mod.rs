@@ -2,13 +2,14 @@
 //! refusal with a name.
 //!
 //! [`create`] and [`step`] are for one service, [`restore`] takes a whole fleet back. All of them only compute: what
-//! they return is a value that can be shown (dry run), stored or dropped. A later release engine (gates, bake,
-//! canary) adds events and phases here; [`ServiceState::split`] is the one place that says where traffic goes.
+//! they return is a value that can be shown (dry run), stored or dropped. [`Rollout`] is a release on its way, through gates,
+//! steps, bake and standby; [`ServiceState::split`] is the one place that says where traffic goes.
 
 mod apply;
 mod draft;
 mod environments;
 mod guard;
+mod lifecycle;
 mod reason;
 mod resolve;
 mod restore;
@@ -18,13 +19,18 @@ mod step;
 mod traffic;
 mod words;
 
+pub use lifecycle::{
+    AnalysisRecord, DeliveryRecord, Effect, EffectKind, LogEntry, MAX_EVENTS, MAX_LOG,
+    MAX_PROXY_ACKS, MAX_REASON, MAX_TICK, PhaseClock, ProxyAck, Purpose, ReleaseRecord,
+    ResourceDigest, Rollout, RolloutPhase, Side, Signal, SignalKind, Stopwatch, Validated,
+};
 pub use reason::{Reason, Refusal};
 pub use restore::{Restored, restore};
 pub use shifting::{PREVIEW_HEADER, Preview, Shadow, Shifting, Temporary, Window};
 pub use state::{
     Deployment, Environment, FleetState, Phase, Release, ResourceState, Role, ServiceState,
 };
-pub use step::{Context, Event, Moved, Notice, Step, StepKind, create, step};
+pub use step::{Context, Event, InUse, Moved, Notice, Step, StepKind, create, step};
 
 #[cfg(test)]
 mod tests;

@@ -59,6 +59,13 @@ reasons! {
     NothingDeployed "nothing-deployed" 39 "The environment has no deployment whose endpoints could change.";
     FleetIsFixed "fleet-is-fixed" 40 "A service can't move to another fleet.";
     EndpointUnresolved "endpoint-unresolved" 41 "The host name of a new endpoint has no address.";
+    GatesNotPassed "gates-not-passed" 42 "The gates have not passed for exactly this deployment and its endpoints.";
+    ReleaseRunning "release-running" 43 "A release of the service is on its way, and the command does not go with it.";
+    ReleasePaused "release-paused" 44 "The release is paused.";
+    NoRelease "no-release" 45 "The service has no release on its way.";
+    WrongPhase "wrong-phase" 46 "The release is in a phase in which the command means nothing.";
+    StandbyNotOver "standby-not-over" 47 "The standby's time is not over yet.";
+    StillOpen "still-open" 48 "Requests or streams are still open on the environment.";
 }
 
 /// A command that is not carried out, and changes nothing.

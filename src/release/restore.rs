@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    Context, Deployment, Environment, FleetState, Notice, Phase, Release, Role, ServiceState,
+    Context, Deployment, Effect, EffectKind, Environment, FleetState, Notice, Phase, Release, Role,
+    Rollout, RolloutPhase, ServiceState,
 };
 use crate::model::{Colour, Name};
 
@@ -70,6 +71,8 @@ fn restore_service(
     let mut service = ServiceState {
         deployments: then.deployments.max(now.map_or(0, |now| now.deployments)),
         release: None,
+        rollout: None,
+        outbox: Vec::new(),
         ..then.clone()
     };
     for colour in Colour::BOTH {
@@ -90,7 +93,70 @@ fn restore_service(
         );
     }
     service.release = now.and_then(|now| restore_release(now, then, &service, notices));
+    (service.rollout, service.outbox) = match now {
+        Some(now) => restore_rollout(now, &service, context, notices),
+        None => (None, Vec::new()),
+    };
+    service.effects = now.map_or(then.effects, |now| now.effects.max(then.effects));
     service
+}
+
+/// The newest release of now: one that is on its way is given up, unless all that it has done and is about to do is still
+/// so. What it wanted done outside is given up with it.
+fn restore_rollout(
+    now: &ServiceState,
+    restored: &ServiceState,
+    context: &Context,
+    notices: &mut Vec<Notice>,
+) -> (Option<Box<Rollout>>, Vec<Effect>) {
+    let mut outbox = now.outbox.clone();
+    let Some(mut rollout) = now.rollout.clone() else {
+        return (None, outbox);
+    };
+    let standing = rollout.standing();
+    let stands = same_places(now, restored)
+        && restored.release == now.release
+        && !matches!(standing, RolloutPhase::Shadowing | RolloutPhase::Shifting);
+    let back = restored.release.as_ref().is_some_and(|release| {
+        release.number == rollout.number && release.phase == Phase::Switched
+    });
+    let (phase, reason) = if stands {
+        return (Some(rollout), outbox);
+    } else if back {
+        (
+            RolloutPhase::Standby,
+            "its fleet was rolled back to a revision that has its standby: it is kept until `bluegreen retire`",
+        )
+    } else if rollout.is_over() {
+        return (Some(rollout), outbox);
+    } else if restored
+        .release
+        .as_ref()
+        .is_some_and(|it| it.number == rollout.number)
+    {
+        // That it can't be rolled back any more is said already.
+        (
+            RolloutPhase::Completed,
+            "its fleet was rolled back to an earlier revision",
+        )
+    } else {
+        notices.push(Notice {
+            kind: "release-ended",
+            text: format!(
+                "{}: release {} of {} is given up",
+                now.name, rollout.number, rollout.to.version
+            ),
+        });
+        (
+            RolloutPhase::Aborted,
+            "its fleet was rolled back to an earlier revision",
+        )
+    };
+    outbox.retain(|effect| {
+        effect.release != rollout.number || matches!(effect.kind, EffectKind::SendEvent { .. })
+    });
+    rollout.end(phase, reason, context);
+    (Some(rollout), outbox)
 }
 
 /// The last release of now, as far as it still stands once the service is `restored`.

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Deployment, Reason, Refusal, Role, ServiceState, StepKind,
+    Deployment, Reason, Refusal, Role, RolloutPhase, ServiceState, StepKind,
     draft::{Done, Draft},
     words::{self, held},
 };
@@ -136,7 +136,7 @@ impl Shifting {
     }
 
     /// Takes it off the routes, and leaves the rest to the next revision.
-    fn over(&mut self, what: Temporary) {
+    pub(super) fn over(&mut self, what: Temporary) {
         let Some(window) = self.window_mut(what) else {
             return;
         };
@@ -192,6 +192,7 @@ impl Draft<'_> {
             let what = format!("all traffic of {name} goes to {live} already");
             return Ok(Done::already(what, None));
         }
+        self.guard_shift(weight > before && !force)?;
         let staged = self.staged("shift traffic to", weight > before && !force)?;
         let (to, version) = (live.other(), staged.version);
         if weight == before {
@@ -207,6 +208,33 @@ impl Draft<'_> {
             format!("shifted {weight}% of {name} to {to} ({version}), from {before}%")
         };
         Ok(Done::new(StepKind::Switch, what))
+    }
+
+    /// Traffic is shifted by hand only where no release does it, and only to what has passed the gates there are.
+    fn guard_shift(&mut self, judged: bool) -> Result<(), Refusal> {
+        let moves =
+            |phase: RolloutPhase| phase.is_before_traffic() || phase == RolloutPhase::Shifting;
+        if self.active().is_some_and(|active| moves(active.standing())) {
+            return Err(self.running("its traffic is not shifted by hand"));
+        }
+        let gates = self
+            .state
+            .spec
+            .release
+            .as_ref()
+            .map_or(0, |it| it.validation.len());
+        if gates > 0 {
+            let name = &self.state.name;
+            let refusal = Refusal::new(
+                Reason::GatesNotPassed,
+                format!("{name} has {gates} gates that a share of the traffic has to wait for"),
+                format!(
+                    "let a release shift it: `bluegreen validate {name}`, then `bluegreen switch {name}`; or insist with --force"
+                ),
+            );
+            self.unless(!judged, refusal)?;
+        }
+        Ok(())
     }
 
     /// Copies of live requests to the staged environment.

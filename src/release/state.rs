@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Shifting;
+use super::{Effect, Rollout, Shifting};
 use crate::model::{Colour, Endpoint, EnvironmentSpec, Name, ResourceSet, Revision, ServiceSpec};
 
 /// Everything that was declared and decided for a fleet at one revision. Cheap to clone: entries are shared.
@@ -53,6 +53,15 @@ pub struct ServiceState {
     /// What goes to the staged environment already.
     #[serde(default)]
     pub shifting: Shifting,
+    /// The newest attempt to replace the live deployment, on its way or over; it may have moved no traffic yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<Box<Rollout>>,
+    /// What releases want done outside and is not done yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outbox: Vec<Effect>,
+    /// How many effects there have been; the id of the newest.
+    #[serde(default)]
+    pub effects: u64,
 }
 
 /// One of the two environments of a service.
@@ -173,5 +182,12 @@ impl ServiceState {
             spec.environments.set(colour, environment);
         }
         spec
+    }
+
+    /// The number of the next release.
+    pub fn next_release(&self) -> u64 {
+        let switched = self.release.as_ref().map_or(0, |release| release.number);
+        let begun = self.rollout.as_deref().map_or(0, |rollout| rollout.number);
+        switched.max(begun) + 1
     }
 }

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{Reason, Refusal, ServiceState, Temporary, draft::Draft};
-use crate::model::{Colour, EndedBy, Endpoint, Name, Revision, ServiceSpec};
+use super::{Reason, Refusal, ServiceState, Signal, Temporary, draft::Draft};
+use crate::model::{Colour, EndedBy, Endpoint, Name, Promotion, Revision, ServiceSpec};
 
 /// What a step must know of the world.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +17,18 @@ pub struct Context {
     pub now: Timestamp,
     /// What host names resolve to at present. A name that is missing or has no addresses does not resolve.
     pub addresses: BTreeMap<String, Vec<IpAddr>>,
+    /// Who gives the command.
+    pub actor: String,
+    /// The server gives the command itself.
+    pub by_server: bool,
+    /// Why, as the operator said, or why the server does it.
+    pub why: String,
+    /// Preconditions that were waived outside of the state machine, by name; kept with the release.
+    pub waived: Vec<String>,
+    /// Somebody listens for events.
+    pub events: bool,
+    /// Who can end a mirror that a release begins.
+    pub ended_by: EndedBy,
 }
 
 /// What can happen to a service.
@@ -63,6 +75,8 @@ pub enum Event {
         to: Option<Colour>,
         /// Also to one that has no endpoints, or was rolled back.
         force: bool,
+        /// Although its gates have not passed.
+        skip_gates: bool,
     },
     /// A share of the traffic moves to the staged environment.
     Shift {
@@ -101,9 +115,51 @@ pub enum Event {
     /// The traffic moves back to the deployment that was live before the last switch.
     Rollback,
     /// The standby is given up.
-    Retire,
+    Retire {
+        /// Although its time is not over, or something may still use it.
+        force: bool,
+        /// What may still use it.
+        in_use: InUse,
+    },
+    /// A version is released: put into the other environment, validated, and so on by the service's `spec.release`.
+    Release {
+        /// The user's label.
+        version: String,
+        /// Where it runs. Empty: the provision hook says it, or it is staged already.
+        endpoints: Vec<Endpoint>,
+        /// Instead of `spec.release.promotion`.
+        promotion: Option<Promotion>,
+        /// The standby may be replaced.
+        replace_standby: bool,
+    },
+    /// The gates run against what is staged.
+    Validate,
+    /// The release stays where it is.
+    Pause,
+    /// It goes on.
+    Resume,
+    /// It is given up; traffic that has moved goes back.
+    Abort,
+    /// What failed is tried again.
+    Retry,
+    /// The bake or the standby lasts longer.
+    Extend {
+        /// By so much.
+        by: Duration,
+    },
+    /// News for the release from outside.
+    Signal(Signal),
     /// [`Context::addresses`] is news: every deployment takes what its host names resolve to at present.
     Resolved,
+}
+
+/// What may still use a standby.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InUse {
+    /// Proxies that may still route to it, in a sentence; None: there are none.
+    pub routed: Option<String>,
+    /// Requests and streams that proxies report as open on it.
+    pub open: u64,
 }
 
 /// What an event comes to.
@@ -158,6 +214,8 @@ pub enum StepKind {
     Switch,
     /// Endpoints or their addresses only.
     Endpoints,
+    /// Where a release stands, and nothing that proxies are told.
+    Release,
 }
 
 /// Makes a service from its first document. Its deployments are numbered from 1, the live one first.
@@ -198,7 +256,11 @@ pub fn step(state: &ServiceState, event: &Event, context: &Context) -> Result<St
             replace_standby,
             force,
         } => draft.scale(*colour, endpoints, *replace_standby, *force),
-        Event::Switch { to, force } => draft.switch(*to, *force),
+        Event::Switch {
+            to,
+            force,
+            skip_gates,
+        } => draft.switch(*to, *force, *skip_gates),
         Event::Shift { weight, force } => draft.shift(*weight, *force),
         Event::Shadow {
             percent,
@@ -213,8 +275,22 @@ pub fn step(state: &ServiceState, event: &Event, context: &Context) -> Result<St
         } => draft.preview(header, value.as_deref(), *duration, *ended_by),
         Event::End { what, started_in } => Ok(draft.end(*what, *started_in)),
         Event::Rollback => draft.rollback(),
-        Event::Retire => draft.retire(),
+        Event::Retire { force, in_use } => draft.retire(*force, in_use),
         Event::Resolved => draft.resolved(),
+        Event::Release {
+            version,
+            endpoints,
+            promotion,
+            replace_standby,
+        } => draft.release(version, endpoints, *promotion, *replace_standby),
+        Event::Validate => draft.validate_again(),
+        Event::Pause => draft.hold(),
+        Event::Resume => draft.resume(),
+        Event::Abort => draft.abort(),
+        Event::Retry => draft.retry(),
+        Event::Extend { by } => draft.extend(*by),
+        Event::Signal(signal) => draft.signal(signal),
     }?;
+    draft.reconcile()?;
     Ok(draft.finish(state, done))
 }

@@ -12,7 +12,12 @@ impl Draft<'_> {
     ///
     /// Named invariant: **a switch never flips back** by being repeated. The standby is a target only if its
     /// colour is given, with or without `force`.
-    pub(super) fn switch(&mut self, to: Option<Colour>, force: bool) -> Result<Done, Refusal> {
+    pub(super) fn switch(
+        &mut self,
+        to: Option<Colour>,
+        force: bool,
+        skip_gates: bool,
+    ) -> Result<Done, Refusal> {
         let live = self.state.live;
         let target = live.other();
         if to == Some(live) {
@@ -59,14 +64,23 @@ impl Draft<'_> {
             );
             self.unless(force, refusal)?;
         }
+        self.go_forward(target, force, skip_gates)
+    }
+
+    /// All traffic moves, now.
+    pub(super) fn switch_now(&mut self) -> Result<Done, Refusal> {
+        let name = self.state.name.clone();
+        let live = self.state.live;
+        let target = live.other();
+        let (Some(deployment), Some(rollout)) = (
+            self.state.environment(target).deployment.clone(),
+            self.state.rollout.as_deref().cloned(),
+        ) else {
+            return Err(self.nothing_staged(target));
+        };
         let before = self.state.environment(live).deployment.as_ref();
         let release = Release {
-            number: self
-                .state
-                .release
-                .as_ref()
-                .map_or(0, |release| release.number)
-                + 1,
+            number: rollout.number,
             // Where nothing was live there is nothing to go back to.
             phase: before.map_or(Phase::Completed, |_| Phase::Switched),
             from: live,
@@ -91,6 +105,7 @@ impl Draft<'_> {
         let moved = forward(&release);
         self.state.release = Some(release);
         self.make_live(target, Role::Standby, false);
+        self.switched(&what);
         Ok(Done::new(StepKind::Switch, what).moved(moved))
     }
 
@@ -99,6 +114,25 @@ impl Draft<'_> {
     ///
     /// Named invariant: **a rollback repeated never goes forward**: it is the same rollback.
     pub(super) fn rollback(&mut self) -> Result<Done, Refusal> {
+        let by = match (self.context.by_server, self.context.why.as_str()) {
+            (true, why) => why.to_owned(),
+            (false, "") => format!("by {}", self.context.actor),
+            (false, why) => format!("by {} ({why})", self.context.actor),
+        };
+        let by_server = self.context.by_server;
+        let done = self.rollback_because(&by)?;
+        let revision = Some(self.context.revision);
+        self.change(|rollout| {
+            rollout.rolled_back_by_server |= by_server && rollout.moved_in == revision;
+        });
+        Ok(done)
+    }
+
+    /// The same; the release says why.
+    pub(super) fn rollback_because(&mut self, why: &str) -> Result<Done, Refusal> {
+        if let Some(done) = self.unshift(why) {
+            return Ok(done);
+        }
         let name = self.state.name.clone();
         // Not switched yet: the way back is to take the share back.
         if self.state.shifting.weight > 0 {
@@ -166,6 +200,7 @@ impl Draft<'_> {
             ..release
         });
         self.make_live(target, Role::Staged, true);
+        self.went_back(why);
         Ok(Done::new(StepKind::Switch, what).moved(moved))
     }
 
@@ -246,6 +281,17 @@ impl Draft<'_> {
             return refuse(
                 format!("the last release of {name} was ended by a rollback of its fleet"),
                 format!("to use the standby: `bluegreen switch {name} --to {other}`"),
+            );
+        }
+        if let Some(active) = self.active()
+            && active.standing().is_before_traffic()
+        {
+            return refuse(
+                format!(
+                    "release {} of {name} ({}) has moved no traffic yet",
+                    active.number, active.to.version
+                ),
+                format!("to give it up: `bluegreen abort {name}`"),
             );
         }
         match release {

@@ -9,11 +9,13 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 
 use super::{
-    Commit, CommitError, Head, RevisionMeta, Store, StoreError, StoredRevision, heads::Heads,
+    Commit, CommitError, Head, RELEASES_KEPT, RevisionMeta, Store, StoreError, StoredRevision,
+    heads::Heads,
 };
 use crate::{
     fleet::RosterEntry,
     model::{Name, Revision},
+    release::ReleaseRecord,
 };
 
 /// Revisions in memory, all of them kept.
@@ -27,6 +29,8 @@ pub struct MemoryStore {
 struct Inner {
     fleets: BTreeMap<Name, BTreeMap<Revision, StoredRevision>>,
     rosters: BTreeMap<Name, Vec<RosterEntry>>,
+    /// By fleet and service, then by number.
+    releases: BTreeMap<(Name, Name), BTreeMap<u64, Arc<ReleaseRecord>>>,
     epoch: u64,
     closed: bool,
     lose: Option<LostAnswer>,
@@ -171,6 +175,40 @@ impl Store for MemoryStore {
     async fn load_roster(&self, fleet: &Name) -> Result<Vec<RosterEntry>, StoreError> {
         let inner = self.open()?;
         Ok(inner.rosters.get(fleet).cloned().unwrap_or_default())
+    }
+
+    async fn save_release(&self, record: Arc<ReleaseRecord>) -> Result<(), StoreError> {
+        let mut inner = self.open()?;
+        let key = (record.fleet.clone(), record.service.clone());
+        let kept = inner.releases.entry(key).or_default();
+        kept.insert(record.rollout.number, record);
+        while kept.len() > RELEASES_KEPT {
+            kept.pop_first();
+        }
+        Ok(())
+    }
+
+    async fn release(
+        &self,
+        fleet: &Name,
+        service: &Name,
+        number: u64,
+    ) -> Result<Option<Arc<ReleaseRecord>>, StoreError> {
+        let inner = self.open()?;
+        let kept = inner.releases.get(&(fleet.clone(), service.clone()));
+        Ok(kept.and_then(|kept| kept.get(&number)).cloned())
+    }
+
+    async fn releases(
+        &self,
+        fleet: &Name,
+        service: &Name,
+        limit: usize,
+    ) -> Result<Vec<Arc<ReleaseRecord>>, StoreError> {
+        let inner = self.open()?;
+        let kept = inner.releases.get(&(fleet.clone(), service.clone()));
+        let newest = kept.into_iter().flat_map(|kept| kept.values().rev());
+        Ok(newest.take(limit).cloned().collect())
     }
 
     async fn close(&self) -> Result<(), StoreError> {

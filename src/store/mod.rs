@@ -22,7 +22,12 @@ pub use sled::{SledOptions, SledStore};
 use crate::{
     fleet::RosterEntry,
     model::{Name, Revision},
+    release::ReleaseRecord,
 };
+
+/// Releases whose record is kept, per service: half a year of weekly ones twice over; some MB where gates keep the answers
+/// of language models.
+pub const RELEASES_KEPT: usize = 50;
 
 /// Durable history of every fleet's configuration.
 ///
@@ -83,6 +88,26 @@ pub trait Store: Send + Sync + 'static {
 
     /// The roster as it was last saved.
     async fn load_roster(&self, fleet: &Name) -> Result<Vec<RosterEntry>, StoreError>;
+
+    /// Keeps the record of a release in place of what was kept of it, and of each service the last [`RELEASES_KEPT`].
+    /// Flushed with the next commit or soon after: what a commit says of a release does not need it.
+    async fn save_release(&self, record: Arc<ReleaseRecord>) -> Result<(), StoreError>;
+
+    /// The record of a release, if it is kept.
+    async fn release(
+        &self,
+        fleet: &Name,
+        service: &Name,
+        number: u64,
+    ) -> Result<Option<Arc<ReleaseRecord>>, StoreError>;
+
+    /// The records of the releases of a service, newest first, at most `limit`.
+    async fn releases(
+        &self,
+        fleet: &Name,
+        service: &Name,
+        limit: usize,
+    ) -> Result<Vec<Arc<ReleaseRecord>>, StoreError>;
 
     /// Flushes and closes. Later calls fail.
     async fn close(&self) -> Result<(), StoreError>;

@@ -81,7 +81,8 @@ pub struct RevisionMeta {
     pub notes: Vec<String>,
 }
 
-/// What kind of change a revision is. Retention thins `Endpoints` first and keeps the last 10 `Switch` per service.
+/// What kind of change a revision is. Retention thins `Release` and `Endpoints` first and keeps the last 10 `Switch` per
+/// service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CommitKind {
@@ -91,4 +92,6 @@ pub enum CommitKind {
     Switch,
     /// Endpoint addresses only.
     Endpoints,
+    /// Where a release stands: proxies are told nothing.
+    Release,
 }

@@ -291,6 +291,7 @@ async fn give(client: &mut Client, call: Call) {
                     allow_lagging,
                     skip_probe: true,
                     force,
+                    ..Default::default()
                 }),
             };
             client.switch(request).await

@@ -38,7 +38,7 @@ async fn a_lagging_fleet_is_not_switched_and_can_be_waived() {
     let waive = api::Waivers {
         allow_lagging: 1,
         skip_probe: true,
-        force: false,
+        ..Default::default()
     };
     let now = with(|meta| meta.wait_ms = 0);
     let switched = switch_with(&mut client, "fraud-model", now, waive).await;

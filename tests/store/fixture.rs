@@ -58,6 +58,9 @@ pub fn service(service: &str, live: Colour) -> ServiceState {
         deployments: 2,
         release: None,
         shifting: Default::default(),
+        rollout: None,
+        outbox: Vec::new(),
+        effects: 0,
     }
 }
 

@@ -73,7 +73,7 @@ fn an_unknown_field_is_named_with_its_path_line_and_what_was_meant() {
     );
     assert_eq!(
         refused_with("  live: blue", "  colour: blue"),
-        "spec.colour: unknown field, here may stand fleet, listener, hosts, client, grpcTarget, routes, cluster, environments and live \
+        "spec.colour: unknown field, here may stand fleet, listener, hosts, client, grpcTarget, routes, cluster, environments, live and release \
          (payments.yaml line 14)"
     );
     assert_eq!(

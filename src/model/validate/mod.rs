@@ -3,12 +3,14 @@
 mod fleet;
 mod grpc;
 mod host;
+mod release;
 mod resources;
 mod service;
 #[cfg(test)]
 mod tests;
 
 pub use fleet::{DuplicateDocument, FleetConflict, unique_documents, validate_fleet};
+pub use release::MAX_STEPS;
 pub use resources::validate_resources;
 pub use service::{
     MAX_ATTEMPTS, MAX_DURATION, MAX_VERSION, endpoints_problem, validate_service, version_problem,

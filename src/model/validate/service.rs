@@ -40,6 +40,9 @@ pub fn validate_service(spec: &ServiceSpec) -> Vec<Invalid> {
     routes(&mut findings, &top.join("routes"), &spec.routes);
     grpc::check(&mut findings, &top, spec);
     cluster(&mut findings, &top.join("cluster"), &spec.cluster);
+    if let Some(declared) = &spec.release {
+        super::release::release(&mut findings, &top.join("release"), declared);
+    }
     for colour in Colour::BOTH {
         if let Some(declared) = spec.environments.get(colour) {
             let path = top.join("environments").join(colour.as_str());
@@ -254,12 +257,17 @@ fn canonical(endpoint: &Endpoint) -> (String, u16) {
 
 /// Whether zero has a meaning for a duration.
 #[derive(Clone, Copy, PartialEq)]
-enum Zero {
+pub(super) enum Zero {
     Means,
     Wrong,
 }
 
-fn duration(findings: &mut Findings, path: Path, value: Option<HumanDuration>, zero: Zero) {
+pub(super) fn duration(
+    findings: &mut Findings,
+    path: Path,
+    value: Option<HumanDuration>,
+    zero: Zero,
+) {
     let Some(value) = value else { return };
     if value.0.is_zero() && zero == Zero::Wrong {
         findings.add(path, "must be more than 0, e.g. 500ms");

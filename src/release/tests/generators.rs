@@ -92,8 +92,11 @@ fn moves() -> impl Strategy<Value = Move> {
             force,
         },
     );
-    let switch =
-        (option::of(colours()), any::<bool>()).prop_map(|(to, force)| Event::Switch { to, force });
+    let switch = (option::of(colours()), any::<bool>()).prop_map(|(to, force)| Event::Switch {
+        to,
+        force,
+        skip_gates: false,
+    });
     let document = (
         option::of(option::of(environments())),
         option::of(option::of(environments())),
@@ -110,7 +113,7 @@ fn moves() -> impl Strategy<Value = Move> {
         4 => switch.prop_map(told),
         2 => shifts().prop_map(told),
         2 => Just(told(Event::Rollback)),
-        1 => Just(told(Event::Retire)),
+        1 => Just(told(super::retire())),
         1 => Just(told(Event::Resolved)),
         2 => document,
     ]

@@ -2,6 +2,9 @@
 
 mod cases;
 mod generators;
+mod lifecycle;
+mod lifecycle_properties;
+mod lifecycle_table;
 mod properties;
 mod restoring;
 mod shifting;
@@ -9,7 +12,7 @@ mod table;
 
 use serde_json::json;
 
-use super::{Context, Event, Refusal, ServiceState, Step, create, step};
+use super::{Context, Event, InUse, Refusal, ServiceState, Step, create, step};
 use crate::model::{Colour, Endpoint, EnvironmentSpec, Environments, Name, Revision, ServiceSpec};
 
 pub(super) fn name(text: &str) -> Name {
@@ -55,6 +58,7 @@ pub(super) fn context(revision: u64) -> Context {
                 )
             })
             .collect(),
+        actor: "alice".to_owned(),
         ..Context::default()
     }
 }
@@ -119,7 +123,19 @@ pub(super) fn scale(colour: Colour, texts: &[&str]) -> Event {
 }
 
 pub(super) fn switch(to: Option<Colour>) -> Event {
-    Event::Switch { to, force: false }
+    Event::Switch {
+        to,
+        force: false,
+        skip_gates: false,
+    }
+}
+
+/// Nothing uses the standby any more.
+pub(super) fn retire() -> Event {
+    Event::Retire {
+        force: false,
+        in_use: InUse::default(),
+    }
 }
 
 /// The document of `spec` is applied, nothing waived.
@@ -156,7 +172,15 @@ pub(super) fn insist(event: Event) -> Event {
             replace_standby: true,
             force: true,
         },
-        Event::Switch { to, .. } => Event::Switch { to, force: true },
+        Event::Switch { to, .. } => Event::Switch {
+            to,
+            force: true,
+            skip_gates: false,
+        },
+        Event::Retire { in_use, .. } => Event::Retire {
+            force: true,
+            in_use,
+        },
         other => other,
     }
 }

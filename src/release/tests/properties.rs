@@ -83,7 +83,7 @@ fn may_replace(event: &Event) -> bool {
         } | Event::Scale {
             replace_standby: true,
             ..
-        } | Event::Retire
+        } | Event::Retire { .. }
     )
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Story, context, deploy, endpoints, insist, name, scale, switch};
+use super::{Story, context, deploy, endpoints, insist, name, retire, scale, switch};
 use crate::{
     model::{Colour, Revision},
     release::{Event, FleetState, Phase, Reason, Restored, Role, ServiceState, restore},
@@ -97,7 +97,7 @@ fn a_standby_that_was_given_up_and_is_back_can_be_rolled_back_to() {
             .then(switch(None))
     };
     let then = switched().state;
-    for given_up in [Event::Retire, insist(deploy("v1.4", &["10.0.0.4:80"]))] {
+    for given_up in [retire(), insist(deploy("v1.4", &["10.0.0.4:80"]))] {
         let (story, _) = back(&switched().then(given_up), &then, true);
         assert_eq!(story.state.blue.role, Role::Standby);
         assert_eq!(story.then(Event::Rollback).state.live, Colour::Blue);

@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use super::{Story, apply, deploy, endpoints, environment, insist, scale, spec, switch};
+use super::{Story, apply, deploy, endpoints, environment, insist, retire, scale, spec, switch};
 use crate::{
     model::{Colour, EnvironmentSpec},
     release::{Event, Refusal, Release, ServiceState, Step},
@@ -38,7 +38,7 @@ fn situations() -> Vec<(&'static str, Story)> {
         ),
         (
             "switched, and the standby was retired",
-            switched().then(Event::Retire),
+            switched().then(retire()),
         ),
         (
             "switched, and the standby was replaced",
@@ -120,7 +120,7 @@ fn commands(state: &ServiceState) -> Vec<(String, &'static str, Event)> {
     add("switch --to live", "--force", switch(Some(live)));
     add("switch --to other", "--force", switch(Some(other)));
     add("rollback", "", Event::Rollback);
-    add("retire", "", Event::Retire);
+    add("retire", "", retire());
     let with = |colour: Colour, environment: Option<EnvironmentSpec>| -> Event {
         let mut spec = state.in_force();
         spec.environments.set(colour, environment);

@@ -8,6 +8,7 @@
 //! | `operations` | fleet, digest of the operation id | revision |
 //! | `notes` | fleet, revision | JSON list of lines |
 //! | `rosters` | fleet | JSON list |
+//! | `releases` | fleet, service, number | a release's record, JSON |
 //! | `meta` | `format`, `epoch` | a number |
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -213,6 +214,24 @@ pub(super) fn parse_revision_key(key: &[u8]) -> Result<(Name, Revision), Fault> 
 pub(super) fn operation_key(fleet: &Name, operation_id: &str) -> Vec<u8> {
     let digest = Digest::of(&[operation_id.as_bytes()]);
     [fleet.as_str().as_bytes(), &[0], digest.as_bytes()].concat()
+}
+
+/// What all keys of the releases of a service begin with.
+pub(super) fn releases_key(fleet: &Name, service: &Name) -> Vec<u8> {
+    [
+        fleet.as_str().as_bytes(),
+        &[0],
+        service.as_str().as_bytes(),
+        &[0],
+    ]
+    .concat()
+}
+
+/// The key of a release's record; they sort as the numbers do.
+pub(super) fn release_key(fleet: &Name, service: &Name, number: u64) -> Vec<u8> {
+    let mut key = releases_key(fleet, service);
+    key.extend(number.to_be_bytes());
+    key
 }
 
 /// The digest, and key, of a stored entry of the state.

@@ -44,6 +44,7 @@ use super::{
 use crate::{
     fleet::RosterEntry,
     model::{Name, Revision},
+    release::ReleaseRecord,
 };
 
 /// Fewer revisions than this are not worth the name of a history, and a release needs two.
@@ -263,6 +264,32 @@ impl Store for SledStore {
     async fn load_roster(&self, fleet: &Name) -> Result<Vec<RosterEntry>, StoreError> {
         let fleet = fleet.clone();
         self.read(move |tables| tables.roster(&fleet)).await
+    }
+
+    async fn save_release(&self, record: Arc<ReleaseRecord>) -> Result<(), StoreError> {
+        self.ask(|answer| Job::Release(record, answer)).await?
+    }
+
+    async fn release(
+        &self,
+        fleet: &Name,
+        service: &Name,
+        number: u64,
+    ) -> Result<Option<Arc<ReleaseRecord>>, StoreError> {
+        let (fleet, service) = (fleet.clone(), service.clone());
+        self.read(move |tables| tables.release(&fleet, &service, number))
+            .await
+    }
+
+    async fn releases(
+        &self,
+        fleet: &Name,
+        service: &Name,
+        limit: usize,
+    ) -> Result<Vec<Arc<ReleaseRecord>>, StoreError> {
+        let (fleet, service) = (fleet.clone(), service.clone());
+        self.read(move |tables| tables.releases(&fleet, &service, limit))
+            .await
     }
 
     async fn close(&self) -> Result<(), StoreError> {

@@ -6,13 +6,15 @@ use super::{
     blob::from_json,
     fault::Fault,
     fleet::Chain,
-    layout::{Delta, Key, Manifest, Record, Sum, operation_key, revision_key},
+    layout::{
+        Delta, Key, Manifest, Record, Sum, operation_key, release_key, releases_key, revision_key,
+    },
     tables::Tables,
 };
 use crate::{
     fleet::RosterEntry,
     model::{Name, Revision},
-    release::FleetState,
+    release::{FleetState, ReleaseRecord},
     snapshot::{Digest, Snapshot, TypeSet},
     store::{Head, RevisionMeta},
 };
@@ -95,6 +97,40 @@ impl Tables {
         let revision = <[u8; 8]>::try_from(revision.as_slice())
             .map_err(|_| Fault::Damaged("an operation can't be read".to_owned()))?;
         self.meta(fleet, Revision(u64::from_be_bytes(revision)))
+    }
+
+    /// The record of a release.
+    pub fn release(
+        &self,
+        fleet: &Name,
+        service: &Name,
+        number: u64,
+    ) -> Result<Option<Arc<ReleaseRecord>>, Fault> {
+        let json = self.releases.get(&release_key(fleet, service, number))?;
+        json.map(|json| from_json(&json)).transpose()
+    }
+
+    /// The keys of the releases of a service, oldest first.
+    pub fn release_keys(&self, fleet: &Name, service: &Name) -> Result<Vec<Vec<u8>>, Fault> {
+        let prefix = releases_key(fleet, service);
+        self.releases.keys(&prefix, &prefix).collect()
+    }
+
+    /// The records of the releases of a service, newest first.
+    pub fn releases(
+        &self,
+        fleet: &Name,
+        service: &Name,
+        limit: usize,
+    ) -> Result<Vec<Arc<ReleaseRecord>>, Fault> {
+        let mut records = Vec::new();
+        for key in self.release_keys(fleet, service)?.iter().rev().take(limit) {
+            // None: dropped just now.
+            if let Some(json) = self.releases.get(key)? {
+                records.push(from_json(&json)?);
+            }
+        }
+        Ok(records)
     }
 
     /// The roster as it was last saved.

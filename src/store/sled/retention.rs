@@ -26,7 +26,7 @@ impl Kept {
     pub fn of(meta: &RevisionMeta) -> Self {
         let services = match meta.kind {
             CommitKind::Switch => meta.services.clone(),
-            CommitKind::Change | CommitKind::Endpoints => Vec::new(),
+            CommitKind::Change | CommitKind::Endpoints | CommitKind::Release => Vec::new(),
         };
         Self {
             revision: meta.revision,
@@ -62,6 +62,12 @@ pub(super) fn plan(kept: &[Kept], state: &FleetState, limit: usize) -> BTreeSet<
             excess -= 1;
         }
     };
+    // Where a release stood is in its record too.
+    for one in kept {
+        if one.kind == CommitKind::Release {
+            take(one.revision, &mut drop);
+        }
+    }
     // Of a run of address changes, the last says it all.
     for pair in kept.windows(2) {
         if let [one, two] = pair
@@ -109,10 +115,11 @@ mod tests {
             kind: match kind {
                 0 => CommitKind::Change,
                 1 => CommitKind::Endpoints,
+                9 => CommitKind::Release,
                 _ => CommitKind::Switch,
             },
             services: match kind {
-                0 | 1 => vec![],
+                0 | 1 | 9 => vec![],
                 other => vec![Name::parse(&format!("s{other}")).unwrap()],
             },
         };
@@ -121,6 +128,14 @@ mod tests {
 
     fn numbers(set: BTreeSet<Revision>) -> Vec<u64> {
         set.into_iter().map(|revision| revision.0).collect()
+    }
+
+    #[test]
+    fn where_a_release_stood_goes_before_anything_else() {
+        let kept = kept(&[0, 9, 1, 1, 9, 0, 9, 0]);
+        let none = FleetState::default();
+        assert_eq!(numbers(plan(&kept, &none, 6)), [2, 5]);
+        assert_eq!(numbers(plan(&kept, &none, 4)), [2, 3, 5, 7]);
     }
 
     #[test]

@@ -26,6 +26,7 @@ pub(super) struct Tables {
     pub operations: Table,
     pub notes: Table,
     pub rosters: Table,
+    pub releases: Table,
     pub meta: Table,
     db: sled::Db,
     file: File,
@@ -77,6 +78,7 @@ impl Tables {
             operations: Table::open(&db, "operations")?,
             notes: Table::open(&db, "notes")?,
             rosters: Table::open(&db, "rosters")?,
+            releases: Table::open(&db, "releases")?,
             meta: Table::open(&db, "meta")?,
             file: File::open(dir.join("db"))?,
             db,
@@ -94,6 +96,7 @@ impl Tables {
             &self.operations,
             &self.notes,
             &self.rosters,
+            &self.releases,
             &self.meta,
         ];
         all.into_iter().try_for_each(Table::touch)

@@ -21,14 +21,15 @@ use super::{
     fleet::Fleet,
     guard::guard,
     head_file::{Answers, HeadFile},
-    layout::{fleet_key, revision_key},
+    layout::{fleet_key, release_key, revision_key},
     reserve::Reserve,
     tables::{Batches, Tables},
 };
 use crate::{
     fleet::RosterEntry,
     model::{Name, Revision},
-    store::{Commit, CommitError, Head, StoreError},
+    release::ReleaseRecord,
+    store::{Commit, CommitError, Head, RELEASES_KEPT, StoreError},
 };
 
 /// How long a roster or a note waits for a commit to be flushed with before it is flushed by itself; and how long the
@@ -57,6 +58,8 @@ pub(super) enum Job {
         Vec<RosterEntry>,
         oneshot::Sender<Result<(), StoreError>>,
     ),
+    /// Keep the record of a release.
+    Release(Arc<ReleaseRecord>, oneshot::Sender<Result<(), StoreError>>),
     /// Do now what can wait.
     Tidy(oneshot::Sender<Result<(), StoreError>>),
     /// Flush, and let go of everything.
@@ -126,6 +129,10 @@ impl Writer {
             }
             Job::Roster(fleet, roster, answer) => {
                 let outcome = self.roster(&fleet, &roster);
+                let _ = answer.send(outcome.map_err(|fault| fault.at(&self.dir)));
+            }
+            Job::Release(record, answer) => {
+                let outcome = self.release(&record);
                 let _ = answer.send(outcome.map_err(|fault| fault.at(&self.dir)));
             }
             Job::Tidy(answer) => {
@@ -225,6 +232,31 @@ impl Writer {
         }
         self.dirty = true;
         self.guarded(|_| Ok(tables.rosters.tree().apply_batch(batch)?))
+    }
+
+    fn release(&mut self, record: &ReleaseRecord) -> Result<(), Fault> {
+        if self.failed {
+            return Err(Fault::Closed);
+        }
+        let tables = self.tables.clone();
+        let batch = guard(|| {
+            let (fleet, service) = (&record.fleet, &record.service);
+            let key = release_key(fleet, service, record.rollout.number);
+            let mut batch = Batch::default();
+            tables.releases.put(&mut batch, &key, &json(record)?)?;
+            let mut kept = tables.release_keys(fleet, service)?;
+            kept.retain(|other| *other != key);
+            let excess = (kept.len() + 1).saturating_sub(RELEASES_KEPT);
+            for oldest in kept.iter().take(excess) {
+                tables.releases.remove(&mut batch, oldest)?;
+            }
+            Ok(batch)
+        })?;
+        if !self.reserve.has_room() {
+            return Ok(());
+        }
+        self.dirty = true;
+        self.guarded(|_| Ok(tables.releases.tree().apply_batch(batch)?))
     }
 
     fn close(mut self) -> Result<(), Fault> {

@@ -1,0 +1,482 @@
+//! The transitions: how a release comes into each phase, and what that phase asks of the world.
+
+use super::{
+    super::{
+        Moved, Refusal, Role, Temporary,
+        draft::{Done, Draft},
+    },
+    Effect, EffectKind, LogEntry, MAX_EVENTS, MAX_REASON, PhaseClock, Purpose, Rollout,
+    RolloutPhase, Validated,
+};
+use crate::model::{Endpoint, HookKind};
+
+/// A reason on one line, cut to what is kept.
+pub(super) fn cut(reason: &str) -> String {
+    let mut line: String = reason
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(MAX_REASON)
+        .collect();
+    if line.len() < reason.len() {
+        line.push('…');
+    }
+    line
+}
+
+impl Draft<'_> {
+    /// Changes the release that is on its way, if there is one.
+    pub(in crate::release) fn change(&mut self, change: impl FnOnce(&mut Rollout)) {
+        if let Some(rollout) = self.state.rollout.as_deref_mut() {
+            change(rollout);
+        }
+    }
+
+    /// Wants something done outside, once.
+    pub(super) fn want(&mut self, kind: EffectKind) {
+        let Some(release) = self.state.rollout.as_deref().map(|rollout| rollout.number) else {
+            return;
+        };
+        self.state.effects += 1;
+        self.state.outbox.push(Effect {
+            id: self.state.effects,
+            release,
+            kind,
+        });
+    }
+
+    /// Gives up what this release wants done, where `which` says so.
+    pub(super) fn drop_effects(&mut self, which: impl Fn(&EffectKind) -> bool) {
+        let Some(release) = self.state.rollout.as_deref().map(|rollout| rollout.number) else {
+            return;
+        };
+        self.state
+            .outbox
+            .retain(|effect| effect.release != release || !which(&effect.kind));
+    }
+
+    /// Brings the release into a phase. What the phase before wanted is given up with it: no analysis, hook or command
+    /// of an earlier phase can come to anything, except monitors that go on over a pause.
+    pub(in crate::release) fn enter(&mut self, phase: RolloutPhase, reason: impl AsRef<str>) {
+        let (now, revision) = (self.context.now, self.context.revision);
+        let by = self.context.actor.clone();
+        let reason = cut(reason.as_ref());
+        let Some(rollout) = self.state.rollout.as_deref() else {
+            return;
+        };
+        let (before, standing) = (rollout.phase, rollout.standing());
+        if before != phase {
+            let pausing = phase == RolloutPhase::Paused;
+            self.drop_effects(|kind| match kind {
+                EffectKind::Analyse { purpose, .. } => !pausing || *purpose == Purpose::Validation,
+                EffectKind::CallHook { hook } => *hook != HookKind::Terminate,
+                EffectKind::Promote | EffectKind::Retire => true,
+                EffectKind::SendEvent { .. } => false,
+            });
+            let open = self.open_analysis();
+            self.change(|rollout| {
+                rollout.analysis = open;
+                if phase != RolloutPhase::Paused {
+                    rollout.resume = None;
+                    rollout.clock = PhaseClock::default();
+                }
+            });
+        }
+        // Named invariant: **weights match the phase**.
+        if phase != RolloutPhase::Paused {
+            if standing == RolloutPhase::Shifting && phase != RolloutPhase::Shifting {
+                self.state.shifting.weight = 0;
+            }
+            if standing == RolloutPhase::Shadowing && phase != RolloutPhase::Shadowing {
+                self.state.shifting.over(Temporary::Shadow);
+            }
+        }
+        let share = self.state.shifting.weight;
+        self.change(|rollout| {
+            rollout.phase = phase;
+            rollout.reason.clone_from(&reason);
+            if before != phase {
+                rollout.since = now;
+            }
+            let weight = match phase {
+                RolloutPhase::Switching
+                | RolloutPhase::Baking
+                | RolloutPhase::Standby
+                | RolloutPhase::Retiring
+                | RolloutPhase::Completed => 100,
+                _ => share,
+            };
+            rollout.note(LogEntry {
+                at: now,
+                revision,
+                phase,
+                reason: reason.clone(),
+                by,
+                weight,
+            });
+        });
+        if self.context.events {
+            self.want(EffectKind::SendEvent {
+                at: now,
+                phase,
+                reason,
+            });
+            self.bound_events();
+        }
+    }
+
+    fn open_analysis(&self) -> Option<u64> {
+        let release = self.state.rollout.as_deref()?.number;
+        self.state
+            .outbox
+            .iter()
+            .find_map(|effect| match effect.kind {
+                EffectKind::Analyse { analysis, .. } if effect.release == release => Some(analysis),
+                _ => None,
+            })
+    }
+
+    fn bound_events(&mut self) {
+        let is_event = |effect: &Effect| matches!(effect.kind, EffectKind::SendEvent { .. });
+        let events = self.state.outbox.iter().filter(|it| is_event(it)).count();
+        if events > MAX_EVENTS
+            && let Some(oldest) = self.state.outbox.iter().position(is_event)
+        {
+            self.state.outbox.remove(oldest);
+        }
+    }
+
+    /// Begins a run of checks, if there are any.
+    pub(super) fn analyse(&mut self, purpose: Purpose) {
+        let any = |rollout: &Rollout| !rollout.checks(purpose).is_empty();
+        if !self.state.rollout.as_deref().is_some_and(any) {
+            return;
+        }
+        self.drop_effects(|kind| matches!(kind, EffectKind::Analyse { .. }));
+        let mut analysis = 0;
+        self.change(|rollout| {
+            rollout.analyses += 1;
+            analysis = rollout.analyses;
+            rollout.analysis = Some(analysis);
+        });
+        self.want(EffectKind::Analyse {
+            analysis,
+            purpose,
+            finish: false,
+        });
+    }
+
+    /// The deployment is in its environment; the fleet is to accept its endpoints.
+    pub(super) fn stage(&mut self, why: &str) {
+        let Some(to) = self
+            .state
+            .rollout
+            .as_deref()
+            .map(|rollout| rollout.to.clone())
+        else {
+            return;
+        };
+        let introduced = self.introduced(to.colour);
+        self.change(|rollout| {
+            rollout.pushed = introduced;
+            rollout.validated = None;
+            rollout.confirmed = false;
+            rollout.shadowed = false;
+            rollout.subject.clear();
+        });
+        self.enter(
+            RolloutPhase::Staged,
+            format!(
+                "{} is in {}{why}; proxies accept its endpoints",
+                to.version, to.colour
+            ),
+        );
+    }
+
+    /// The gates run, for exactly the endpoints of now. Without gates the release is ready.
+    pub(super) fn validate(&mut self) {
+        let Some(rollout) = self.state.rollout.as_deref().cloned() else {
+            return;
+        };
+        let endpoints = self.declared(rollout.to.colour);
+        let count = rollout.checks(Purpose::Validation).len();
+        self.change(|rollout| {
+            rollout.subject.clone_from(&endpoints);
+            rollout.validated = None;
+            rollout.pushed = None;
+        });
+        if count == 0 {
+            self.change(|rollout| {
+                rollout.validated = Some(Validated {
+                    analysis: 0,
+                    deployment: rollout.to.deployment,
+                    endpoints,
+                });
+            });
+            return self.ready();
+        }
+        let gates = if count == 1 {
+            "1 gate runs".to_owned()
+        } else {
+            format!("{count} gates run")
+        };
+        self.enter(
+            RolloutPhase::Validating,
+            format!(
+                "{gates} against {} in {}",
+                rollout.to.version, rollout.to.colour
+            ),
+        );
+        self.analyse(Purpose::Validation);
+    }
+
+    /// The declared endpoints of an environment, sorted.
+    pub(super) fn declared(&self, colour: crate::model::Colour) -> Vec<Endpoint> {
+        let deployment = self.state.environment(colour).deployment.as_ref();
+        let mut endpoints = deployment.map_or_else(Vec::new, |it| it.endpoints.clone());
+        endpoints.sort();
+        endpoints
+    }
+
+    /// Nothing stands in the way any more.
+    pub(super) fn ready(&mut self) {
+        let Some(rollout) = self.state.rollout.as_deref() else {
+            return;
+        };
+        let passed = match rollout.checks(Purpose::Validation).len() {
+            0 => "there are no gates".to_owned(),
+            1 => "the gate has passed".to_owned(),
+            count => format!("all {count} gates have passed"),
+        };
+        if rollout.is_automatic() {
+            self.enter(RolloutPhase::Ready, format!("{passed}: the traffic moves"));
+            self.want(EffectKind::Promote);
+        } else {
+            let name = self.state.name.clone();
+            self.enter(
+                RolloutPhase::Ready,
+                format!("{passed}: `bluegreen switch {name}` moves the traffic"),
+            );
+        }
+    }
+
+    /// Stays where it is until somebody says `resume`.
+    pub(super) fn pause(&mut self, reason: String) {
+        let resume = self.state.rollout.as_deref().map(Rollout::standing);
+        self.enter(RolloutPhase::Paused, reason);
+        self.change(|rollout| rollout.resume = resume);
+    }
+
+    /// The next thing before all traffic moves: mirroring, the first step, or the switch itself.
+    pub(in crate::release) fn proceed(&mut self) -> Result<Done, Refusal> {
+        let Some(rollout) = self.state.rollout.as_deref().cloned() else {
+            return Ok(self.moved_on());
+        };
+        let spec = rollout.spec.clone().unwrap_or_default();
+        if let (Some(shadow), false) = (&spec.shadow, rollout.shadowed) {
+            self.shadow(shadow.percent, shadow.duration.0, self.context.ended_by)?;
+            self.enter(
+                RolloutPhase::Shadowing,
+                format!(
+                    "{}% of the live requests are mirrored to {} for {}; what they do there, they do twice",
+                    shadow.percent, rollout.to.version, shadow.duration
+                ),
+            );
+            self.change(|rollout| rollout.clock = PhaseClock::of(shadow.duration.0));
+            self.analyse(Purpose::Shadow);
+            return Ok(self.moved_on());
+        }
+        match spec.steps().first() {
+            Some(_) if rollout.from.is_some() => Ok(self.shift_to_step(0)),
+            _ => self.switch_now(),
+        }
+    }
+
+    /// The new environment gets the share of a step.
+    pub(super) fn shift_to_step(&mut self, step: usize) -> Done {
+        let Some(rollout) = self.state.rollout.as_deref().cloned() else {
+            return self.moved_on();
+        };
+        let spec = rollout.spec.clone().unwrap_or_default();
+        let Some(at) = spec.steps().get(step).copied() else {
+            return self.moved_on();
+        };
+        let revision = self.context.revision;
+        self.change(|rollout| {
+            rollout.step = step;
+            rollout.pushed = Some(revision);
+            rollout.moved_in = Some(revision);
+        });
+        let steps = spec.steps().len();
+        let pause = at
+            .pause
+            .map_or_else(String::new, |pause| format!(", for {pause}"));
+        // A step is a phase of its own: what watched the one before is over.
+        self.drop_effects(|kind| matches!(kind, EffectKind::Analyse { .. }));
+        self.change(|rollout| rollout.analysis = None);
+        self.enter(
+            RolloutPhase::Shifting,
+            format!(
+                "step {} of {steps}: {}% of the traffic goes to {}{pause}",
+                step + 1,
+                at.weight,
+                rollout.to.version
+            ),
+        );
+        // Its requests would go to the same place twice.
+        self.state.shifting.over(Temporary::Shadow);
+        self.state.shifting.weight = at.weight;
+        self.change(|rollout| {
+            if let Some(entry) = rollout.log.last_mut() {
+                entry.weight = at.weight;
+            }
+            rollout.clock = PhaseClock::of(at.pause.map_or_else(Default::default, |it| it.0));
+        });
+        self.moved_on().moved(self.forward(&rollout))
+    }
+
+    /// Traffic of a release, forward.
+    pub(super) fn forward(&self, rollout: &Rollout) -> Moved {
+        Moved {
+            from: rollout.to.colour.other(),
+            to: rollout.to.colour,
+            from_version: rollout
+                .from
+                .as_ref()
+                .map_or_else(String::new, |from| from.version.clone()),
+            to_version: rollout.to.version.clone(),
+        }
+    }
+
+    /// Time or an analysis has come to an end: if both have, the next phase begins.
+    ///
+    /// An analysis that still runs never counts as passed: once the time is over its monitors are asked for their last word.
+    pub(super) fn time_went_by(&mut self) -> Result<(), Refusal> {
+        let Some(rollout) = self.state.rollout.as_deref().cloned() else {
+            return Ok(());
+        };
+        if rollout.phase == RolloutPhase::Paused
+            || rollout.pushed.is_some()
+            || !rollout.clock.is_over()
+        {
+            return Ok(());
+        }
+        if rollout.analysis.is_some() {
+            for effect in &mut self.state.outbox {
+                if let EffectKind::Analyse {
+                    finish, analysis, ..
+                } = &mut effect.kind
+                    && effect.release == rollout.number
+                    && rollout.analysis == Some(*analysis)
+                {
+                    *finish = true;
+                }
+            }
+            return Ok(());
+        }
+        match rollout.phase {
+            RolloutPhase::Shadowing => {
+                self.change(|rollout| rollout.shadowed = true);
+                self.proceed()?;
+            }
+            RolloutPhase::Shifting => {
+                let spec = rollout.spec.clone().unwrap_or_default();
+                if rollout.step + 1 < spec.steps().len() {
+                    self.shift_to_step(rollout.step + 1);
+                } else {
+                    self.switch_now()?;
+                }
+            }
+            RolloutPhase::Baking => self.standby(),
+            RolloutPhase::Standby if rollout.clock.is_running() => {
+                self.enter(
+                    RolloutPhase::Retiring,
+                    "the standby's time is over: it is retired once nothing is open on it",
+                );
+                self.want(EffectKind::Retire);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The watched time after the switch begins.
+    pub(super) fn bake(&mut self) {
+        let Some(bake) = self
+            .state
+            .rollout
+            .as_deref()
+            .and_then(|it| it.bake().cloned())
+        else {
+            return self.standby();
+        };
+        let monitors = match bake.monitors.len() {
+            0 => "without monitors".to_owned(),
+            1 => "watched by 1 monitor".to_owned(),
+            count => format!("watched by {count} monitors"),
+        };
+        self.enter(
+            RolloutPhase::Baking,
+            format!(
+                "all traffic has moved; it bakes for {}, {monitors}",
+                bake.duration
+            ),
+        );
+        self.change(|rollout| rollout.clock = PhaseClock::of(bake.duration.0));
+        self.analyse(Purpose::Bake);
+    }
+
+    /// The deployment before is kept for a rollback.
+    pub(super) fn standby(&mut self) {
+        let Some(rollout) = self.state.rollout.as_deref().cloned() else {
+            return;
+        };
+        let old = rollout.to.colour.other();
+        if self.state.environment(old).role != Role::Standby {
+            let reason = format!(
+                "{} is live; there was nothing before it to go back to",
+                rollout.to.version
+            );
+            return self.enter(RolloutPhase::Completed, reason);
+        }
+        let from = rollout.from.map_or_else(String::new, |from| from.version);
+        match rollout.spec {
+            Some(spec) => {
+                self.enter(
+                    RolloutPhase::Standby,
+                    format!(
+                        "{from} is kept in {old} for {}: `bluegreen rollback {}` goes back to it",
+                        spec.standby, self.state.name
+                    ),
+                );
+                self.change(|rollout| rollout.clock = PhaseClock::of(spec.standby.0));
+            }
+            None => self.enter(
+                RolloutPhase::Standby,
+                format!(
+                    "{from} is kept in {old} until `bluegreen retire {}`",
+                    self.state.name
+                ),
+            ),
+        }
+    }
+
+    /// The traffic goes back without anybody's word: what watches it said no.
+    ///
+    /// Named invariant: **at most one automatic rollback per release**. Where it can't go back it is paused, and says why.
+    pub(super) fn go_back_by_itself(&mut self, reason: &str) {
+        let spent = self
+            .state
+            .rollout
+            .as_deref()
+            .is_none_or(|rollout| rollout.rolled_back_by_server);
+        if spent {
+            return self.pause(format!(
+                "{reason}; it was rolled back by itself once already"
+            ));
+        }
+        match self.rollback_because(reason) {
+            Ok(_) => self.change(|rollout| rollout.rolled_back_by_server = true),
+            Err(refusal) => self.pause(format!("{reason}; it can't be rolled back: {refusal}")),
+        }
+    }
+}

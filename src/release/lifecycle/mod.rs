@@ -1,0 +1,22 @@
+//! The way of a release: phases, what moves it on, and what it wants done outside.
+//!
+//! [`Rollout`] is where it stands, [`Signal`] is what the world answers, [`Effect`] is what it asks of the world. Operators'
+//! verbs are in [`verbs`], what happens by itself in [`signal`], and [`advance`] has the transitions that both use.
+
+mod advance;
+mod clock;
+mod effect;
+mod reconcile;
+mod record;
+mod rollout;
+mod signal;
+mod traffic;
+mod verbs;
+
+pub use clock::{MAX_TICK, PhaseClock, Stopwatch};
+pub use effect::{Effect, EffectKind, MAX_EVENTS, Purpose};
+pub use record::{
+    AnalysisRecord, DeliveryRecord, MAX_PROXY_ACKS, ProxyAck, ReleaseRecord, ResourceDigest,
+};
+pub use rollout::{LogEntry, MAX_LOG, MAX_REASON, Rollout, RolloutPhase, Side, Validated};
+pub use signal::{Signal, SignalKind};

@@ -1,0 +1,484 @@
+//! What operators can tell a release: begin, validate, pause, resume, abort, retry, extend.
+
+use std::time::Duration;
+
+use super::{
+    super::{
+        Deployment, Reason, Refusal, Role, StepKind,
+        draft::{Done, Draft},
+        words,
+    },
+    EffectKind, Purpose, Rollout, RolloutPhase, Side,
+};
+use crate::model::{Colour, Endpoint, HookKind, HumanDuration, MAX_DURATION, Promotion};
+
+impl Draft<'_> {
+    /// The release whose way is not over.
+    pub(in crate::release) fn active(&self) -> Option<&Rollout> {
+        let rollout = self.state.rollout.as_deref();
+        rollout.filter(|rollout| !rollout.is_over())
+    }
+
+    /// Begins a release of what is, or will be, in an environment.
+    pub(in crate::release) fn begin(&mut self, to: Side, by_hand: bool) {
+        let live = self.state.live;
+        let from = self.state.environment(live).deployment.as_ref();
+        let from = from.map(|deployment| Side {
+            colour: live,
+            deployment: deployment.number,
+            version: deployment.version.clone(),
+        });
+        let mut rollout = Rollout::new(self.state.next_release(), to, from);
+        rollout.begun = self.context.now;
+        rollout.since = self.context.now;
+        rollout.by.clone_from(&self.context.actor);
+        rollout.why.clone_from(&self.context.why);
+        rollout.spec.clone_from(&self.state.spec.release);
+        if rollout.spec.is_none() && !by_hand {
+            rollout.spec = Some(Box::default());
+        }
+        self.state.rollout = Some(Box::new(rollout));
+    }
+
+    /// One command for the whole of it: provision, stage, validate, and what follows.
+    pub(in crate::release) fn release(
+        &mut self,
+        version: &str,
+        endpoints: &[Endpoint],
+        promotion: Option<Promotion>,
+        replace_standby: bool,
+    ) -> Result<Done, Refusal> {
+        let name = self.state.name.clone();
+        let colour = self.state.live.other();
+        if let Some(active) = self.active()
+            && !matches!(
+                active.standing(),
+                RolloutPhase::Standby | RolloutPhase::Retiring
+            )
+        {
+            let same = active.to.version == version
+                && active.phase != RolloutPhase::RollingBack
+                && (endpoints.is_empty() || self.has_declared(active, endpoints));
+            if same {
+                return Ok(Done::already(
+                    format!(
+                        "release {} of {name} {version} is on its way: {}",
+                        active.number, active.phase
+                    ),
+                    None,
+                ));
+            }
+            return Err(self.running(&format!("{version} can't be released beside it")));
+        }
+        let staged = self.staged_in(colour).filter(|it| it.version == version);
+        let hook = self.hook(HookKind::Provision);
+        if hook && staged.is_none() {
+            self.guard_standby(colour, replace_standby, version)?;
+            let to = Side {
+                colour,
+                deployment: 0,
+                version: version.to_owned(),
+            };
+            self.begin(to, false);
+            self.promote_as(promotion);
+            self.change(|rollout| {
+                rollout.subject = endpoints.to_vec();
+                rollout.replace_standby = replace_standby;
+            });
+            self.enter(
+                RolloutPhase::Provisioning,
+                format!("the provision hook makes {version} in {colour}"),
+            );
+            self.want(EffectKind::CallHook {
+                hook: HookKind::Provision,
+            });
+            return Ok(self.moved_on());
+        }
+        if !(endpoints.is_empty() && staged.is_some()) {
+            self.deploy(version, endpoints, replace_standby)?;
+        }
+        let Some(to) = self.side(colour) else {
+            return Ok(self.moved_on());
+        };
+        self.begin(to, false);
+        self.promote_as(promotion);
+        self.stage("");
+        Ok(Done {
+            kind: StepKind::Change,
+            ..self.moved_on()
+        })
+    }
+
+    fn promote_as(&mut self, promotion: Option<Promotion>) {
+        self.change(|rollout| {
+            if let (Some(promotion), Some(spec)) = (promotion, rollout.spec.as_deref_mut()) {
+                spec.promotion = promotion;
+            }
+        });
+    }
+
+    /// The provision hook made the environment.
+    pub(super) fn provisioned(&mut self, rollout: &Rollout, endpoints: &[Endpoint]) {
+        let version = &rollout.to.version;
+        if let Err(refusal) = self.deploy(version, endpoints, rollout.replace_standby) {
+            let reason = format!("the provision hook said yes, but {refusal}");
+            return self.enter(RolloutPhase::Failed, reason);
+        }
+        if let Some(to) = self.side(rollout.to.colour) {
+            self.change(|rollout| rollout.to = to);
+            self.stage(", made by the provision hook");
+        }
+    }
+
+    /// The gates run, again if they have before.
+    pub(in crate::release) fn validate_again(&mut self) -> Result<Done, Refusal> {
+        let name = self.state.name.clone();
+        let colour = self.state.live.other();
+        match self.active().map(|it| (it.standing(), it.phase, it.number)) {
+            Some((RolloutPhase::Validating, phase, number)) if phase != RolloutPhase::Paused => {
+                return Ok(Done::already(
+                    format!("the gates of release {number} of {name} are running"),
+                    None,
+                ));
+            }
+            Some((standing, ..)) if standing.is_before_traffic() => {}
+            Some((RolloutPhase::Standby | RolloutPhase::Retiring, ..)) | None => {}
+            Some(_) => return Err(self.running("its gates can't be run now")),
+        }
+        if self.staged_in(colour).is_none() {
+            return Err(Refusal::new(
+                Reason::NothingStaged,
+                format!("{name} has nothing staged that gates could be run against"),
+                format!(
+                    "deploy a version: `{}`",
+                    words::deploy(&self.state, "VERSION", &[])
+                ),
+            ));
+        }
+        let Some(to) = self.side(colour) else {
+            return Ok(self.moved_on());
+        };
+        let current = self.state.rollout.as_deref().is_some_and(|rollout| {
+            rollout.to == to
+                && (rollout.standing().is_before_traffic() || rollout.phase == RolloutPhase::Failed)
+        });
+        if !current {
+            self.begin(to, false);
+        }
+        // The log tells one run from the next.
+        self.stage("");
+        self.validate();
+        Ok(self.moved_on())
+    }
+
+    /// It stays where it is.
+    pub(in crate::release) fn hold(&mut self) -> Result<Done, Refusal> {
+        let rollout = self.need_active("pause")?;
+        let name = self.state.name.clone();
+        match rollout.phase {
+            RolloutPhase::Paused => Ok(Done::already(
+                format!("release {} of {name} is paused", rollout.number),
+                None,
+            )),
+            RolloutPhase::Staged
+            | RolloutPhase::Validating
+            | RolloutPhase::Ready
+            | RolloutPhase::Shadowing
+            | RolloutPhase::Shifting
+            | RolloutPhase::Baking
+            | RolloutPhase::Standby => {
+                let by = self.context.actor.clone();
+                let why = self.because();
+                self.pause(format!(
+                    "by {by}{why}: `bluegreen resume {name}` goes on with {}",
+                    rollout.phase
+                ));
+                Ok(self.moved_on())
+            }
+            _ => Err(self.wrong_phase(&rollout, "pause", "wait until it is done")),
+        }
+    }
+
+    /// It goes on where it was paused. Checks that were running are run again.
+    pub(in crate::release) fn resume(&mut self) -> Result<Done, Refusal> {
+        let rollout = self.need_active("resume")?;
+        let name = self.state.name.clone();
+        let (RolloutPhase::Paused, Some(phase)) = (rollout.phase, rollout.resume) else {
+            return Ok(Done::already(
+                format!("release {} of {name} is not paused", rollout.number),
+                None,
+            ));
+        };
+        match phase {
+            RolloutPhase::Staged => self.stage(""),
+            RolloutPhase::Validating => self.validate(),
+            RolloutPhase::Ready => self.ready(),
+            _ => {
+                self.enter(
+                    phase,
+                    format!("resumed by {}{}", self.context.actor, self.because()),
+                );
+                self.change(|now| now.clock = rollout.clock);
+                match phase {
+                    RolloutPhase::Shadowing => self.analyse(Purpose::Shadow),
+                    RolloutPhase::Shifting if rollout.pushed.is_none() => {
+                        self.analyse(Purpose::Step);
+                    }
+                    RolloutPhase::Baking => self.analyse(Purpose::Bake),
+                    _ => {}
+                }
+                self.time_went_by()?;
+            }
+        }
+        Ok(self.moved_on())
+    }
+
+    /// It is given up. Where traffic has moved, it goes back.
+    pub(in crate::release) fn abort(&mut self) -> Result<Done, Refusal> {
+        let name = self.state.name.clone();
+        if let Some(rollout) = self.state.rollout.as_deref()
+            && matches!(
+                rollout.phase,
+                RolloutPhase::Aborted | RolloutPhase::RolledBack | RolloutPhase::RollingBack
+            )
+        {
+            return Ok(Done::already(
+                format!(
+                    "release {} of {name} is {} already",
+                    rollout.number, rollout.phase
+                ),
+                rollout.moved_in,
+            ));
+        }
+        if let Some(rollout) = self.state.rollout.as_deref()
+            && rollout.phase == RolloutPhase::Failed
+        {
+            let reason = format!("aborted by {}{}", self.context.actor, self.because());
+            self.enter(RolloutPhase::Aborted, reason);
+            return Ok(self.moved_on());
+        }
+        let rollout = self.need_active("abort")?;
+        let reason = format!("aborted by {}{}", self.context.actor, self.because());
+        match rollout.standing() {
+            standing if standing.is_before_traffic() => {
+                self.enter(RolloutPhase::Aborted, reason);
+                Ok(self.moved_on())
+            }
+            RolloutPhase::Shifting | RolloutPhase::Switching | RolloutPhase::Baking => {
+                self.rollback_because(&reason)
+            }
+            _ => Err(self.wrong_phase(
+                &rollout,
+                "abort",
+                &format!("to go back: `bluegreen rollback {name}`"),
+            )),
+        }
+    }
+
+    /// What failed is tried again.
+    pub(in crate::release) fn retry(&mut self) -> Result<Done, Refusal> {
+        let name = self.state.name.clone();
+        let Some(rollout) = self.state.rollout.as_deref().cloned() else {
+            return Err(self.no_release("retry"));
+        };
+        let inconclusive = rollout.phase == RolloutPhase::Paused;
+        match rollout.phase {
+            RolloutPhase::Failed if rollout.to.deployment == 0 => {
+                self.enter(
+                    RolloutPhase::Provisioning,
+                    format!(
+                        "the provision hook is called again, for {}",
+                        self.context.actor
+                    ),
+                );
+                self.want(EffectKind::CallHook {
+                    hook: HookKind::Provision,
+                });
+                Ok(self.moved_on())
+            }
+            RolloutPhase::Failed | RolloutPhase::Aborted => self.validate_again(),
+            RolloutPhase::Paused if inconclusive => self.resume(),
+            RolloutPhase::Validating => Ok(Done::already(
+                format!(
+                    "the gates of release {} of {name} are running",
+                    rollout.number
+                ),
+                None,
+            )),
+            _ => Err(self.wrong_phase(
+                &rollout,
+                "retry",
+                "it is for a release that failed, was aborted or is paused",
+            )),
+        }
+    }
+
+    /// The bake, the standby, or what else time ends, lasts longer.
+    pub(in crate::release) fn extend(&mut self, by: Duration) -> Result<Done, Refusal> {
+        let name = self.state.name.clone();
+        let rollout = self.need_active("extend")?;
+        if !matches!(
+            rollout.standing(),
+            RolloutPhase::Baking | RolloutPhase::Standby
+        ) || !rollout.clock.is_running()
+        {
+            return Err(self.wrong_phase(
+                &rollout,
+                "extend",
+                "it is for a bake or a standby whose time runs",
+            ));
+        }
+        let limit = rollout.clock.limit().saturating_add(by);
+        if by.is_zero() || limit > MAX_DURATION {
+            return Err(Refusal::new(
+                Reason::BadInput,
+                format!(
+                    "{} more would make it {}, not from 1ms to {}",
+                    HumanDuration(by),
+                    HumanDuration(limit),
+                    HumanDuration(MAX_DURATION)
+                ),
+                format!("give another time: `bluegreen extend {name} --by 30m`"),
+            ));
+        }
+        self.change(|rollout| {
+            rollout.clock.limit_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
+        });
+        // Monitors that were asked for their last word go on.
+        for effect in &mut self.state.outbox {
+            if let EffectKind::Analyse { finish, .. } = &mut effect.kind
+                && effect.release == rollout.number
+            {
+                *finish = false;
+            }
+        }
+        let (phase, by) = (rollout.phase, HumanDuration(by));
+        self.enter(
+            phase,
+            format!(
+                "extended by {by} to {} by {}{}",
+                HumanDuration(limit),
+                self.context.actor,
+                self.because()
+            ),
+        );
+        Ok(self.moved_on())
+    }
+
+    /// `: WHY`, or nothing.
+    fn because(&self) -> String {
+        match self.context.why.as_str() {
+            "" => String::new(),
+            why => format!(" ({why})"),
+        }
+    }
+
+    fn staged_in(&self, colour: Colour) -> Option<&Deployment> {
+        let environment = self.state.environment(colour);
+        let staged = environment.role == Role::Staged;
+        environment.deployment.as_ref().filter(|_| staged)
+    }
+
+    pub(in crate::release) fn side(&self, colour: Colour) -> Option<Side> {
+        let deployment = self.state.environment(colour).deployment.as_ref()?;
+        Some(Side {
+            colour,
+            deployment: deployment.number,
+            version: deployment.version.clone(),
+        })
+    }
+
+    pub(super) fn hook(&self, kind: HookKind) -> bool {
+        let spec = self.state.spec.release.as_ref();
+        spec.is_some_and(|spec| spec.hooks.get(kind).is_some())
+    }
+
+    fn has_declared(&self, rollout: &Rollout, endpoints: &[Endpoint]) -> bool {
+        let mut wanted = endpoints.to_vec();
+        wanted.sort();
+        wanted.dedup();
+        let mut given = rollout.subject.clone();
+        given.sort();
+        self.declared(rollout.to.colour) == wanted
+            || (rollout.phase == RolloutPhase::Provisioning && given == wanted)
+    }
+
+    fn guard_standby(
+        &self,
+        colour: Colour,
+        replace_standby: bool,
+        version: &str,
+    ) -> Result<(), Refusal> {
+        let environment = self.state.environment(colour);
+        let (Role::Standby, Some(standby)) = (environment.role, &environment.deployment) else {
+            return Ok(());
+        };
+        if replace_standby {
+            return Ok(());
+        }
+        let name = &self.state.name;
+        Err(Refusal::new(
+            Reason::WouldReplaceStandby,
+            format!(
+                "{version} would replace {name} {} in {colour}, the standby that a rollback needs",
+                words::held(standby)
+            ),
+            format!(
+                "give it up with `bluegreen retire {name}` first, or at once: `bluegreen release {name} --version {} --replace-standby`",
+                words::argument(version)
+            ),
+        ))
+    }
+
+    fn need_active(&self, verb: &str) -> Result<Rollout, Refusal> {
+        self.active().cloned().ok_or_else(|| self.no_release(verb))
+    }
+
+    fn no_release(&self, verb: &str) -> Refusal {
+        let name = &self.state.name;
+        let message = match self.state.rollout.as_deref() {
+            Some(last) => format!(
+                "{name} has no release on its way that one could {verb}: release {} is {}",
+                last.number, last.phase
+            ),
+            None => format!("{name} has no release on its way that one could {verb}"),
+        };
+        Refusal::new(
+            Reason::NoRelease,
+            message,
+            format!("begin one: `bluegreen release {name} --version VERSION --endpoint HOST:PORT`"),
+        )
+    }
+
+    /// A release of the service is on its way, and what was asked for does not go with it.
+    pub(in crate::release) fn running(&self, what: &str) -> Refusal {
+        let name = &self.state.name;
+        let (number, phase, version) = self.state.rollout.as_deref().map_or_else(
+            || (0, RolloutPhase::Staged, String::new()),
+            |it| (it.number, it.phase, it.to.version.clone()),
+        );
+        Refusal::new(
+            Reason::ReleaseRunning,
+            format!("release {number} of {name} ({version}) is {phase}: {what}"),
+            format!(
+                "wait for it (`bluegreen watch {name}`), or give it up: `bluegreen abort {name}`"
+            ),
+        )
+    }
+
+    pub(in crate::release) fn wrong_phase(
+        &self,
+        rollout: &Rollout,
+        verb: &str,
+        remedy: &str,
+    ) -> Refusal {
+        Refusal::new(
+            Reason::WrongPhase,
+            format!(
+                "release {} of {} is {}: one can't {verb} it now",
+                rollout.number, self.state.name, rollout.phase
+            ),
+            remedy,
+        )
+    }
+}
