@@ -2,15 +2,22 @@
 
 mod check;
 pub mod client;
+mod conditions;
 mod context;
 pub mod data;
+mod drift;
+mod evaluate;
+mod findings;
 mod http;
 pub mod jsonl;
 mod manual;
 mod probe;
 mod prometheus;
+mod prompts;
+mod proxies;
 pub mod request;
 mod runner;
+mod side;
 pub mod stats;
 #[cfg(test)]
 pub(crate) mod testkit;
@@ -32,6 +39,10 @@ pub fn measuring(spec: &Arc<CheckSpec>) -> Arc<dyn Check> {
     let own = Arc::clone(spec);
     match &spec.kind {
         CheckKind::Http(it) => Arc::new(http::Http::new(own, it.clone())),
+        CheckKind::Evaluate(it) => Arc::new(evaluate::Evaluate::new(own, it.clone())),
+        CheckKind::Prompts(it) => Arc::new(prompts::Prompts::new(own, it.clone())),
+        CheckKind::Proxies(it) => Arc::new(proxies::Proxies::new(it.clone())),
+        CheckKind::Drift(it) => Arc::new(drift::Drift::new(own, it.clone())),
         CheckKind::Prometheus(it) => Arc::new(prometheus::Prometheus::new(own, it.clone())),
         CheckKind::Webhook(it) => Arc::new(webhook::Webhook::new(own, it.clone())),
         CheckKind::Manual(it) => Arc::new(manual::Manual::new(own, it.clone())),

@@ -14,17 +14,21 @@ pub struct EvaluateCheck {
     /// The labelled rows.
     pub data: DataSource,
     /// The request of a row. Its body is what `input` finds in the row, unless it has one of its own, in which text
-    /// that is exactly `{{input}}` is replaced by it.
+    /// that is exactly `{{input}}` is replaced by it, and text that is exactly `{{count}}` by the number of rows.
     pub request: HttpRequest,
+    /// So many rows go into one request, and `{{input}}` is the list of their inputs. None: one, without a list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<usize>,
     /// A JSON path in the row: what is sent.
     #[serde(default = "input")]
     pub input: String,
     /// A JSON path in the row: the truth.
     #[serde(default = "label")]
     pub label: String,
-    /// A JSON path in the answer: what the model says.
+    /// A JSON path in the answer: what the model says, for every row that was sent.
     pub prediction: String,
-    /// The label that counts as positive, for everything but accuracy and errors of numbers. None: true, 1 or "1".
+    /// The label that counts as positive, for everything but accuracy and errors of numbers. None: true, 1 or "1"; where
+    /// no label is one of these, precision, recall and F1 are the mean over all classes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub positive: Option<Value>,
     /// A prediction that is a number is positive from here on. None: predictions are compared with labels as they are.

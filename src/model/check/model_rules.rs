@@ -14,9 +14,17 @@ use super::{
 /// The most resamples of a bootstrap: beyond, the interval's ends move less than the data does.
 const MAX_RESAMPLES: u32 = 100_000;
 
+/// The most rows in one request: its body must stay within what model servers take.
+const MAX_BATCH: usize = 10_000;
+
 pub(super) fn evaluate(findings: &mut Findings, path: &Path, check: &EvaluateCheck) {
     data(findings, &path.join("data"), &check.data);
-    request(findings, &path.join("request"), &check.request, &["input"]);
+    request(
+        findings,
+        &path.join("request"),
+        &check.request,
+        &["input", "count"],
+    );
     for (key, text) in [
         ("input", &check.input),
         ("label", &check.label),
@@ -76,6 +84,12 @@ pub(super) fn evaluate(findings: &mut Findings, path: &Path, check: &EvaluateChe
         path.join("concurrency"),
         check.concurrency,
         MAX_CONCURRENCY,
+    );
+    count(
+        findings,
+        path.join("batch"),
+        check.batch.unwrap_or(1),
+        MAX_BATCH,
     );
     count(
         findings,

@@ -10,7 +10,7 @@ use super::{super::HumanDuration, Margin, Range};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ProxiesCheck {
-    /// So much of the past counts; never what came before the release's traffic did.
+    /// So much of the past counts. Of the other version more of it does, if it had too little traffic of late.
     pub window: HumanDuration,
     /// With fewer finished requests to the version in the window it is Inconclusive.
     pub minimum_samples: u64,

@@ -1,0 +1,231 @@
+//! Puts a prompt to a model, by OpenAI's chat completions or by a request of any form, and reads its answer.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use serde_json_path::JsonPath;
+
+use super::{expect::Reply, prompt::Prompt};
+use crate::{
+    gates::{Context, Door, client::Ask, request::prepare, side::AskedSide},
+    model::check::{HttpBody, HttpRequest, PromptsEndpoint, Scheme},
+};
+
+/// The longest answer, in bytes: a long text with all that servers put around it.
+const MAX_ANSWER: usize = 1 << 20;
+
+/// The part of a chat completion that is read.
+#[derive(Deserialize)]
+pub(super) struct Completion {
+    choices: Vec<Choice>,
+}
+
+#[derive(Deserialize)]
+struct Choice {
+    message: Message,
+    #[serde(default)]
+    finish_reason: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Message {
+    #[serde(default)]
+    content: Option<String>,
+    #[serde(default)]
+    refusal: Option<String>,
+}
+
+/// Puts the prompt to one side.
+///
+/// # Errors
+/// Why there is no answer that can be read.
+pub(super) async fn ask(
+    endpoint: &PromptsEndpoint,
+    context: &Context,
+    prompt: &Prompt,
+    side: &AskedSide,
+) -> Result<Reply, String> {
+    let answer = side
+        .ask(&context.client, |door, limit| match endpoint {
+            PromptsEndpoint::OpenAi { .. } => chat(endpoint, context, prompt, door, limit),
+            PromptsEndpoint::Plain { request, .. } => plain(request, context, prompt, door, limit),
+        })
+        .await?;
+    let took = answer.took;
+    match endpoint {
+        PromptsEndpoint::OpenAi { .. } => {
+            let (text, refused) = completed(&answer.body)?;
+            Ok(Reply {
+                text,
+                refused,
+                took,
+            })
+        }
+        PromptsEndpoint::Plain { answer: path, .. } => Ok(Reply {
+            text: found(&answer.body, path.as_deref())?,
+            refused: false,
+            took,
+        }),
+    }
+}
+
+fn chat(
+    endpoint: &PromptsEndpoint,
+    context: &Context,
+    prompt: &Prompt,
+    door: &Door,
+    limit: Duration,
+) -> Result<Ask, String> {
+    let PromptsEndpoint::OpenAi {
+        model,
+        path,
+        headers,
+        temperature,
+        max_tokens,
+    } = endpoint
+    else {
+        return Err("no chat".to_owned());
+    };
+    let model = context.render(model).map_err(|error| error.to_string())?;
+    let mut body = json!({
+        "model": model,
+        "messages": prompt.messages,
+        "temperature": temperature.unwrap_or(0.0),
+    });
+    if let Some(most) = max_tokens {
+        body["max_tokens"] = json!(most);
+    }
+    let request = HttpRequest {
+        method: Some("POST".to_owned()),
+        path: Some(path.clone().unwrap_or("/v1/chat/completions".to_owned())),
+        headers: headers.clone(),
+        body: None,
+    };
+    let ask = prepare(&request, door, Scheme::Http, &context.variables(), limit);
+    let mut ask = ask.map_err(|error| error.to_string())?.with_json(&body);
+    ask.max_answer = MAX_ANSWER;
+    Ok(ask)
+}
+
+fn plain(
+    request: &HttpRequest,
+    context: &Context,
+    prompt: &Prompt,
+    door: &Door,
+    limit: Duration,
+) -> Result<Ask, String> {
+    let mut variables = context.variables();
+    variables.insert("prompt", prompt.text());
+    let request = HttpRequest {
+        // Without a body the prompt itself is the body; what looks like a template in a prompt is none.
+        body: request
+            .body
+            .clone()
+            .or(Some(HttpBody(Value::String("{{prompt}}".to_owned())))),
+        ..request.clone()
+    };
+    let ask = prepare(&request, door, Scheme::Http, &variables, limit);
+    let mut ask = ask.map_err(|error| error.to_string())?;
+    ask.max_answer = MAX_ANSWER;
+    Ok(ask)
+}
+
+/// The text of a chat completion, and whether the server says that it is a refusal.
+///
+/// # Errors
+/// If it is none.
+pub(super) fn completed(body: &[u8]) -> Result<(String, bool), String> {
+    let completion: Completion = serde_json::from_slice(body)
+        .map_err(|error| format!("the answer is no chat completion: {error}"))?;
+    let choice = completion
+        .choices
+        .into_iter()
+        .next()
+        .ok_or("the chat completion has no choices")?;
+    let filtered = choice.finish_reason.as_deref() == Some("content_filter");
+    let refusal = choice.message.refusal;
+    let refused = filtered || refusal.is_some();
+    let text = choice.message.content.or(refusal).unwrap_or_default();
+    Ok((text, refused))
+}
+
+fn found(body: &[u8], path: Option<&str>) -> Result<String, String> {
+    let Some(path) = path else {
+        return Ok(String::from_utf8_lossy(body).into_owned());
+    };
+    let parsed = JsonPath::parse(path).map_err(|error| format!("{path}: {error}"))?;
+    let body: Value =
+        serde_json::from_slice(body).map_err(|error| format!("the answer is no JSON: {error}"))?;
+    match parsed.query(&body).first() {
+        Some(Value::String(text)) => Ok(text.clone()),
+        Some(other) => Ok(other.to_string()),
+        None => Err(format!("the answer has no {path}")),
+    }
+}
+
+/// The headers of a request to another system than the version.
+///
+/// # Errors
+/// If one of them can't be a header.
+pub(super) fn headers(
+    written: &BTreeMap<String, String>,
+    context: &Context,
+) -> Result<HeaderMap, String> {
+    let mut headers = HeaderMap::new();
+    for (name, text) in written {
+        let value = context.render(text).map_err(|error| error.to_string())?;
+        let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse::<HeaderValue>())
+        else {
+            return Err(format!("{name} can't be a header"));
+        };
+        headers.insert(name, value);
+    }
+    Ok(headers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn completions_are_read_and_refusals_known() {
+        for (body, expected) in [
+            (
+                r#"{"choices":[{"message":{"content":"Hi"}}]}"#,
+                ("Hi", false),
+            ),
+            (
+                r#"{"choices":[{"message":{"content":null,"refusal":"No."}}]}"#,
+                ("No.", true),
+            ),
+            (
+                r#"{"choices":[{"message":{},"finish_reason":"content_filter"}]}"#,
+                ("", true),
+            ),
+        ] {
+            let (text, refused) = completed(body.as_bytes()).unwrap();
+            assert_eq!((text.as_str(), refused), expected);
+        }
+        for (body, expected) in [
+            ("<html>", "no chat completion"),
+            (r#"{"choices":[]}"#, "no choices"),
+        ] {
+            let error = completed(body.as_bytes()).unwrap_err();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_answer_in_json_is_found_by_its_path() {
+        assert_eq!(found(b"plain", None).unwrap(), "plain");
+        assert_eq!(found(br#"{"a":{"b":"x"}}"#, Some("$.a.b")).unwrap(), "x");
+        assert_eq!(found(br#"{"a":[1]}"#, Some("$.a")).unwrap(), "[1]");
+        assert!(
+            found(b"{}", Some("$.a"))
+                .unwrap_err()
+                .contains("has no $.a")
+        );
+    }
+}
