@@ -31,6 +31,7 @@ test: prerequisites ## every test, those with real Envoys and gRPC clients too
 	@$(ENVOY_LOOKUP) >/dev/null
 	@$(GRPC_LOOKUP) >/dev/null
 	@tests/python/get-packages statistics >/dev/null
+	@tests/python/get-packages embedder >/dev/null
 	$(CARGO) test --features fault-points
 
 soak: prerequisites ## a thousand switches and rollbacks of real Envoys under load

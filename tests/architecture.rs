@@ -374,6 +374,8 @@ fn every_file_that_the_docs_name_exists() {
         ("README.md", ""),
         ("docs/architecture.md", "docs"),
         ("docs/operations.md", "docs"),
+        ("docs/checks.md", "docs"),
+        ("docs/release-an-llm.md", "docs"),
     ] {
         let text = std::fs::read_to_string(root.join(page)).expect("a page");
         let links = text

@@ -7,6 +7,7 @@
 //! ```
 
 mod model;
+mod recent;
 mod service;
 
 use std::{
@@ -21,9 +22,9 @@ use tokio::{
     sync::watch,
 };
 
-use crate::{model::Model, service::Service};
+use crate::{model::Model, recent::Recent, service::Service};
 
-/// Scores card transactions: POST /score, GET /version, GET /healthz.
+/// Scores card transactions: POST /score, GET /samples, GET /version, GET /healthz.
 #[derive(Parser)]
 struct Args {
     /// Address to listen on; port 0 takes a free one. The first line on stdout is what was bound.
@@ -76,6 +77,7 @@ async fn run(args: Args) -> Result<(), Box<dyn Error>> {
         model,
         delay: args.delay,
         version,
+        recent: Recent::default(),
     });
     service::serve(listener, service, stopped).await;
     Ok(())

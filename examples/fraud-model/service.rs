@@ -3,7 +3,7 @@
 use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
@@ -17,7 +17,10 @@ use tokio::{
     task::JoinSet,
 };
 
-use crate::model::{Model, Transaction};
+use super::{
+    model::{Model, Transaction},
+    recent::{Recent, load_metrics},
+};
 
 /// A transaction is some hundred bytes; more than this is a mistake or an attack.
 const MAX_BODY: usize = 16 << 10;
@@ -28,6 +31,12 @@ const GRACE: Duration = Duration::from_secs(5);
 /// Pause after a failed accept, which is nearly always "out of file descriptors": trying again at once would spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// The header in which a backend tells Envoy its own metrics.
+const LOAD_METRICS: HeaderName = HeaderName::from_static("endpoint-load-metrics");
+
+/// What may be asked.
+const PATHS: &str = "POST /score, GET /samples, GET /healthz or GET /version";
+
 /// What every request needs.
 pub struct Service {
     /// The version that is served.
@@ -36,6 +45,8 @@ pub struct Service {
     pub delay: Duration,
     /// [`Model::version`] as the value of `x-model-version`.
     pub version: HeaderValue,
+    /// What was scored of late.
+    pub recent: Recent,
 }
 
 /// Serves until `stop` becomes true, then lets running requests end, for [`GRACE`] at most.
@@ -54,7 +65,8 @@ pub async fn serve(listener: TcpListener, service: Arc<Service>, mut stop: watch
                 }
             },
             Some(_) = connections.join_next() => {}
-            _ = stop.wait_for(|stop| *stop) => break,
+            // What `wait_for` returns borrows a lock, which a task that may move between threads must not hold.
+            () = async { let _ = stop.wait_for(|stop| *stop).await; } => break,
         }
     }
     // New connections are refused from here on, so that callers go elsewhere at once.
@@ -89,13 +101,13 @@ impl Service {
             (&Method::GET, "/version") => {
                 respond(StatusCode::OK, &json!({ "version": self.model.version }))
             }
-            (_, "/score" | "/healthz" | "/version") => respond(
-                StatusCode::METHOD_NOT_ALLOWED,
-                &json!({ "error": "POST /score, GET /healthz or GET /version" }),
-            ),
+            (&Method::GET, "/samples") => self.samples(),
+            (_, "/score" | "/healthz" | "/version" | "/samples") => {
+                respond(StatusCode::METHOD_NOT_ALLOWED, &json!({ "error": PATHS }))
+            }
             _ => respond(
                 StatusCode::NOT_FOUND,
-                &json!({ "error": "no such path: POST /score, GET /healthz or GET /version" }),
+                &json!({ "error": format!("no such path: {PATHS}") }),
             ),
         };
         response
@@ -116,7 +128,20 @@ impl Service {
         if !self.delay.is_zero() {
             tokio::time::sleep(self.delay).await;
         }
-        respond(StatusCode::OK, &self.model.score(&transaction))
+        let answer = self.model.score(&transaction);
+        self.recent.keep(&transaction, &answer);
+        let mut response = respond(StatusCode::OK, &answer);
+        if let Some(metrics) = load_metrics(&answer) {
+            response.headers_mut().insert(LOAD_METRICS, metrics);
+        }
+        response
+    }
+
+    fn samples(&self) -> Response<Full<Bytes>> {
+        let mut response = Response::new(Full::from(self.recent.lines()));
+        let lines = HeaderValue::from_static("application/x-ndjson");
+        response.headers_mut().insert(header::CONTENT_TYPE, lines);
+        response
     }
 }
 
