@@ -319,6 +319,14 @@ fn by_fleet(files: &[api::File]) -> Result<BTreeMap<Name, Documents>, Status> {
                     applied,
                 });
             }
+            DocumentSpec::Group(spec) => {
+                let fleet = by_fleet.entry(spec.fleet.clone()).or_default();
+                fleet.groups.push(Declared {
+                    name,
+                    spec,
+                    applied,
+                });
+            }
             DocumentSpec::EnvoyResources(spec) => {
                 let fleet = by_fleet.entry(spec.fleet.clone()).or_default();
                 fleet.resources.push(Declared {

@@ -41,6 +41,10 @@ pub(super) fn get(
             let kind = DocumentKind::EnvoyResources;
             documents.push(document(kind, name, handle.name(), &spec));
         }
+        for (name, group) in &head.state.groups {
+            let spec = serde_json::to_value(&*group.spec).unwrap_or_default();
+            documents.push(document(DocumentKind::Group, name, handle.name(), &spec));
+        }
     }
     documents.retain(|document| {
         kind.is_none_or(|kind| document.kind == kind.as_str())

@@ -12,17 +12,14 @@ use super::{
 use crate::{
     api,
     controller::{Command, Controllers, Handle},
-    model::Name,
+    model::{DocumentKind, MAX_GROUP, Name},
     release::{PREVIEW_HEADER, Temporary},
 };
-
-/// The most services of one group: their routes change in one push, and a person reads what is said of each.
-const MAX_GROUP: usize = 1000;
 
 impl Call {
     pub fn switch(controllers: &Controllers, request: api::SwitchRequest) -> Result<Self, Status> {
         let to = convert::colour(request.to)?;
-        let call = match several(controllers, request.services)? {
+        let call = match several(controllers, &request.service, request.services)? {
             None => Self::on_service(controllers, request.meta, &request.service, |service| {
                 Ok(Command::Switch { service, to })
             })?,
@@ -44,7 +41,7 @@ impl Call {
         controllers: &Controllers,
         request: api::RollbackRequest,
     ) -> Result<Self, Status> {
-        match several(controllers, request.services)? {
+        match several(controllers, &request.service, request.services)? {
             None => Self::on_service(controllers, request.meta, &request.service, |service| {
                 Ok(Command::Rollback { service })
             }),
@@ -109,17 +106,25 @@ fn end(service: Name, what: Temporary) -> Command {
     }
 }
 
-/// The services that are named, each once, and the one fleet that they are of. None: no list is given.
+/// The services that are meant, each once, and the one fleet that they are of: those in the list, and those of the groups
+/// in it. None: `one` is no group, and there is no list.
 fn several(
     controllers: &Controllers,
-    names: Vec<String>,
+    one: &str,
+    mut names: Vec<String>,
 ) -> Result<Option<(Handle, Vec<Name>)>, Status> {
     if names.is_empty() {
-        return Ok(None);
+        if group(controllers, one).is_none() {
+            return Ok(None);
+        }
+        names.push(one.to_owned());
     }
     let mut services = BTreeSet::new();
     for name in &names {
-        services.insert(convert::name("service", name)?);
+        match group(controllers, name) {
+            Some(members) => services.extend(members),
+            None => drop(services.insert(convert::name("service", name)?)),
+        }
     }
     if services.len() > MAX_GROUP {
         return Err(bad_input(
@@ -147,4 +152,14 @@ fn several(
         }
     }
     Ok(fleet.map(|fleet| (fleet, services.into_iter().collect())))
+}
+
+/// The services of a group, if the name is one; that of a service goes before.
+fn group(controllers: &Controllers, name: &str) -> Option<Vec<Name>> {
+    if controllers.fleet_of_service(name).is_some() {
+        return None;
+    }
+    let head = controllers.fleet_of(DocumentKind::Group, name)?.head()?;
+    let (_, group) = head.state.groups.iter().find(|(known, _)| known.as_str() == name)?;
+    Some(group.spec.services.clone())
 }

@@ -12,7 +12,7 @@ Examples:
   bluegreen delete service fraud-model
   bluegreen delete envoyresources extra --yes --wait 30s")]
 pub struct Args {
-    /// What it is: service or envoyresources
+    /// What it is: service, envoyresources or group
     kind: Kind,
     /// Its name
     name: String,

@@ -24,7 +24,7 @@ Examples:
   bluegreen describe service fraud-model
   bluegreen describe envoyresources extra")]
 pub struct Args {
-    /// What: service or envoyresources
+    /// What: service, envoyresources or group
     kind: Kind,
     /// Its name
     name: String,

@@ -19,7 +19,7 @@ Examples:
   bluegreen get
   bluegreen get service fraud-model -o yaml > fraud-model.yaml")]
 pub struct Args {
-    /// What: service or envoyresources
+    /// What: service, envoyresources or group
     kind: Option<Kind>,
     /// Its name
     name: Option<String>,
@@ -48,6 +48,7 @@ fn text(kind: Option<Kind>, documents: &[Document]) -> String {
             (!of_kind.is_empty()).then(|| match kind {
                 Kind::Service => services(&of_kind),
                 Kind::EnvoyResources => resources(&of_kind),
+                Kind::Group => groups(&of_kind),
             })
         })
         .collect();
@@ -91,6 +92,21 @@ fn resources(documents: &[&Document]) -> String {
             document.fleet.clone(),
             resources.map_or(0, Vec::len).to_string(),
             drift(document),
+        ]);
+    }
+    table.text()
+}
+
+fn groups(documents: &[&Document]) -> String {
+    let mut table = Columns::new(["GROUP", "FLEET", "SERVICES"]);
+    for document in documents {
+        let services = document.value.pointer("/spec/services");
+        let services = services.and_then(|list| list.as_array()).into_iter();
+        let names: Vec<&str> = services.flatten().filter_map(|name| name.as_str()).collect();
+        table.row([
+            document.name.clone(),
+            document.fleet.clone(),
+            names.join(" "),
         ]);
     }
     table.text()

@@ -10,16 +10,20 @@ pub enum Kind {
     /// Envoy resources of your own
     #[value(name = "envoyresources", aliases = ["envoyresource", "resources", "er", "EnvoyResources"])]
     EnvoyResources,
+    /// Services that are switched together
+    #[value(aliases = ["groups", "Group"])]
+    Group,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 2] = [Kind::Service, Kind::EnvoyResources];
+    pub const ALL: [Kind; 3] = [Kind::Service, Kind::EnvoyResources, Kind::Group];
 
     /// As documents have it.
     pub fn name(self) -> &'static str {
         match self {
             Kind::Service => "Service",
             Kind::EnvoyResources => "EnvoyResources",
+            Kind::Group => "Group",
         }
     }
 
@@ -28,6 +32,7 @@ impl Kind {
         match self {
             Kind::Service => "service",
             Kind::EnvoyResources => "envoyresources",
+            Kind::Group => "group",
         }
     }
 }

@@ -32,7 +32,7 @@ Examples:
   bluegreen rollback --fleet payments --to-revision 42 --dry-run"
 )]
 pub struct Args {
-    /// The service; several of one fleet: all of them or none, in one revision
+    /// The service, or a group; several of one fleet: all of them or none, in one revision
     #[arg(value_name = "SERVICE", required_unless_present = "fleet", conflicts_with_all = ["fleet", "to_revision", "exact", "yes"])]
     services: Vec<String>,
     /// Restore this whole fleet

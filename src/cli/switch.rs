@@ -16,10 +16,11 @@ Examples:
   bluegreen switch fraud-model -m 'v1.3: retrained in November'
   bluegreen switch fraud-model --to green --wait 1m30s -o json
   bluegreen switch fraud-model features scoring-api
+  bluegreen switch scoring                            # a `kind: Group`
 
 Going back is `bluegreen rollback fraud-model`.")]
 pub struct Args {
-    /// The service; several of one fleet: all of them or none, in one revision
+    /// The service, or a group; several of one fleet: all of them or none, in one revision
     #[arg(value_name = "SERVICE", required = true)]
     services: Vec<String>,
     /// The environment to switch to, instead of the staged one

@@ -11,8 +11,10 @@ use super::{
     error::{CommandError, not_found},
 };
 use crate::{
-    model::{self, DocumentKind, FleetConflict, Name, ResourceSet, ServiceSpec},
-    release::{self, Event, FleetState, Notice, Reason, Refusal, ResourceState, ServiceState},
+    model::{self, DocumentKind, FleetConflict, GroupSpec, Name, ResourceSet, ServiceSpec},
+    release::{
+        self, Event, FleetState, GroupState, Notice, Reason, Refusal, ResourceState, ServiceState,
+    },
 };
 
 /// `spec` of a service as it is in force: the declaration, with the deployments and the live environment of today.
@@ -39,7 +41,11 @@ pub(super) fn apply(
     for document in &documents.resources {
         apply_resources(draft, document);
     }
+    for document in &documents.groups {
+        apply_group(draft, document);
+    }
     if draft.changed {
+        whole_groups(&draft.state)?;
         in_each_others_way(draft, ground, allowed.no_verify)?;
     }
     Ok(())
@@ -171,6 +177,44 @@ fn apply_resources(draft: &mut Draft, document: &Declared<ResourceSet>) {
     draft.done.push(format!("{verb} Envoy resources {name}"));
 }
 
+fn apply_group(draft: &mut Draft, document: &Declared<GroupSpec>) {
+    let name = &document.name;
+    let old = draft.state.groups.get(name);
+    if old.is_some_and(|old| *old.spec == document.spec) {
+        return;
+    }
+    let verb = if old.is_none() { "declared" } else { "changed" };
+    let spec = Arc::new(document.spec.clone());
+    draft
+        .state
+        .groups
+        .insert(name.clone(), Arc::new(GroupState { spec }));
+    draft.changed = true;
+    draft.done.push(format!("{verb} group {name}"));
+}
+
+/// Refuses a group that could not be switched, or that a command could take for a service.
+fn whole_groups(state: &FleetState) -> Result<(), Refusal> {
+    for (name, group) in &state.groups {
+        if state.services.contains_key(name) {
+            return Err(Refusal::new(
+                Reason::BadInput,
+                format!("{name} would be a service and a group: `switch {name}` could mean either"),
+                "give the group another name; nothing was changed",
+            ));
+        }
+        let missing = |service: &&Name| !state.services.contains_key(*service);
+        if let Some(service) = group.spec.services.iter().find(missing) {
+            return Err(Refusal::new(
+                Reason::BadInput,
+                format!("group {name} names {service}, which is no service of this fleet"),
+                "apply the service in the same go or before, or take it out of the group",
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// Deletes one document and everything that was built from it.
 pub(super) fn delete(
     draft: &mut Draft,
@@ -180,10 +224,12 @@ pub(super) fn delete(
     let found = match kind {
         DocumentKind::Service => draft.state.services.remove(name).is_some(),
         DocumentKind::EnvoyResources => draft.state.resources.remove(name).is_some(),
+        DocumentKind::Group => draft.state.groups.remove(name).is_some(),
     };
     if !found {
         return Err(not_found(kind.as_str(), name.as_str()).into());
     }
+    whole_groups(&draft.state)?;
     draft.changed = true;
     if kind == DocumentKind::Service {
         draft.services.push(name.clone());

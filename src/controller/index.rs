@@ -56,6 +56,7 @@ impl Index {
                 DocumentKind::EnvoyResources,
                 state.resources.keys().collect::<Vec<_>>(),
             ),
+            (DocumentKind::Group, state.groups.keys().collect::<Vec<_>>()),
         ] {
             let of_kind = owners.entry(kind).or_default();
             of_kind.retain(|_, owner| owner != fleet);

@@ -9,7 +9,10 @@ use serde_json::Value;
 use super::{Addresses, delivery::Touched};
 use crate::{
     fleet::Requirement,
-    model::{Colour, DocumentKind, Endpoint, Name, Promotion, ResourceSet, Revision, ServiceSpec},
+    model::{
+        Colour, DocumentKind, Endpoint, GroupSpec, Name, Promotion, ResourceSet, Revision,
+        ServiceSpec,
+    },
     release::{Event, Moved, Notice, Signal, Temporary},
     snapshot::{Change, Snapshot},
     store::RevisionMeta,
@@ -255,6 +258,8 @@ pub struct Documents {
     pub services: Vec<Declared<ServiceSpec>>,
     /// `kind: EnvoyResources`.
     pub resources: Vec<Declared<ResourceSet>>,
+    /// `kind: Group`.
+    pub groups: Vec<Declared<GroupSpec>>,
 }
 
 /// One document as it was read.

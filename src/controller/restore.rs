@@ -92,6 +92,7 @@ pub(super) fn take_back(
     }
     let services = touched(&before.state.services, &bad.state.services);
     let documents = touched(&before.state.resources, &bad.state.resources);
+    let groups = touched(&before.state.groups, &bad.state.groups);
     let moved_on = services
         .iter()
         .filter(|name| {
@@ -112,6 +113,7 @@ pub(super) fn take_back(
             .filter_map(|name| Some((name.clone(), state.services.get(name)?.clone())))
             .collect(),
         resources: BTreeMap::new(),
+        groups: BTreeMap::new(),
     };
     let (now, then) = (part(&draft.state), part(&before.state));
     let restored = release::restore(&now, &then, true, &ground.context);
@@ -123,6 +125,13 @@ pub(super) fn take_back(
         match before.state.resources.get(&name) {
             Some(old) => draft.state.resources.insert(name, old.clone()),
             None => draft.state.resources.remove(&name),
+        };
+    }
+    // Groups reach no proxy: they were not what was rejected, but belong to what was applied with it.
+    for name in groups {
+        match before.state.groups.get(&name) {
+            Some(old) => draft.state.groups.insert(name, old.clone()),
+            None => draft.state.groups.remove(&name),
         };
     }
     draft.services = services;

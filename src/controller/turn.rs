@@ -212,9 +212,11 @@ impl Writer {
     fn claim(&self, request: &Request, draft: &Draft) -> Result<bool, CommandError> {
         let services = draft.state.services.keys();
         let resources = draft.state.resources.keys();
+        let groups = draft.state.groups.keys();
         let names = services
             .map(|name| (DocumentKind::Service, name))
-            .chain(resources.map(|name| (DocumentKind::EnvoyResources, name)));
+            .chain(resources.map(|name| (DocumentKind::EnvoyResources, name)))
+            .chain(groups.map(|name| (DocumentKind::Group, name)));
         let index = &self.handle.0.shared.index;
         let taken = if matches!(
             request.command,

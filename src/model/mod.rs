@@ -7,6 +7,7 @@ mod colour;
 mod document;
 mod duration;
 mod endpoint;
+mod group;
 mod merge;
 mod name;
 mod path;
@@ -28,6 +29,7 @@ pub use document::{
 };
 pub use duration::{DurationError, HumanDuration};
 pub use endpoint::{Endpoint, EndpointError};
+pub use group::{GroupSpec, MAX_GROUP};
 pub use merge::{Merged, merge};
 pub use name::{Name, NameError};
 pub use path::{Path, Step};
@@ -44,6 +46,7 @@ pub use sticky::{EndedBy, Sticky, is_header_value, is_token};
 pub use type_url::TypeUrl;
 pub use validate::{
     DuplicateDocument, FleetConflict, Invalid, MAX_ATTEMPTS, MAX_DURATION, MAX_STEPS, MAX_VERSION,
-    endpoints_problem, unique_documents, validate_fleet, validate_resources, validate_service,
+    endpoints_problem, unique_documents, validate_fleet, validate_group, validate_resources,
+    validate_service,
     version_problem,
 };

@@ -51,6 +51,7 @@ pub fn restore(now: &FleetState, then: &FleetState, exact: bool, context: &Conte
     let state = FleetState {
         services,
         resources: then.resources.clone(),
+        groups: then.groups.clone(),
     };
     Restored {
         changed: state != *now,

@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Effect, Rollout, Shifting};
-use crate::model::{Colour, Endpoint, EnvironmentSpec, Name, ResourceSet, Revision, ServiceSpec};
+use crate::model::{
+    Colour, Endpoint, EnvironmentSpec, GroupSpec, Name, ResourceSet, Revision, ServiceSpec,
+};
 
 /// Everything that was declared and decided for a fleet at one revision. Cheap to clone: entries are shared.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -20,6 +22,15 @@ pub struct FleetState {
     pub services: BTreeMap<Name, Arc<ServiceState>>,
     /// By document name.
     pub resources: BTreeMap<Name, Arc<ResourceState>>,
+    /// By document name.
+    pub groups: BTreeMap<Name, Arc<GroupState>>,
+}
+
+/// A declared group of services.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GroupState {
+    /// In force now.
+    pub spec: Arc<GroupSpec>,
 }
 
 /// A declared set of Envoy resources.

@@ -249,6 +249,53 @@ async fn a_group_moves_whole_or_not_at_all_and_says_what_is_in_the_way_of_whom()
 }
 
 #[tokio::test]
+async fn a_declared_group_is_moved_by_its_name() {
+    let server = Server::start().await;
+    let mut client = server.client().await;
+    let group = |name: &str, services: &str| {
+        format!(
+            "---\napiVersion: bluegreen/v1\nkind: Group\nmetadata: {{ name: {name} }}\nspec: {{ fleet: payments, services: [{services}] }}\n"
+        )
+    };
+    let services = document("a", 10000) + "---\n" + &document("b", 10001);
+    for (groups, wrong) in [
+        (group("all", "a, nobody"), "nobody"),
+        (group("a", "a, b"), "a service and a group"),
+        (group("all", "a, a"), "services[0] already"),
+        (group("all", ""), "is empty"),
+    ] {
+        let refused = apply(&mut client, &format!("{services}{groups}")).await;
+        assert_eq!(refused.refused().reason, "bad-input");
+        assert!(refused.refused().message.contains(wrong), "{wrong}");
+    }
+    let whole = format!("{services}{}", group("all", "a, b"));
+    apply(&mut client, &whole).await.outcome();
+    let again = apply(&mut client, &whole).await;
+    assert_eq!(again.outcome().result(), Ended::Unchanged);
+    for service in ["a", "b"] {
+        deploy(&mut client, service, "v1.3", "127.0.0.1:9002").await.outcome();
+    }
+    let switched = switch(&mut client, "all").await;
+    assert_eq!(switched.outcome().moves.len(), 2);
+    let back = rollback(&mut client, "all").await;
+    assert_eq!(back.outcome().moves.len(), 2);
+
+    // A service that a group needs is not deleted; the group is, and then the service.
+    let mut delete = async |kind: &str, name: &str| {
+        let request = api::DeleteRequest {
+            meta: meta(),
+            kind: kind.to_owned(),
+            name: name.to_owned(),
+            no_verify: false,
+        };
+        Events::of(client.delete(request).await).await
+    };
+    assert_eq!(delete("service", "b").await.refused().reason, "bad-input");
+    delete("group", "all").await.outcome();
+    delete("service", "b").await.outcome();
+}
+
+#[tokio::test]
 async fn a_group_that_proxies_reject_is_taken_back_whole() {
     let server = Server::start().await;
     let mut client = server.client().await;

@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize, de::IgnoredAny};
 use serde_json::Value;
 
 use super::{
-    Name, ResourceSet, ServiceSpec,
+    GroupSpec, Name, ResourceSet, ServiceSpec,
     path::{Path, one_line},
-    validate::{validate_resources, validate_service},
+    validate::{validate_group, validate_resources, validate_service},
 };
 use field_error::FieldError;
 use tree::{Node, What};
@@ -36,17 +36,24 @@ pub enum DocumentKind {
     Service,
     /// The user's own Envoy configuration.
     EnvoyResources,
+    /// Services that are switched together.
+    Group,
 }
 
 impl DocumentKind {
     /// All of them.
-    pub const ALL: [DocumentKind; 2] = [DocumentKind::Service, DocumentKind::EnvoyResources];
+    pub const ALL: [DocumentKind; 3] = [
+        DocumentKind::Service,
+        DocumentKind::EnvoyResources,
+        DocumentKind::Group,
+    ];
 
     /// As it stands after `kind:`.
     pub fn as_str(self) -> &'static str {
         match self {
             DocumentKind::Service => "Service",
             DocumentKind::EnvoyResources => "EnvoyResources",
+            DocumentKind::Group => "Group",
         }
     }
 }
@@ -59,7 +66,7 @@ impl fmt::Display for DocumentKind {
 
 /// A word that is no kind of document.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("{0:?} is no kind of document: write Service or EnvoyResources")]
+#[error("{0:?} is no kind of document: write Service, EnvoyResources or Group")]
 pub struct ParseKindError(String);
 
 impl FromStr for DocumentKind {
@@ -70,6 +77,7 @@ impl FromStr for DocumentKind {
         match text.to_ascii_lowercase().as_str() {
             "service" | "services" | "svc" => Ok(DocumentKind::Service),
             "envoyresources" | "envoyresource" | "resources" => Ok(DocumentKind::EnvoyResources),
+            "group" | "groups" => Ok(DocumentKind::Group),
             _ => Err(ParseKindError(one_line(text, 64))),
         }
     }
@@ -99,6 +107,8 @@ pub enum DocumentSpec {
     Service(ServiceSpec),
     /// Of `kind: EnvoyResources`.
     EnvoyResources(ResourceSet),
+    /// Of `kind: Group`.
+    Group(GroupSpec),
 }
 
 /// Why a file was not read. Each is one line: what, where, what to do.
@@ -243,6 +253,12 @@ fn document(mut node: Node) -> Result<Document, FieldError> {
             let invalid = validate_resources(&set);
             let raw = spec.to_value(true);
             (DocumentSpec::EnvoyResources(set), raw, invalid)
+        }
+        DocumentKind::Group => {
+            let group = typed::read(spec).map_err(inside)?;
+            let invalid = validate_group(&group);
+            let raw = spec.to_value(true);
+            (DocumentSpec::Group(group), raw, invalid)
         }
     };
     if let Some(first) = invalid.into_iter().next() {

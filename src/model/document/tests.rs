@@ -117,7 +117,7 @@ fn a_value_that_does_not_fit_is_named_with_what_fits() {
         (
             "kind: Service",
             "kind: Deployment",
-            "kind: \"Deployment\" is not known here, write Service or EnvoyResources (payments.yaml line 2)",
+            "kind: \"Deployment\" is not known here, write Service, EnvoyResources or Group (payments.yaml line 2)",
         ),
         (
             "hosts: [\"*\"]",

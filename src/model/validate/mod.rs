@@ -1,6 +1,7 @@
 //! What a declaration must keep to beyond its types; Envoy would accept some of it, and then serve nobody.
 
 mod fleet;
+mod group;
 mod grpc;
 mod host;
 mod release;
@@ -10,6 +11,7 @@ mod service;
 mod tests;
 
 pub use fleet::{DuplicateDocument, FleetConflict, unique_documents, validate_fleet};
+pub use group::validate_group;
 pub use release::MAX_STEPS;
 pub use resources::validate_resources;
 pub use service::{

@@ -47,6 +47,7 @@ impl Changes {
         let FleetState {
             services,
             resources,
+            groups,
         } = new;
         let none = FleetState::default();
         let old = old.unwrap_or(&none);
@@ -57,8 +58,12 @@ impl Changes {
             let blob = Blob::of_state(entry)?;
             self.put_state(Key::Resources(name.clone()), manifest, blob);
         }
+        for (name, entry) in news(&old.groups, groups) {
+            self.put_state(Key::Group(name.clone()), manifest, Blob::of_state(entry)?);
+        }
         let gone = gone(&old.services, services).map(Key::Service);
         let gone = gone.chain(self::gone(&old.resources, resources).map(Key::Resources));
+        let gone = gone.chain(self::gone(&old.groups, groups).map(Key::Group));
         self.delta.changes.extend(gone.map(|key| (key, None)));
         Ok(())
     }

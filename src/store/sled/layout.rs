@@ -47,6 +47,8 @@ pub(super) enum Key {
     Service(Name),
     /// A declared set of Envoy resources.
     Resources(Name),
+    /// A declared group of services.
+    Group(Name),
 }
 
 /// All entries of a revision.
@@ -99,6 +101,7 @@ impl Key {
             Key::Resource(type_url, name) => format!("xds/{}/{name}", type_url.short()),
             Key::Service(name) => format!("service/{name}"),
             Key::Resources(name) => format!("resources/{name}"),
+            Key::Group(name) => format!("group/{name}"),
         }
     }
 
@@ -114,6 +117,7 @@ impl Key {
             }
             "service" => Name::parse(rest).ok().map(Key::Service),
             "resources" => Name::parse(rest).ok().map(Key::Resources),
+            "group" => Name::parse(rest).ok().map(Key::Group),
             _ => None,
         }
     }

@@ -214,6 +214,10 @@ impl Tables {
                     let entry = Arc::new(self.state(*digest)?);
                     state.resources.insert(name.clone(), entry);
                 }
+                Key::Group(name) => {
+                    let entry = Arc::new(self.state(*digest)?);
+                    state.groups.insert(name.clone(), entry);
+                }
                 Key::Resource(..) => {}
             }
         }
