@@ -11,7 +11,7 @@ GRPC_LOOKUP := tests/grpc/get-python
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help prerequisites demo test test-envoys soak bench lint compose-test image prebuilt envoy
+.PHONY: help prerequisites demo demo-mlserver test test-mlserver test-envoys soak bench lint compose-test image prebuilt envoy
 
 help: ## this list
 	@echo "bluegreen: an Envoy control plane for blue-green deployment"
@@ -26,6 +26,15 @@ demo: prerequisites ## a fleet of real Envoys switched and rolled back under loa
 	@$(ENVOY_LOOKUP) >/dev/null
 	$(CARGO) build --release --bin bluegreen --example fraud-model --example demo
 	@$(CARGO) run --quiet --release --example demo -- $(ARGS)
+
+demo-mlserver: prerequisites ## scikit-learn models in MLServer, released through a real Envoy (installs 220 MB into target/ at first)
+	@$(ENVOY_LOOKUP) >/dev/null
+	$(CARGO) build --release --bin bluegreen
+	@bin=$$(examples/mlserver/install) && $$bin/python examples/mlserver/demo.py
+
+test-mlserver: prerequisites ## the same as a test
+	@$(ENVOY_LOOKUP) >/dev/null
+	$(CARGO) test --features fault-points --test mlserver -- --ignored
 
 test: prerequisites ## every test, those with real Envoys and gRPC clients too
 	@$(ENVOY_LOOKUP) >/dev/null

@@ -17,7 +17,7 @@ use bluegreen::{
 };
 
 /// Where documents are.
-const FOLDERS: [&str; 3] = ["examples", "examples/demo", "docker"];
+const FOLDERS: [&str; 4] = ["examples", "examples/demo", "examples/mlserver", "docker"];
 
 /// Every YAML file directly in one of the [`FOLDERS`], with its name.
 fn examples() -> Vec<(String, Vec<Document>)> {
@@ -48,7 +48,7 @@ fn services(documents: &[Document]) -> BTreeMap<Name, Arc<model::ServiceSpec>> {
         .iter()
         .filter_map(|document| match &document.spec {
             DocumentSpec::Service(spec) => Some((document.name.clone(), Arc::new(spec.clone()))),
-            DocumentSpec::EnvoyResources(_) => None,
+            DocumentSpec::EnvoyResources(_) | DocumentSpec::Group(_) => None,
         })
         .collect()
 }
@@ -82,7 +82,7 @@ fn input(documents: &[Document]) -> Input {
             DocumentSpec::EnvoyResources(set) => {
                 Some((document.name.clone(), Arc::new(set.clone())))
             }
-            DocumentSpec::Service(_) => None,
+            DocumentSpec::Service(_) | DocumentSpec::Group(_) => None,
         });
     Input {
         services: services.collect(),
@@ -104,6 +104,7 @@ fn every_example_is_valid() {
         "examples/adopt.yaml",
         "examples/demo/fraud-model.yaml",
         "examples/fraud-model.yaml",
+        "examples/mlserver/fraud-sklearn.yaml",
         "examples/shared-listener.yaml",
     ] {
         assert!(

@@ -16,7 +16,19 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// # Errors
 /// If nothing listens there, the connection breaks, or no answer comes within [`TIMEOUT`].
 pub async fn get(addr: SocketAddr, path: &str) -> io::Result<(StatusCode, Bytes)> {
-    tokio::time::timeout(TIMEOUT, request(addr, path))
+    get_with(addr, path, &[]).await
+}
+
+/// The same, with these headers.
+///
+/// # Errors
+/// As [`get`].
+pub async fn get_with(
+    addr: SocketAddr,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> io::Result<(StatusCode, Bytes)> {
+    tokio::time::timeout(TIMEOUT, request(addr, path, headers))
         .await
         .map_err(|_| {
             io::Error::new(
@@ -26,14 +38,21 @@ pub async fn get(addr: SocketAddr, path: &str) -> io::Result<(StatusCode, Bytes)
         })?
 }
 
-async fn request(addr: SocketAddr, path: &str) -> io::Result<(StatusCode, Bytes)> {
+async fn request(
+    addr: SocketAddr,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> io::Result<(StatusCode, Bytes)> {
     let stream = TcpStream::connect(addr).await?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
         .await
         .map_err(io::Error::other)?;
     let driver = tokio::spawn(connection);
-    let request = Request::get(path)
-        .header(header::HOST, addr.to_string())
+    let mut request = Request::get(path).header(header::HOST, addr.to_string());
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let request = request
         .body(Empty::<Bytes>::new())
         .map_err(io::Error::other)?;
     let response = sender

@@ -10,6 +10,7 @@ use crate::{
     customers::{self, RATE},
     ending::{Ending, Flip, Mark},
     envoy::EnvoyError,
+    http,
     load::Load,
     screen::{Paint, Screen, thousands},
     world::{FLEET_SIZE, World, WorldError},
@@ -47,6 +48,12 @@ pub enum Failed {
     /// The document could not be written.
     #[error("cannot write the demo's document: {0}")]
     Document(std::io::Error),
+    /// The proxies did not answer a request of the demo's own.
+    #[error("cannot look at the preview: {0}")]
+    Preview(std::io::Error),
+    /// Another version answered.
+    #[error("the preview was answered by {0}")]
+    NotPreviewed(String),
     /// The fleet stayed away.
     #[error("only {0} of {FLEET_SIZE} proxies came back to the control plane within {COME_BACK:?}")]
     FleetAway(u64),
@@ -94,7 +101,11 @@ impl<'a> Story<'a> {
         self.hold(seconds(3.0)).await;
 
         self.deploy("v1.3.1").await?;
-        self.hold(seconds(1.5)).await;
+        self.preview("v1.3.1").await?;
+        self.shadow().await?;
+        for weight in [10, 50] {
+            self.shift("v1.3.1", weight).await?;
+        }
         self.flip("switch", "v1.2", "v1.3.1").await?;
         self.hold(seconds(3.0)).await;
 
@@ -179,6 +190,92 @@ impl<'a> Story<'a> {
             ms(took)
         ));
         Ok(())
+    }
+
+    /// One who knows the header looks at the staged version, and nobody else does.
+    async fn preview(&mut self, version: &str) -> Result<(), Failed> {
+        self.screen.command("preview fraud-model --for 1m");
+        let preview = ["preview", "fraud-model", "--for", "1m", "--wait", "30s"];
+        self.world.control_plane.run(&preview).await?;
+        let header = [("x-bluegreen-preview", "green")];
+        let seen = http::get_with(self.world.listener(), "/version", &header).await;
+        let (_, body) = seen.map_err(Failed::Preview)?;
+        let seen = String::from_utf8_lossy(&body).into_owned();
+        if !seen.contains(version) {
+            return Err(Failed::NotPreviewed(seen));
+        }
+        self.screen.detail(format!(
+            "GET /version with x-bluegreen-preview: green answers {seen}"
+        ));
+        self.hold(seconds(0.5)).await;
+        Ok(())
+    }
+
+    /// The staged version gets copies of live requests, for a second.
+    async fn shadow(&mut self) -> Result<(), Failed> {
+        self.screen
+            .command("shadow fraud-model --percent 10 --for 1s");
+        let before = self.sent_to_staged().await?;
+        let shadow = [
+            "shadow",
+            "fraud-model",
+            "--percent",
+            "10",
+            "--for",
+            "1s",
+            "--wait",
+            "30s",
+        ];
+        self.world.control_plane.run(&shadow).await?;
+        self.hold(seconds(2.0)).await;
+        let copies = self.sent_to_staged().await? - before;
+        self.screen.detail(format!(
+            "{copies} copies of live requests reached it, and it ended by itself"
+        ));
+        Ok(())
+    }
+
+    /// Requests that the proxies have sent to the staged environment.
+    async fn sent_to_staged(&self) -> Result<u64, Failed> {
+        let mut sum = 0;
+        for envoy in self.world.envoys() {
+            let sent = r"^cluster\.fraud-model/green\.upstream_rq_total$";
+            sum += envoy.stats(sent).await?.values().sum::<u64>();
+        }
+        Ok(sum)
+    }
+
+    /// One step of a canary.
+    async fn shift(&mut self, version: &'static str, weight: u32) -> Result<(), Failed> {
+        let weight = weight.to_string();
+        self.screen
+            .command(&format!("shift fraud-model --weight {weight}"));
+        let shift = ["shift", "fraud-model", "--weight", &weight, "--wait", "30s"];
+        let ran = self.world.control_plane.run(&shift).await?;
+        self.marks.push(Mark {
+            at: ran.started,
+            what: "shift",
+        });
+        self.hold(seconds(2.0)).await;
+        let share = self.share_since(version, ran.returned);
+        self.screen
+            .detail(format!("{version} answers {share:.1}% of the requests"));
+        Ok(())
+    }
+
+    /// The share of a version among the answers to requests sent since, in percent.
+    fn share_since(&self, version: &str, since: Instant) -> f64 {
+        let Some(load) = &self.load else { return 0.0 };
+        let since = since.saturating_duration_since(load.origin());
+        let samples = load.samples();
+        let answers = samples
+            .iter()
+            .filter(|sample| sample.sent >= since)
+            .filter_map(|sample| sample.outcome.as_ref().ok());
+        let (of_version, all) = answers.fold((0_u32, 0_u32), |(of_version, all), by| {
+            (of_version + u32::from(**by == *version), all + 1)
+        });
+        100.0 * f64::from(of_version) / f64::from(all.max(1))
     }
 
     async fn flip(

@@ -160,6 +160,10 @@ fn group(controllers: &Controllers, name: &str) -> Option<Vec<Name>> {
         return None;
     }
     let head = controllers.fleet_of(DocumentKind::Group, name)?.head()?;
-    let (_, group) = head.state.groups.iter().find(|(known, _)| known.as_str() == name)?;
+    let (_, group) = head
+        .state
+        .groups
+        .iter()
+        .find(|(known, _)| known.as_str() == name)?;
     Some(group.spec.services.clone())
 }

@@ -102,7 +102,10 @@ fn groups(documents: &[&Document]) -> String {
     for document in documents {
         let services = document.value.pointer("/spec/services");
         let services = services.and_then(|list| list.as_array()).into_iter();
-        let names: Vec<&str> = services.flatten().filter_map(|name| name.as_str()).collect();
+        let names: Vec<&str> = services
+            .flatten()
+            .filter_map(|name| name.as_str())
+            .collect();
         table.row([
             document.name.clone(),
             document.fleet.clone(),

@@ -47,6 +47,5 @@ pub use type_url::TypeUrl;
 pub use validate::{
     DuplicateDocument, FleetConflict, Invalid, MAX_ATTEMPTS, MAX_DURATION, MAX_STEPS, MAX_VERSION,
     endpoints_problem, unique_documents, validate_fleet, validate_group, validate_resources,
-    validate_service,
-    version_problem,
+    validate_service, version_problem,
 };

@@ -28,7 +28,8 @@ pub use reason::{Reason, Refusal};
 pub use restore::{Restored, restore};
 pub use shifting::{PREVIEW_HEADER, Preview, Shadow, Shifting, Temporary, Window};
 pub use state::{
-    Deployment, Environment, FleetState, GroupState, Phase, Release, ResourceState, Role, ServiceState,
+    Deployment, Environment, FleetState, GroupState, Phase, Release, ResourceState, Role,
+    ServiceState,
 };
 pub use step::{Context, Event, InUse, Moved, Notice, Step, StepKind, create, step};
 

@@ -273,7 +273,9 @@ async fn a_declared_group_is_moved_by_its_name() {
     let again = apply(&mut client, &whole).await;
     assert_eq!(again.outcome().result(), Ended::Unchanged);
     for service in ["a", "b"] {
-        deploy(&mut client, service, "v1.3", "127.0.0.1:9002").await.outcome();
+        deploy(&mut client, service, "v1.3", "127.0.0.1:9002")
+            .await
+            .outcome();
     }
     let switched = switch(&mut client, "all").await;
     assert_eq!(switched.outcome().moves.len(), 2);

@@ -10,6 +10,7 @@ mod crash;
 mod fixtures;
 mod fleets;
 mod nack;
+mod pages;
 mod restart;
 mod shifting;
 mod staged;
