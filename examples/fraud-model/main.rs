@@ -9,6 +9,7 @@
 mod model;
 mod recent;
 mod service;
+mod trouble;
 
 use std::{
     error::Error, net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, time::Duration,
@@ -22,7 +23,7 @@ use tokio::{
     sync::watch,
 };
 
-use crate::{model::Model, recent::Recent, service::Service};
+use crate::{model::Model, recent::Recent, service::Service, trouble::Trouble};
 
 /// Scores card transactions: POST /score, GET /samples, GET /version, GET /healthz.
 #[derive(Parser)]
@@ -78,6 +79,7 @@ async fn run(args: Args) -> Result<(), Box<dyn Error>> {
         delay: args.delay,
         version,
         recent: Recent::default(),
+        trouble: Trouble::default(),
     });
     service::serve(listener, service, stopped).await;
     Ok(())

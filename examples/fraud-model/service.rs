@@ -20,6 +20,7 @@ use tokio::{
 use super::{
     model::{Model, Transaction},
     recent::{Recent, load_metrics},
+    trouble::{Trouble, Wrong},
 };
 
 /// A transaction is some hundred bytes; more than this is a mistake or an attack.
@@ -47,6 +48,8 @@ pub struct Service {
     pub version: HeaderValue,
     /// What was scored of late.
     pub recent: Recent,
+    /// What is wrong with it, to show what a release does about that.
+    pub trouble: Trouble,
 }
 
 /// Serves until `stop` becomes true, then lets running requests end, for [`GRACE`] at most.
@@ -97,6 +100,7 @@ impl Service {
     async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let mut response = match (request.method(), request.uri().path()) {
             (&Method::POST, "/score") => self.score(request.into_body()).await,
+            (&Method::POST, "/trouble") => self.make_trouble(request.into_body()).await,
             (&Method::GET, "/healthz") => respond(StatusCode::OK, &json!({ "status": "ok" })),
             (&Method::GET, "/version") => {
                 respond(StatusCode::OK, &json!({ "version": self.model.version }))
@@ -121,6 +125,10 @@ impl Service {
             Ok(body) => body.to_bytes(),
             Err(error) => return refuse(&format!("cannot read the transaction: {error}")),
         };
+        if self.trouble.fails() {
+            let error = json!({ "error": "the model is out of order" });
+            return respond(StatusCode::INTERNAL_SERVER_ERROR, &error);
+        }
         let transaction: Transaction = match serde_json::from_slice(&body) {
             Ok(transaction) => transaction,
             Err(error) => return refuse(&format!("not a transaction: {error}")),
@@ -128,7 +136,8 @@ impl Service {
         if !self.delay.is_zero() {
             tokio::time::sleep(self.delay).await;
         }
-        let answer = self.model.score(&transaction);
+        let mut answer = self.model.score(&transaction);
+        answer.score = self.trouble.bent(answer.score);
         self.recent.keep(&transaction, &answer);
         let mut response = respond(StatusCode::OK, &answer);
         if let Some(metrics) = load_metrics(&answer) {
@@ -142,6 +151,20 @@ impl Service {
         let lines = HeaderValue::from_static("application/x-ndjson");
         response.headers_mut().insert(header::CONTENT_TYPE, lines);
         response
+    }
+
+    async fn make_trouble(&self, body: Incoming) -> Response<Full<Bytes>> {
+        let body = match Limited::new(body, MAX_BODY).collect().await {
+            Ok(body) => body.to_bytes(),
+            Err(error) => return refuse(&format!("cannot read the trouble: {error}")),
+        };
+        match serde_json::from_slice::<Wrong>(&body) {
+            Ok(wrong) => {
+                self.trouble.set(wrong);
+                respond(StatusCode::OK, &wrong)
+            }
+            Err(error) => refuse(&format!("no trouble that is known here: {error}")),
+        }
     }
 }
 

@@ -37,7 +37,13 @@ fn of_service(service: &ServiceState) -> Arc<ServiceInput> {
         deployment.map_or_else(Vec::new, |deployment| deployment.addresses.clone())
     };
     let shifting = &service.shifting;
+    let canary = service
+        .spec
+        .release
+        .as_ref()
+        .and_then(|release| release.canary.as_ref());
     Arc::new(ServiceInput {
+        sticky: canary.and_then(|canary| canary.sticky.clone()),
         shadow: shifting.shadow.as_ref().map(|shadow| snapshot::Shadow {
             to: shadow.window.to,
             percent: shadow.percent,

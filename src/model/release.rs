@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{HumanDuration, check::CheckSpec};
+use super::{HumanDuration, Sticky, check::CheckSpec};
 
 /// A standby is kept so long where nothing else is said: most bad releases are noticed within the hour.
 pub const DEFAULT_STANDBY: Duration = Duration::from_secs(60 * 60);
@@ -211,7 +211,11 @@ pub struct ShadowSpec {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CanarySpec {
     /// In order; each larger than the one before. After the last comes the switch.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<CanaryStep>,
+    /// What keeps a client in one environment while the weights are between 0 and 100, also those given by hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sticky: Option<Sticky>,
     /// Checks that run during each step.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub monitors: Vec<CheckSpec>,

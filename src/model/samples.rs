@@ -78,6 +78,7 @@ pub(crate) fn release() -> impl Strategy<Value = Box<ReleaseSpec>> {
         let step = |(weight, pause)| CanaryStep { weight, pause };
         CanarySpec {
             steps: steps.into_iter().map(step).collect(),
+            sticky: None,
             monitors: Vec::new(),
         }
     });

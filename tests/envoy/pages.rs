@@ -59,7 +59,9 @@ impl Stage {
                 "    green: {{ version: v2, endpoints: {} }}\n",
                 endpoints(&backends.green)
             );
-            document.replace(&green, "")
+            document
+                .replace(&green, "")
+                .replace("version: v1,", "version: v1.2,")
         };
         let documents = one_colour(model, &backends[0]) + &one_colour(features, &backends[1]);
         world.apply(&documents, &[]).await.ok();
@@ -72,7 +74,9 @@ impl Stage {
         let green =
             |backends: &Backends| backends.green.each_ref().map(Backend::addr)[0].to_string();
         let listener = self.world.listener.addr();
-        text.replace("10.0.0.2:9000", &green(&self.backends[0]))
+        let blue = self.backends[0].blue.each_ref().map(Backend::addr)[0];
+        text.replace("10.0.0.1:9000", &blue.to_string())
+            .replace("10.0.0.2:9000", &green(&self.backends[0]))
             .replace("10.0.0.4:9000", &green(&self.backends[1]))
             .replace("127.0.0.1:10000", &listener.to_string())
             .replace("port: 10000", &format!("port: {}", listener.port()))
@@ -126,6 +130,11 @@ impl Stage {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_page_on_shadow_and_preview_is_as_it_says() {
     assert_eq!(Stage::set().await.play("shadow.md").await, (6, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_on_canaries_is_as_it_says() {
+    assert_eq!(Stage::set().await.play("canary.md").await, (6, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]

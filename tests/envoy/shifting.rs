@@ -1,7 +1,7 @@
 //! Shares, copies and previews of a staged version on real Envoys: how many requests go where, and that they end by
 //! themselves.
 
-use std::time::Instant;
+use std::{collections::BTreeSet, time::Instant};
 
 use crate::{
     fixtures::{Backends, Flip, all_answered, load, no_trouble, only, proven, service},
@@ -22,6 +22,9 @@ const SIGMAS: f64 = 5.0;
 
 /// The header of a preview of green, where nothing else is said.
 const PREVIEW: [(&str, &str); 1] = [("x-bluegreen-preview", "green")];
+
+/// The header that tells a user from others.
+type Identity = fn(usize) -> (&'static str, String);
 
 /// Asserts that `count` of `all` is what chance makes of `percent`.
 #[track_caller]
@@ -64,6 +67,61 @@ async fn a_share_of_the_requests_follows_the_weight_step_by_step() {
     assert_eq!(asker.count("green", 200).await, 200);
     world.json(&["rollback", "fraud-model"]).await;
     assert_eq!(asker.count("blue", 200).await, 200);
+    no_trouble(&world).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_who_met_the_new_version_stays_with_it_while_the_share_grows() {
+    const USERS: usize = 300;
+    let backends = Backends::start().await;
+    let mut world = World::start().await;
+    let target = world.listener.addr();
+    let document = |sticky: &str| {
+        let release = format!("  release: {{ canary: {{ sticky: {sticky} }} }}\n");
+        service("fraud-model", "/", target, &backends, &release)
+    };
+    world
+        .apply(&document("{ header: x-user-id }"), &[])
+        .await
+        .ok();
+    world.fleet(1).await;
+    let by_header: Identity = |user| ("x-user-id", format!("user-{user}"));
+    let by_cookie: Identity = |user| ("cookie", format!("theme=dark; session={user}"));
+    let identities: [(&str, Identity); 2] = [
+        ("{ header: x-user-id }", by_header),
+        ("{ cookie: session }", by_cookie),
+    ];
+    for (sticky, identity) in identities {
+        world.apply(&document(sticky), &[]).await.ok();
+        let mut met = BTreeSet::new();
+        for weight in [10, 50] {
+            let text = weight.to_string();
+            world
+                .json(&["shift", "fraud-model", "--weight", &text])
+                .await;
+            let mut now = BTreeSet::new();
+            for user in 0..USERS {
+                let (name, value) = identity(user);
+                // Another connection each time: it is the user who is kept, not the connection.
+                let first = Asker::connect(target).await.ask(&[(name, &value)]).await;
+                let second = Asker::connect(target).await.ask(&[(name, &value)]).await;
+                assert_eq!(first, second, "{sticky}: user {user} met both versions");
+                if first == "green" {
+                    now.insert(user);
+                }
+            }
+            is_share(now.len(), USERS, weight);
+            assert!(
+                met.is_subset(&now),
+                "{sticky}: {met:?} are not all in {now:?}"
+            );
+            met = now;
+        }
+        // Who can't be told from others is divided by chance.
+        let mut asker = Asker::connect(target).await;
+        is_share(asker.count("green", 1_000).await, 1_000, 50);
+        world.json(&["shift", "fraud-model", "--weight", "0"]).await;
+    }
     no_trouble(&world).await;
 }
 

@@ -20,6 +20,7 @@ mod fraud_model {
     pub mod model;
     pub mod recent;
     pub mod service;
+    pub mod trouble;
 }
 
 const PAGE: &str = "docs/checks.md";
@@ -32,6 +33,7 @@ async fn serve(version: &str) -> (SocketAddr, watch::Sender<bool>) {
         delay: Duration::ZERO,
         version: HeaderValue::from_static("test"),
         recent: fraud_model::recent::Recent::default(),
+        trouble: fraud_model::trouble::Trouble::default(),
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

@@ -2,6 +2,7 @@
 
 use super::super::{
     BakeSpec, CanarySpec, Hook, HookKind, ReleaseSpec, ReleaseStrategy, SHORT_STANDBY, ShadowSpec,
+    Sticky,
     check::{CheckSpec, CheckUse, validate_checks},
     path::{Path, quoted},
 };
@@ -33,7 +34,10 @@ pub(super) fn release(findings: &mut Findings, path: &Path, release: &ReleaseSpe
         shadow(findings, &path.join("shadow"), declared);
     }
     match &release.canary {
-        Some(declared) => canary(findings, &path.join("canary"), declared),
+        Some(declared) => {
+            let needs_steps = release.strategy == ReleaseStrategy::Canary || declared.sticky.is_none();
+            canary(findings, &path.join("canary"), declared, needs_steps);
+        }
         None if release.strategy == ReleaseStrategy::Canary => findings.add(
             path.join("canary"),
             "is missing: strategy canary needs steps, e.g. canary: { steps: [ { weight: 10, pause: 5m } ] }",
@@ -118,9 +122,12 @@ fn shadow(findings: &mut Findings, path: &Path, shadow: &ShadowSpec) {
     monitors(findings, path, &shadow.monitors);
 }
 
-fn canary(findings: &mut Findings, path: &Path, canary: &CanarySpec) {
+fn canary(findings: &mut Findings, path: &Path, canary: &CanarySpec, needs_steps: bool) {
+    if let Some(problem) = canary.sticky.as_ref().and_then(Sticky::problem) {
+        findings.add(path.join("sticky"), problem);
+    }
     let at = path.join("steps");
-    if canary.steps.is_empty() {
+    if canary.steps.is_empty() && needs_steps {
         findings.add(
             at.clone(),
             "is empty: write e.g. [ { weight: 10, pause: 5m } ], or strategy: blueGreen",
