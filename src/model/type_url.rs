@@ -71,10 +71,13 @@ impl TypeUrl {
         Self::ALL.into_iter().find(|known| known.url() == url)
     }
 
-    /// Responses of this type hold everything subscribed; what is absent is deleted (xDS protocol, "Deleting
-    /// resources"). The others may hold only what changed.
+    /// State-of-the-world responses of this type hold everything subscribed; what is absent is deleted (xDS protocol,
+    /// "Deleting resources"; Envoy treats scoped routes like that too). The others may hold only what changed.
     pub fn is_full_state(self) -> bool {
-        matches!(self, TypeUrl::Cluster | TypeUrl::Listener)
+        matches!(
+            self,
+            TypeUrl::Cluster | TypeUrl::Listener | TypeUrl::ScopedRouteConfiguration
+        )
     }
 }
 

@@ -12,6 +12,7 @@ mod resource;
 mod show;
 mod snapshot_set;
 mod variant;
+mod view;
 mod wire;
 
 pub use build::{BuildError, Built, build, cluster_name, rebuild};
@@ -24,4 +25,5 @@ pub use references::{References, references_of};
 pub use resource::Resource;
 pub use show::{change_text, to_json, to_yaml};
 pub use snapshot_set::{Changes, Snapshot, TypeSet};
-pub use variant::{with_splits_of, without_clusters};
+pub use variant::{ready_part, with_splits_of};
+pub use view::{Item, Items, Since, View};

@@ -1,6 +1,11 @@
 //! What a resource refers to, found wherever it stands: also in filters, which are messages of their own.
 
-use std::{collections::BTreeSet, convert::Infallible, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    convert::Infallible,
+    sync::Arc,
+    time::Duration,
+};
 
 use prost_reflect::{DynamicMessage, ReflectMessage as _};
 use serde::{Deserialize, Serialize};
@@ -25,6 +30,10 @@ pub struct References {
     /// we don't see.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub helpers: BTreeSet<Arc<str>>,
+    /// How long a request may be open that goes to a cluster, in milliseconds, where that is not Envoy's default; 0: as
+    /// long as it likes.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub timeouts: BTreeMap<Arc<str>, u64>,
     /// A request's header names the cluster: no check can know whether it is there.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub by_header: bool,
@@ -182,6 +191,16 @@ pub(super) fn references_in(message: &mut DynamicMessage) -> References {
 }
 
 impl References {
+    /// How long a request that goes to that cluster may be open: zero where Envoy's default holds, the longest duration
+    /// there is where nothing ends it.
+    pub fn patience(&self, cluster: &str) -> Duration {
+        match self.timeouts.get(cluster) {
+            None => Duration::ZERO,
+            Some(0) => Duration::MAX,
+            Some(millis) => Duration::from_millis(*millis),
+        }
+    }
+
     fn add(&mut self, message: &DynamicMessage) {
         for (_, used, name) in clusters_of(message) {
             match used {

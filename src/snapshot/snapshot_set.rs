@@ -1,8 +1,11 @@
 //! The snapshot: all resources of a fleet at one revision.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+};
 
-use super::{Digest, Resource};
+use super::{Digest, Resource, View};
 use crate::model::{Name, Revision, TypeUrl};
 
 /// All xDS resources of a fleet at one revision. Immutable, cheap to clone: what did not change is shared with the
@@ -27,6 +30,7 @@ pub struct TypeSet {
     pub digest: Digest,
     /// By name.
     pub resources: BTreeMap<Arc<str>, Arc<Resource>>,
+    view: OnceLock<Arc<View>>,
 }
 
 /// Resources to put or (None) to take away, by type and name.
@@ -48,7 +52,13 @@ impl TypeSet {
             changed_in,
             digest: Digest::of(&digests),
             resources,
+            view: OnceLock::new(),
         }
+    }
+
+    /// All of it as a client may have it: made for the first stream that asks, the same for all.
+    pub fn view(&self) -> &Arc<View> {
+        self.view.get_or_init(|| Arc::new(View::of_set(self)))
     }
 
     /// `version_info`: `REVISION-DIGEST`, e.g. `43-a1b2c3d4`. It never stands for two contents.

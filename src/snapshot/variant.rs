@@ -17,7 +17,7 @@ use envoy_types::pb::{
 use prost::Message;
 
 use super::{
-    Resource,
+    Resource, references_of,
     wire::{Edit, Malformed, edit, edit_field, fields},
 };
 use crate::model::TypeUrl;
@@ -26,8 +26,10 @@ use crate::model::TypeUrl;
 mod number {
     pub const CONFIGURATION_VIRTUAL_HOSTS: u32 = 2;
     pub const CONFIGURATION_MIRRORS: u32 = 13;
+    pub const HOST_NAME: u32 = 1;
     pub const HOST_ROUTES: u32 = 3;
     pub const HOST_MIRRORS: u32 = 22;
+    pub const ROUTE_MATCH: u32 = 1;
     pub const ROUTE_ACTION: u32 = 2;
     pub const ACTION_WEIGHTED_CLUSTERS: u32 = 3;
     pub const ACTION_MIRRORS: u32 = 30;
@@ -35,22 +37,32 @@ mod number {
     pub const CLUSTER_WEIGHT: u32 = 2;
 }
 
-/// The route configuration without what names a missing cluster: routes to it go (and virtual hosts that are left
-/// without routes), mirroring to it stops. It refers to none of `missing`.
+/// What of the newest route configuration works without the `missing` clusters, for a client that has the `previous`
+/// one. Where a route names one of them, the client keeps the route that it has for the same requests, with the newest
+/// weights if it can; a route that is new to it has to wait, and mirroring to them too. So what is newly removed goes
+/// and what is newly added comes, whatever else waits.
 ///
-/// `rc` may be a virtual host too. Bytes that are no message of their type come back as they are.
-pub fn without_clusters(rc: &Resource, missing: &BTreeSet<Arc<str>>) -> Resource {
-    let bytes = match rc.type_url {
-        TypeUrl::RouteConfiguration => configuration_without(&rc.bytes, missing),
-        TypeUrl::VirtualHost => host_without(&rc.bytes, missing).map(|(bytes, _)| bytes),
-        _ => return rc.clone(),
+/// It may be a virtual host too. Bytes that are no message of their type come back as they are.
+pub fn ready_part(
+    newest: &Resource,
+    previous: Option<&Resource>,
+    missing: &BTreeSet<Arc<str>>,
+) -> Resource {
+    let ready = Ready {
+        missing,
+        weights: splits(newest).unwrap_or_default(),
+    };
+    let previous = previous.map(|previous| &previous.bytes[..]);
+    let bytes = match newest.type_url {
+        TypeUrl::RouteConfiguration => ready.configuration(&newest.bytes, previous),
+        TypeUrl::VirtualHost => ready.host(&newest.bytes, previous).map(|(bytes, _)| bytes),
+        _ => return newest.clone(),
     };
     let Ok(bytes) = bytes else {
-        return rc.clone();
+        return newest.clone();
     };
-    let mut references = rc.references.clone();
-    references.clusters.retain(|name| !missing.contains(name));
-    Resource::new(rc.type_url, &rc.name, bytes.into(), references)
+    let references = references_of(newest.type_url, &bytes);
+    Resource::new(newest.type_url, &newest.name, bytes.into(), references)
 }
 
 /// The previous route configuration with each service's split set to the weights of the newest: a switch that arrives
@@ -76,55 +88,103 @@ pub fn with_splits_of(previous: &Resource, newest: &Resource) -> Resource {
     }
 }
 
-fn configuration_without(
-    configuration: &[u8],
-    missing: &BTreeSet<Arc<str>>,
-) -> Result<Vec<u8>, Malformed> {
-    edit(configuration, |at, content| match at {
-        number::CONFIGURATION_VIRTUAL_HOSTS => {
-            let (host, emptied) = host_without(content, missing)?;
-            Ok(if emptied {
-                Edit::Drop
-            } else {
-                Edit::Content(host)
-            })
-        }
-        number::CONFIGURATION_MIRRORS => mirror_without(content, missing),
-        _ => Ok(Edit::Keep),
-    })
+/// How a part is made.
+struct Ready<'a> {
+    missing: &'a BTreeSet<Arc<str>>,
+    /// Of the newest splits.
+    weights: Weights,
 }
 
-/// The virtual host, and whether it lost its last route.
-fn host_without(host: &[u8], missing: &BTreeSet<Arc<str>>) -> Result<(Vec<u8>, bool), Malformed> {
-    let (mut kept, mut dropped) = (0, 0);
-    let host = edit(host, |at, content| match at {
-        number::HOST_ROUTES if routes_to_one_of(&Route::decode(content)?, missing) => {
-            dropped += 1;
-            Ok(Edit::Drop)
+impl Ready<'_> {
+    fn configuration(&self, newest: &[u8], previous: Option<&[u8]>) -> Result<Vec<u8>, Malformed> {
+        let mut hosts = BTreeMap::new();
+        for host in previous.map_or(Ok(Vec::new()), |previous| {
+            contents(previous, number::CONFIGURATION_VIRTUAL_HOSTS)
+        })? {
+            hosts.insert(text(host, number::HOST_NAME)?, host);
         }
-        number::HOST_ROUTES => {
-            kept += 1;
-            let route = edit_field(content, number::ROUTE_ACTION, |action| {
-                let action = edit_field(action, number::ACTION_MIRRORS, |mirror| {
-                    mirror_without(mirror, missing)
+        edit(newest, |at, content| match at {
+            number::CONFIGURATION_VIRTUAL_HOSTS => {
+                let previous = hosts.get(text(content, number::HOST_NAME)?).copied();
+                let (host, emptied) = self.host(content, previous)?;
+                Ok(if emptied {
+                    Edit::Drop
+                } else {
+                    Edit::Content(host)
+                })
+            }
+            number::CONFIGURATION_MIRRORS => self.mirror(content),
+            _ => Ok(Edit::Keep),
+        })
+    }
+
+    /// The virtual host, and whether it lost its last route.
+    fn host(&self, host: &[u8], previous: Option<&[u8]>) -> Result<(Vec<u8>, bool), Malformed> {
+        let (mut kept, mut dropped) = (0, 0);
+        let host = edit(host, |at, content| match at {
+            number::HOST_ROUTES if routes_to_one_of(&Route::decode(content)?, self.missing) => {
+                let matcher = text(content, number::ROUTE_MATCH)?;
+                Ok(match self.same_requests(matcher, previous)? {
+                    Some(route) => {
+                        kept += 1;
+                        Edit::Content(route)
+                    }
+                    None => {
+                        dropped += 1;
+                        Edit::Drop
+                    }
+                })
+            }
+            number::HOST_ROUTES => {
+                kept += 1;
+                let route = edit_field(content, number::ROUTE_ACTION, |action| {
+                    let action =
+                        edit_field(action, number::ACTION_MIRRORS, |mirror| self.mirror(mirror))?;
+                    Ok(Edit::Content(action))
                 })?;
-                Ok(Edit::Content(action))
-            })?;
-            Ok(Edit::Content(route))
+                Ok(Edit::Content(route))
+            }
+            number::HOST_MIRRORS => self.mirror(content),
+            _ => Ok(Edit::Keep),
+        })?;
+        Ok((host, kept == 0 && dropped > 0))
+    }
+
+    /// The route that the client has for the same requests.
+    fn same_requests(
+        &self,
+        matcher: &[u8],
+        previous: Option<&[u8]>,
+    ) -> Result<Option<Vec<u8>>, Malformed> {
+        let Some(previous) = previous else {
+            return Ok(None);
+        };
+        for route in contents(previous, number::HOST_ROUTES)? {
+            if text(route, number::ROUTE_MATCH)? == matcher {
+                // Weights between clusters of which one is missing stay what they are.
+                let turned = match routes_to_one_of(&Route::decode(route)?, self.missing) {
+                    true => route.to_vec(),
+                    false => route_with(route, &self.weights)?,
+                };
+                return Ok(Some(turned));
+            }
         }
-        number::HOST_MIRRORS => mirror_without(content, missing),
-        _ => Ok(Edit::Keep),
-    })?;
-    Ok((host, kept == 0 && dropped > 0))
+        Ok(None)
+    }
+
+    fn mirror(&self, mirror: &[u8]) -> Result<Edit, Malformed> {
+        let mirror = RequestMirrorPolicy::decode(mirror)?;
+        Ok(if self.missing.contains(mirror.cluster.as_str()) {
+            Edit::Drop
+        } else {
+            Edit::Keep
+        })
+    }
 }
 
-fn mirror_without(mirror: &[u8], missing: &BTreeSet<Arc<str>>) -> Result<Edit, Malformed> {
-    let mirror = RequestMirrorPolicy::decode(mirror)?;
-    Ok(if missing.contains(mirror.cluster.as_str()) {
-        Edit::Drop
-    } else {
-        Edit::Keep
-    })
+/// A field as it is encoded; nothing if it is not there.
+fn text(message: &[u8], number: u32) -> Result<&[u8], Malformed> {
+    Ok(contents(message, number)?.first().copied().unwrap_or_default())
 }
 
 fn routes_to_one_of(route: &Route, missing: &BTreeSet<Arc<str>>) -> bool {
@@ -201,10 +261,13 @@ fn configuration_with(configuration: &[u8], wanted: &Weights) -> Result<Vec<u8>,
 
 fn host_with(host: &[u8], wanted: &Weights) -> Result<Vec<u8>, Malformed> {
     edit_field(host, number::HOST_ROUTES, |route| {
-        let route = edit_field(route, number::ROUTE_ACTION, |action| {
-            Ok(Edit::Content(action_with(action, wanted)?))
-        })?;
-        Ok(Edit::Content(route))
+        Ok(Edit::Content(route_with(route, wanted)?))
+    })
+}
+
+fn route_with(route: &[u8], wanted: &Weights) -> Result<Vec<u8>, Malformed> {
+    edit_field(route, number::ROUTE_ACTION, |action| {
+        Ok(Edit::Content(action_with(action, wanted)?))
     })
 }
 

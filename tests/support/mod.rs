@@ -4,6 +4,7 @@
 pub mod asker;
 pub mod backend;
 pub mod bidi;
+pub mod delta_client;
 #[path = "../../examples/demo/envoy.rs"]
 pub mod envoy;
 #[path = "../../examples/demo/http.rs"]

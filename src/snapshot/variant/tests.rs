@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use envoy_types::pb::envoy::config::route::v3::{
-    RouteAction, RouteConfiguration, VirtualHost, WeightedCluster, route_action,
+    RouteAction, RouteConfiguration, RouteMatch, VirtualHost, WeightedCluster, route_action,
+    route_match::PathSpecifier,
 };
 use proptest::prelude::*;
 use prost::Message as _;
@@ -28,6 +29,10 @@ fn weighted(clusters: &[(&str, Option<u32>)]) -> ClusterSpecifier {
 fn route(name: &str, to: ClusterSpecifier, mirror: Option<&str>) -> Route {
     Route {
         name: name.to_owned(),
+        r#match: Some(RouteMatch {
+            path_specifier: Some(PathSpecifier::Prefix(format!("/{name}"))),
+            ..Default::default()
+        }),
         action: Some(Action::Route(RouteAction {
             cluster_specifier: Some(to),
             request_mirror_policies: mirror
@@ -105,7 +110,7 @@ fn routes_to_a_missing_cluster_go_and_so_does_a_host_without_routes() {
         ("always-empty", vec![]),
     ]);
     let whole = resource(&whole, &["old", "s/blue", "s/green"]);
-    let held = without_clusters(&whole, &names(&["s/green"]));
+    let held = ready_part(&whole, None, &names(&["s/green"]));
     let expected = configuration(vec![
         (
             "a",
@@ -118,7 +123,7 @@ fn routes_to_a_missing_cluster_go_and_so_does_a_host_without_routes() {
         ("always-empty", vec![]),
     ]);
     assert_eq!(decoded(&held), expected);
-    assert_eq!(held.references.clusters, names(&["old", "s/blue"]));
+    assert_eq!(held.references.clusters, names(&["old"]));
     assert_ne!(held.digest, whole.digest);
 }
 
@@ -126,9 +131,49 @@ fn routes_to_a_missing_cluster_go_and_so_does_a_host_without_routes() {
 fn a_mirror_to_a_missing_cluster_goes_and_its_route_stays() {
     let to = || ClusterSpecifier::Cluster("old".into());
     let whole = configuration(vec![("a", vec![route("r", to(), Some("new"))])]);
-    let held = without_clusters(&resource(&whole, &["old", "new"]), &names(&["new"]));
+    let held = ready_part(&resource(&whole, &["old", "new"]), None, &names(&["new"]));
     let expected = configuration(vec![("a", vec![route("r", to(), None)])]);
     assert_eq!(decoded(&held), expected);
+}
+
+#[test]
+fn a_route_that_waits_keeps_what_the_client_has_for_the_same_requests() {
+    let to = |name: &str| ClusterSpecifier::Cluster(name.into());
+    let split = |green| weighted(&[("s/blue", Some(100 - green)), ("s/green", Some(green))]);
+    let before = configuration(vec![
+        ("a", vec![route("moves", to("old"), None), route("s", split(0), None)]),
+        ("gone", vec![route("r", to("old"), None)]),
+    ]);
+    let newest = configuration(vec![
+        (
+            "a",
+            vec![
+                route("new", to("cold"), None),
+                route("moves", to("cold"), None),
+                route("s", split(100), None),
+                route("other", to("ready"), None),
+            ],
+        ),
+        ("b", vec![route("moves", to("cold"), None)]),
+    ]);
+    let [before, whole] = [&before, &newest].map(|rc| resource(rc, &["whatever"]));
+    let part = ready_part(&whole, Some(&before), &names(&["cold"]));
+    let expected = configuration(vec![(
+        "a",
+        vec![
+            route("moves", to("old"), None),
+            route("s", split(100), None),
+            route("other", to("ready"), None),
+        ],
+    )]);
+    assert_eq!(decoded(&part), expected);
+    let named = names(&["old", "ready", "s/blue", "s/green"]);
+    assert_eq!(part.references.clusters, named);
+
+    // A split over a cluster that is missing again keeps its weights: the client has been told of it already.
+    let part = ready_part(&whole, Some(&before), &names(&["cold", "s/green"]));
+    let routes = &decoded(&part).virtual_hosts[0].routes;
+    assert_eq!(routes[1], route("s", split(0), None));
 }
 
 #[test]
@@ -199,7 +244,7 @@ fn mirrors_of_hosts_and_configurations_go_too() {
         }],
         ..Default::default()
     };
-    let held = without_clusters(&resource(&whole, &["m"]), &names(&["m"]));
+    let held = ready_part(&resource(&whole, &["m"]), None, &names(&["m"]));
     let expected = RouteConfiguration {
         virtual_hosts: vec![VirtualHost::default()],
         ..Default::default()
@@ -211,7 +256,7 @@ proptest! {
     #[test]
     fn any_bytes_come_back_without_a_panic(bytes: Vec<u8>) {
         let resource = Resource::new(TypeUrl::RouteConfiguration, "r", bytes.into(), References::default());
-        without_clusters(&resource, &names(&["x"]));
+        ready_part(&resource, None, &names(&["x"]));
         with_splits_of(&resource, &resource);
     }
 
@@ -222,6 +267,6 @@ proptest! {
             .map(|weight| route("r", weighted(&[("s/blue", Some(*weight)), ("s/green", None)]), None))
             .collect();
         let whole = resource(&configuration(vec![("a", routes)]), &[]);
-        prop_assert_eq!(without_clusters(&whole, &names(&["other"])).digest, whole.digest);
+        prop_assert_eq!(ready_part(&whole, None, &names(&["other"])).digest, whole.digest);
     }
 }

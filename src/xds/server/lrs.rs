@@ -26,7 +26,7 @@ use tracing::debug;
 
 use super::{
     Directory,
-    ads::{Responses, refuse},
+    services::{Responses, refuse},
     node::{FleetBy, Node, identify},
     stream::closed,
 };

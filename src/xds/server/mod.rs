@@ -1,10 +1,10 @@
-//! The I/O around the sessions: tonic services for ADS and load reports; one task per stream.
+//! The I/O around the sessions: tonic services for discovery and load reports; one task per stream.
 
-mod ads;
 mod directory;
 mod lrs;
 mod metadata;
 mod node;
+mod services;
 mod stream;
 mod wire;
 
@@ -16,7 +16,10 @@ use tonic::{
     transport::{Server, server::TcpIncoming},
 };
 
-use self::{ads::Ads, lrs::LoadReports};
+use self::{
+    lrs::LoadReports,
+    services::{Ads, Cds, Discovery, Ecds, Eds, Lds, Rds, Rtds, Sds, Shared, Srds, Vhds},
+};
 
 pub use directory::{Directory, FleetFeed, JoinError};
 pub use node::{FleetBy, FleetByError};
@@ -65,19 +68,29 @@ pub async fn serve(
     // Load balancers before the control plane ask on the port that they forward to.
     let (health, health_service) = tonic_health::server::health_reporter();
     health
-        .set_service_status(Ads::NAME, tonic_health::ServingStatus::Serving)
+        .set_service_status(Discovery::<Ads>::NAME, tonic_health::ServingStatus::Serving)
         .await;
+    let shared = Shared::new(
+        directory.clone(),
+        options.fleet_by.clone(),
+        closing.clone(),
+    );
     // Every push is one small message that somebody waits for.
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     Server::builder()
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
         .max_concurrent_streams(MAX_STREAMS)
-        .add_service(Ads::new(
-            directory.clone(),
-            options.fleet_by.clone(),
-            closing.clone(),
-        ))
+        .add_service(Discovery::<Ads>::new(&shared))
+        .add_service(Discovery::<Cds>::new(&shared))
+        .add_service(Discovery::<Eds>::new(&shared))
+        .add_service(Discovery::<Lds>::new(&shared))
+        .add_service(Discovery::<Rds>::new(&shared))
+        .add_service(Discovery::<Srds>::new(&shared))
+        .add_service(Discovery::<Vhds>::new(&shared))
+        .add_service(Discovery::<Sds>::new(&shared))
+        .add_service(Discovery::<Rtds>::new(&shared))
+        .add_service(Discovery::<Ecds>::new(&shared))
         .add_service(LoadReports::new(
             directory,
             options.fleet_by,

@@ -1,4 +1,4 @@
-//! One ADS stream: feeds a session, writes its records into the ledger, and waits for nobody but its own client.
+//! One stream: feeds a session, writes its records into the ledger, and waits for nobody but its own client.
 
 use std::{collections::VecDeque, net::SocketAddr, sync::Arc, time::Instant};
 
@@ -7,15 +7,11 @@ use tokio::sync::{mpsc, watch};
 use tonic::{Status, Streaming};
 use tracing::{debug, info, warn};
 
-use super::{
-    Directory, FleetFeed,
-    node::{FleetBy, identify},
-    wire::{self, DiscoveryRequest},
-};
+use super::{FleetFeed, node::identify, services::Shared, wire::Said};
 use crate::{
     fleet::{Ledger, ProxyInfo, Record, StreamId},
     model::{Name, TypeUrl},
-    xds::session::{Output, Request, Response, Session},
+    xds::session::{Output, Response, Session},
 };
 
 /// Responses that may wait for the client to read: one round of all types. Snapshots that come meanwhile are skipped
@@ -29,27 +25,28 @@ const LARGE_RESPONSE: usize = 4 * 1024 * 1024;
 pub(super) type Responses = mpsc::Sender<Result<Response, Status>>;
 
 /// What a stream is given to start with.
-pub(super) struct Opened {
+pub(super) struct Opened<Q> {
     pub(super) id: StreamId,
+    /// The only type that it is for; none: all.
+    pub(super) only: Option<TypeUrl>,
     pub(super) peer: Option<SocketAddr>,
-    pub(super) fleet_by: FleetBy,
-    pub(super) requests: Streaming<DiscoveryRequest>,
+    pub(super) requests: Streaming<Q>,
     pub(super) responses: Responses,
     /// True once the server is to stop.
     pub(super) closing: watch::Receiver<bool>,
 }
 
 /// Serves one stream until the client or the server ends it.
-pub(super) async fn run(opened: Opened, directory: Arc<dyn Directory>) {
+pub(super) async fn run<Q: Said>(opened: Opened<Q>, shared: Arc<Shared>) {
     let responses = opened.responses.clone();
-    if let Err(status) = serve(opened, directory).await {
-        debug!(code = ?status.code(), message = status.message(), "ADS stream ended");
+    if let Err(status) = serve(opened, shared).await {
+        debug!(code = ?status.code(), message = status.message(), "stream ended");
         // The client may be gone; then nobody needs to know.
         let _ = responses.send(Err(status)).await;
     }
 }
 
-async fn serve(mut opened: Opened, directory: Arc<dyn Directory>) -> Result<(), Status> {
+async fn serve<Q: Said>(mut opened: Opened<Q>, shared: Arc<Shared>) -> Result<(), Status> {
     let first = tokio::select! {
         first = opened.requests.message() => first?,
         () = closed(&mut opened.closing) => return Ok(()),
@@ -58,18 +55,21 @@ async fn serve(mut opened: Opened, directory: Arc<dyn Directory>) -> Result<(), 
     let Some(first) = first else {
         return Ok(());
     };
-    let (fleet, proxy) = identify(first.node.as_ref(), opened.peer, &opened.fleet_by)?;
-    let feed = directory
+    let (fleet, proxy) = identify(first.node(), opened.peer, &shared.fleet_by)?;
+    let feed = shared
+        .directory
         .join(&fleet)
         .map_err(|unknown| Status::not_found(unknown.to_string()))?;
     info!(%fleet, proxy = %proxy.id, address = %proxy.address, software = %proxy.software, "proxy connected");
+    let session = Session::new(Q::MODE, feed.options, shared.cache(&fleet));
     let mut stream = Stream {
+        only: opened.only,
         proxy: Connected::new(opened.id, fleet, proxy, feed.ledger.clone()),
-        session: Session::new(feed.options),
+        session,
         began: (Timestamp::now(), Instant::now()),
         outbox: VecDeque::new(),
     };
-    stream.request(first);
+    stream.request(first)?;
     let ended = stream.pump(&mut opened, feed).await;
     let proxy = &stream.proxy;
     info!(fleet = %proxy.fleet, proxy = %proxy.id, "proxy disconnected");
@@ -110,6 +110,7 @@ impl Drop for Connected {
 }
 
 struct Stream {
+    only: Option<TypeUrl>,
     proxy: Connected,
     session: Session,
     began: (Timestamp, Instant),
@@ -118,7 +119,11 @@ struct Stream {
 }
 
 impl Stream {
-    async fn pump(&mut self, opened: &mut Opened, mut feed: FleetFeed) -> Result<(), Status> {
+    async fn pump<Q: Said>(
+        &mut self,
+        opened: &mut Opened<Q>,
+        mut feed: FleetFeed,
+    ) -> Result<(), Status> {
         self.newest(&mut feed);
         loop {
             let idle = self.outbox.is_empty();
@@ -134,7 +139,7 @@ impl Stream {
                     Err(_) => return Ok(()),
                 },
                 request = opened.requests.message(), if idle => match request? {
-                    Some(request) => self.request(request),
+                    Some(request) => self.request(request)?,
                     None => return Ok(()),
                 },
                 changed = feed.snapshots.changed(), if idle => match changed {
@@ -161,21 +166,30 @@ impl Stream {
         }
     }
 
-    fn request(&mut self, request: DiscoveryRequest) {
-        let Some(type_url) = TypeUrl::from_url(&request.type_url) else {
-            warn!(fleet = %self.proxy.fleet, proxy = %self.proxy.id, r#type = request.type_url,
-                "the proxy asks for a type that is not served: it gets no answer");
-            return;
+    fn request(&mut self, request: impl Said) -> Result<(), Status> {
+        // A stream for one type need not say which.
+        let said = request.type_url();
+        let type_url = match (TypeUrl::from_url(said), self.only) {
+            (Some(type_url), None) => Some(type_url),
+            (None, Some(only)) if said.is_empty() => Some(only),
+            (Some(type_url), Some(only)) if type_url == only => Some(only),
+            (_, Some(only)) => {
+                return Err(Status::invalid_argument(format!(
+                    "this service is for {} alone, and {said:?} was asked for: use its own service, or ADS",
+                    only.url()
+                )));
+            }
+            (None, None) => None,
         };
-        let request = Request {
-            version: request.version_info,
-            nonce: request.response_nonce,
-            names: request.resource_names,
-            error: request.error_detail.map(|error| error.message),
+        let Some(type_url) = type_url else {
+            warn!(fleet = %self.proxy.fleet, proxy = %self.proxy.id, r#type = said,
+                "the proxy asks for a type that is not served: it gets no answer");
+            return Ok(());
         };
         let now = self.now();
-        let output = self.session.request(type_url, request, now);
+        let output = request.say(&mut self.session, type_url, now);
         self.take(output);
+        Ok(())
     }
 
     fn take(&mut self, output: Output) {
@@ -185,11 +199,13 @@ impl Stream {
             self.proxy.ledger.record(self.proxy.stream, record, at);
         }
         for response in output.responses {
-            let bytes = wire::encoded_len(&response);
-            debug!(fleet = %self.proxy.fleet, proxy = %self.proxy.id, r#type = %response.type_url,
-                version = response.version, resources = response.resources.len(), bytes, "response");
+            let bytes = response.encoded_len();
+            let message = &response.message;
+            debug!(fleet = %self.proxy.fleet, proxy = %self.proxy.id, r#type = %message.type_url,
+                version = &*message.version, resources = message.resources.len(), removed = ?message.removed, bytes,
+                "response");
             if bytes > LARGE_RESPONSE {
-                warn!(fleet = %self.proxy.fleet, proxy = %self.proxy.id, r#type = %response.type_url, bytes,
+                warn!(fleet = %self.proxy.fleet, proxy = %self.proxy.id, r#type = %message.type_url, bytes,
                     "a response is larger than 4 MiB, which clients in Go refuse unless told otherwise");
             }
             self.outbox.push_back(response);

@@ -1,17 +1,19 @@
 //! What goes over the wire: requests as far as they are needed, and responses made from bytes that are encoded once.
 
-use bytes::BufMut;
-use prost::{
-    Message,
-    encoding::{WireType, encode_key, encode_varint, encoded_len_varint, key_len},
-};
+use std::{collections::BTreeMap, marker::PhantomData};
+
+use jiff::Timestamp;
+use prost::Message;
 use tonic::{
     Status,
     codec::{BufferSettings, Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
 };
 
 use super::node::Node;
-use crate::{snapshot::Resource, xds::session::Response};
+use crate::{
+    model::TypeUrl,
+    xds::session::{DeltaRequest, Mode, Output, Request, Response, Session},
+};
 
 /// `envoy.service.discovery.v3.DiscoveryRequest`. Fields that are not listed are skipped while decoding, so that no
 /// byte of a node's hundreds of extensions is kept.
@@ -38,36 +40,121 @@ pub(super) struct ErrorDetail {
     pub message: String,
 }
 
-/// Reads discovery requests, writes responses.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct SotwCodec;
+/// `envoy.service.discovery.v3.DeltaDiscoveryRequest`.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct DeltaDiscoveryRequest {
+    #[prost(message, optional, tag = "1")]
+    pub node: Option<Node>,
+    #[prost(string, tag = "2")]
+    pub type_url: String,
+    #[prost(string, repeated, tag = "3")]
+    pub resource_names_subscribe: Vec<String>,
+    #[prost(string, repeated, tag = "4")]
+    pub resource_names_unsubscribe: Vec<String>,
+    #[prost(btree_map = "string, string", tag = "5")]
+    pub initial_resource_versions: BTreeMap<String, String>,
+    #[prost(string, tag = "6")]
+    pub response_nonce: String,
+    #[prost(message, optional, tag = "7")]
+    pub error_detail: Option<ErrorDetail>,
+}
 
-impl Codec for SotwCodec {
+/// A request of either mode.
+pub(super) trait Said: Message + Default + 'static {
+    /// How its stream speaks.
+    const MODE: Mode;
+
+    /// Who says it; in the first request only.
+    fn node(&self) -> Option<&Node>;
+
+    /// What it is about.
+    fn type_url(&self) -> &str;
+
+    /// Hands it to the session, without the node.
+    fn say(self, session: &mut Session, type_url: TypeUrl, now: Timestamp) -> Output;
+}
+
+impl Said for DiscoveryRequest {
+    const MODE: Mode = Mode::Sotw;
+
+    fn node(&self) -> Option<&Node> {
+        self.node.as_ref()
+    }
+
+    fn type_url(&self) -> &str {
+        &self.type_url
+    }
+
+    fn say(self, session: &mut Session, type_url: TypeUrl, now: Timestamp) -> Output {
+        let request = Request {
+            version: self.version_info,
+            nonce: self.response_nonce,
+            names: self.resource_names,
+            error: self.error_detail.map(|error| error.message),
+        };
+        session.request(type_url, request, now)
+    }
+}
+
+impl Said for DeltaDiscoveryRequest {
+    const MODE: Mode = Mode::Delta;
+
+    fn node(&self) -> Option<&Node> {
+        self.node.as_ref()
+    }
+
+    fn type_url(&self) -> &str {
+        &self.type_url
+    }
+
+    fn say(self, session: &mut Session, type_url: TypeUrl, now: Timestamp) -> Output {
+        let request = DeltaRequest {
+            nonce: self.response_nonce,
+            subscribe: self.resource_names_subscribe,
+            unsubscribe: self.resource_names_unsubscribe,
+            versions: self.initial_resource_versions,
+            error: self.error_detail.map(|error| error.message),
+        };
+        session.delta_request(type_url, request, now)
+    }
+}
+
+/// Reads discovery requests, writes responses.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct DiscoveryCodec<Q>(PhantomData<Q>);
+
+impl<Q> Default for DiscoveryCodec<Q> {
+    fn default() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<Q: Said> Codec for DiscoveryCodec<Q> {
     type Encode = Response;
-    type Decode = DiscoveryRequest;
+    type Decode = Q;
     type Encoder = ResponseEncoder;
-    type Decoder = RequestDecoder;
+    type Decoder = RequestDecoder<Q>;
 
     fn encoder(&mut self) -> Self::Encoder {
         ResponseEncoder
     }
 
     fn decoder(&mut self) -> Self::Decoder {
-        RequestDecoder
+        RequestDecoder(PhantomData)
     }
 }
 
 /// Decodes requests.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct RequestDecoder;
+pub(super) struct RequestDecoder<Q>(PhantomData<Q>);
 
-impl Decoder for RequestDecoder {
-    type Item = DiscoveryRequest;
+impl<Q: Said> Decoder for RequestDecoder<Q> {
+    type Item = Q;
     type Error = Status;
 
     fn decode(&mut self, source: &mut DecodeBuf<'_>) -> Result<Option<Self::Item>, Status> {
-        DiscoveryRequest::decode(source).map(Some).map_err(|error| {
-            Status::invalid_argument(format!("this is no DiscoveryRequest of xDS v3: {error}"))
+        Q::decode(source).map(Some).map_err(|error| {
+            Status::invalid_argument(format!("this is no discovery request of xDS v3: {error}"))
         })
     }
 
@@ -76,28 +163,18 @@ impl Decoder for RequestDecoder {
     }
 }
 
-/// Writes `envoy.service.discovery.v3.DiscoveryResponse`. The resources are copied as they are: a push costs a stream
-/// one copy of its bytes and nothing else.
+/// Writes `DiscoveryResponse` and `DeltaDiscoveryResponse`, which come encoded: a push costs a stream one copy of its
+/// bytes and nothing else.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ResponseEncoder;
-
-/// Field numbers of the response and of `google.protobuf.Any`.
-mod field {
-    pub const VERSION_INFO: u32 = 1;
-    pub const RESOURCES: u32 = 2;
-    pub const TYPE_URL: u32 = 4;
-    pub const NONCE: u32 = 5;
-    pub const ANY_TYPE_URL: u32 = 1;
-    pub const ANY_VALUE: u32 = 2;
-}
 
 impl Encoder for ResponseEncoder {
     type Item = Response;
     type Error = Status;
 
     fn encode(&mut self, response: Response, out: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        out.reserve(encoded_len(&response));
-        write(&response, out);
+        out.reserve(response.encoded_len());
+        response.write(out);
         Ok(())
     }
 
@@ -106,87 +183,12 @@ impl Encoder for ResponseEncoder {
     }
 }
 
-/// Length of the encoded response, in bytes.
-pub(super) fn encoded_len(response: &Response) -> usize {
-    let resources: usize = response
-        .resources
-        .iter()
-        .map(|resource| field_len(field::RESOURCES, any_len(resource)))
-        .sum();
-    field_len(field::VERSION_INFO, response.version.len())
-        + resources
-        + field_len(field::TYPE_URL, response.type_url.url().len())
-        + field_len(field::NONCE, response.nonce.len())
-}
-
-fn write(response: &Response, out: &mut impl BufMut) {
-    put(field::VERSION_INFO, response.version.as_bytes(), out);
-    for resource in &response.resources {
-        encode_key(field::RESOURCES, WireType::LengthDelimited, out);
-        encode_varint(any_len(resource) as u64, out);
-        put(field::ANY_TYPE_URL, resource.type_url.url().as_bytes(), out);
-        put(field::ANY_VALUE, &resource.bytes, out);
-    }
-    put(field::TYPE_URL, response.type_url.url().as_bytes(), out);
-    put(field::NONCE, response.nonce.as_bytes(), out);
-}
-
-fn any_len(resource: &Resource) -> usize {
-    field_len(field::ANY_TYPE_URL, resource.type_url.url().len())
-        + field_len(field::ANY_VALUE, resource.bytes.len())
-}
-
-fn field_len(number: u32, content: usize) -> usize {
-    key_len(number) + encoded_len_varint(content as u64) + content
-}
-
-fn put(number: u32, content: &[u8], out: &mut impl BufMut) {
-    encode_key(number, WireType::LengthDelimited, out);
-    encode_varint(content.len() as u64, out);
-    out.put_slice(content);
-}
-
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use bytes::Bytes;
     use envoy_types::pb::envoy::service::discovery::v3 as envoy;
 
     use super::*;
-    use crate::{model::TypeUrl, snapshot::References};
-
-    #[test]
-    fn a_response_is_what_envoy_reads() {
-        let resource = |name: &str, bytes: &'static [u8]| {
-            Arc::new(Resource::new(
-                TypeUrl::Cluster,
-                name,
-                Bytes::from_static(bytes),
-                References::default(),
-            ))
-        };
-        let response = Response {
-            type_url: TypeUrl::Cluster,
-            version: "43-a1b2c3d4".into(),
-            nonce: "7".into(),
-            resources: vec![resource("a", b"first"), resource("b", &[7; 300])],
-        };
-        let mut bytes = Vec::new();
-        write(&response, &mut bytes);
-        assert_eq!(bytes.len(), encoded_len(&response));
-        let read = envoy::DiscoveryResponse::decode(&bytes[..]).unwrap();
-        assert_eq!(read.version_info, "43-a1b2c3d4");
-        assert_eq!(read.nonce, "7");
-        assert_eq!(read.type_url, TypeUrl::Cluster.url());
-        let values: Vec<&[u8]> = read.resources.iter().map(|any| &any.value[..]).collect();
-        assert_eq!(values, [&b"first"[..], &[7; 300]]);
-        assert!(
-            read.resources
-                .iter()
-                .all(|any| any.type_url == TypeUrl::Cluster.url())
-        );
-    }
+    use crate::model::TypeUrl;
 
     #[test]
     fn of_a_request_only_what_is_needed_is_kept() {

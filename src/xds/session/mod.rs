@@ -1,13 +1,23 @@
 //! PURE. One xDS stream as a state machine: requests, snapshots and time in; responses and records out.
 //!
-//! Three parts: a [`Channel`](channel) per type knows what the client has and has refused, [`plan`] decides what it
-//! should have (make before break, per resource), [`settle`] what counts as accepted. State of the world is what
-//! this file adds: nonces, and responses that hold everything.
+//! One core for both modes. A [`Channel`](channel) per type knows what the client has and has refused ([`answer`]), [`plan`]
+//! decides what it should have (make before break, per resource), [`settle`] what counts as accepted, [`resume`] what it
+//! has of an earlier stream. The modes differ in how a request is read ([`subscription`]) and in how the step from what
+//! the client has to what it should have is said ([`message`]): state of the world as a list, delta as changes.
+//!
+//! What a stream knows of its client are views that all streams in the same state share ([`cache`]).
 
+mod answer;
 mod blame;
+mod cache;
 mod channel;
+mod channels;
+mod hold;
+mod message;
+mod options;
 mod plan;
 mod refusal;
+mod resume;
 mod settle;
 mod subscription;
 mod version;
@@ -21,46 +31,34 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 
 use self::{
-    channel::{Answer, Channel},
-    plan::{Hold, Kept},
+    answer::Answer,
+    channel::Channel,
+    channels::Channels,
+    hold::{Hold, Kept},
+    message::Message,
+    resume::Presented,
     subscription::Subscription,
 };
 use crate::{
     fleet::Record,
     model::{Revision, TypeUrl},
-    snapshot::{Resource, Snapshot},
+    snapshot::{Item, Snapshot},
 };
 
-/// How long a resource is held for its clusters before the operator is told. Clusters warm within a health check or
-/// two; after twenty seconds something is wrong with them.
-pub const WARM_TIMEOUT: Duration = Duration::from_secs(20);
+pub use cache::Cache;
+pub use message::Response;
+pub use options::{OnWarmTimeout, Options, REMOVAL_GRACE, WARM_TIMEOUT};
 
-/// How long a cluster outlives the last route that names it: requests that were routed before may still be open.
-/// Envoy ends a request after 15 s unless its route says otherwise.
-pub const REMOVAL_GRACE: Duration = Duration::from_secs(15);
-
-/// What a stream is told beforehand.
-#[derive(Clone, Copy, Debug)]
-pub struct Options {
-    /// After how long [`Record::Held`] says that a resource is held. See [`WARM_TIMEOUT`].
-    pub warm_timeout: Duration,
-    /// How long a cluster outlives the last route that names it. See [`REMOVAL_GRACE`].
-    pub removal_grace: Duration,
-    /// The operator accepts that the store is older than the proxies: a client that shows a newer revision is served.
-    pub accept_older: bool,
+/// How a stream speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// State of the world: lists.
+    Sotw,
+    /// Incremental: changes.
+    Delta,
 }
 
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            warm_timeout: WARM_TIMEOUT,
-            removal_grace: REMOVAL_GRACE,
-            accept_older: false,
-        }
-    }
-}
-
-/// A request of the client, without the node.
+/// A state-of-the-world request of the client, without the node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Request {
     /// `version_info`: what the client accepted last.
@@ -73,17 +71,19 @@ pub struct Request {
     pub error: Option<String>,
 }
 
-/// A response to the client.
-#[derive(Clone, Debug)]
-pub struct Response {
-    /// Of every resource in it.
-    pub type_url: TypeUrl,
-    /// `version_info`.
-    pub version: String,
-    /// Unique on the stream.
+/// A delta request of the client, without the node.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeltaRequest {
+    /// `response_nonce`; empty in a request that answers nothing.
     pub nonce: String,
-    /// In order of their names.
-    pub resources: Vec<Arc<Resource>>,
+    /// `resource_names_subscribe`.
+    pub subscribe: Vec<String>,
+    /// `resource_names_unsubscribe`.
+    pub unsubscribe: Vec<String>,
+    /// `initial_resource_versions`: what the client has of an earlier stream.
+    pub versions: BTreeMap<String, String>,
+    /// `error_detail.message`, if the client rejects a response.
+    pub error: Option<String>,
 }
 
 /// What came of one input: responses, to be sent in this order, and records for the ledger.
@@ -95,18 +95,22 @@ pub struct Output {
     pub records: Vec<Record>,
 }
 
-/// One state-of-the-world stream. Times are only compared with each other: any clock that does not go back will do.
+/// One stream. Times are only compared with each other: any clock that does not go back will do.
 #[derive(Debug)]
 pub struct Session {
     options: Options,
+    mode: Mode,
+    cache: Arc<Cache>,
     snapshot: Option<Arc<Snapshot>>,
-    channels: BTreeMap<TypeUrl, Channel>,
+    channels: Channels,
     last_nonce: u64,
-    /// Load assignments that are due because their cluster was sent anew (Envoy waits for them again).
-    rewarm: BTreeSet<Arc<str>>,
     /// Clusters that the snapshot no longer has and this client may still use.
     kept: BTreeMap<Arc<str>, Kept>,
+    /// Clusters that the client stopped naming a while ago: until when requests may be open there.
+    lingering: BTreeMap<Arc<str>, Timestamp>,
     holds: BTreeMap<TypeUrl, Hold>,
+    /// Load assignments that are due because their cluster was sent anew: Envoy waits for them again (XDS.md line 21).
+    rewarm: BTreeSet<Arc<str>>,
     /// The newest revision that the client showed, while it is newer than the fleet's.
     ahead: Option<Revision>,
     /// Per type, the revision whose content the client has, and the last one that was recorded as accepted.
@@ -116,43 +120,42 @@ pub struct Session {
 }
 
 impl Session {
-    /// A stream on which nothing was said yet.
-    pub fn new(options: Options) -> Self {
+    /// A stream on which nothing was said yet. `cache` is the fleet's.
+    pub fn new(mode: Mode, options: Options, cache: Arc<Cache>) -> Self {
         Self {
             options,
+            mode,
+            cache,
             snapshot: None,
-            channels: BTreeMap::new(),
+            channels: Channels::default(),
             last_nonce: 0,
-            rewarm: BTreeSet::new(),
             kept: BTreeMap::new(),
+            lingering: BTreeMap::new(),
             holds: BTreeMap::new(),
+            rewarm: BTreeSet::new(),
             ahead: None,
             reported: BTreeMap::new(),
             weighted: Revision::ZERO,
         }
     }
 
-    /// The client said something about a type.
+    /// The client said something about a type, in state of the world.
     pub fn request(&mut self, type_url: TypeUrl, request: Request, now: Timestamp) -> Output {
         let mut out = Output::default();
-        let Some(channel) = self.channels.get_mut(&type_url) else {
-            let subscription = Subscription::first(&request.names, type_url.is_full_state());
-            if !subscription.is_none() {
-                out.records.push(Record::Subscribed(type_url));
-            }
-            let channel = Channel::new(type_url, subscription, request.version);
-            self.channels.insert(type_url, channel);
-            self.advance(now, &mut out);
+        let names = request.names;
+        let cache = self.cache.clone();
+        let Some(channel) = self.channels.get_mut(type_url) else {
+            let presented = Presented::Version(request.version);
+            self.open(type_url, &names, presented, now, &mut out);
             return out;
         };
-        let names = request.names;
-        let answer = if request.nonce.is_empty() {
+        let answer = match nonce(&request.nonce) {
             // Sent before our first response arrived: it answers nothing, and its list is the client's newest.
-            Answer::ToNewest
-        } else {
-            // A nonce that is no number is none of ours; 0 is never given out.
-            let nonce = request.nonce.parse().unwrap_or(0);
-            channel.answer(nonce, &request.version, request.error, &mut out.records)
+            None => Answer::ToNewest,
+            Some(nonce) => {
+                let error = request.error;
+                channel.answer(nonce, &request.version, error, &cache, &mut out.records)
+            }
         };
         match answer {
             // The list may be older than one that was sent later; the answer to the newest repeats it.
@@ -161,28 +164,85 @@ impl Session {
                 return out;
             }
             Answer::ToOlder => channel.overhear(&names),
-            Answer::ToNewest => match channel.resubscribe(&names) {
-                Some(true) => out.records.push(Record::Subscribed(type_url)),
-                Some(false) => {
-                    self.reported.remove(&type_url);
-                    out.records.push(Record::Unsubscribed(type_url));
-                }
-                None => {}
-            },
+            Answer::ToNewest => {
+                let was_none = channel.subscription.is_none();
+                let changed = channel.subscription.replace(&names, &cache);
+                let resubscribed = channel.resubscribed(was_none, changed, &cache);
+                self.record_subscription(type_url, resubscribed, &mut out);
+            }
         }
         self.advance(now, &mut out);
         out
+    }
+
+    /// The client said something about a type, in delta.
+    pub fn delta_request(
+        &mut self,
+        type_url: TypeUrl,
+        request: DeltaRequest,
+        now: Timestamp,
+    ) -> Output {
+        let mut out = Output::default();
+        let cache = self.cache.clone();
+        let Some(channel) = self.channels.get_mut(type_url) else {
+            let presented = Presented::Versions(request.versions);
+            self.open(type_url, &request.subscribe, presented, now, &mut out);
+            return out;
+        };
+        if let Some(nonce) = nonce(&request.nonce) {
+            channel.answer_delta(nonce, request.error, &cache, &mut out.records);
+        }
+        // What is asked for counts, whatever the answer it comes with.
+        let was_none = channel.subscription.is_none();
+        let subscription = &mut channel.subscription;
+        let changed = subscription.change(&request.subscribe, &request.unsubscribe, &cache);
+        let resubscribed = channel.resubscribed(was_none, changed, &cache);
+        self.record_subscription(type_url, resubscribed, &mut out);
+        self.advance(now, &mut out);
+        out
+    }
+
+    /// The first request of a type.
+    fn open(
+        &mut self,
+        type_url: TypeUrl,
+        names: &[String],
+        presented: Presented,
+        now: Timestamp,
+        out: &mut Output,
+    ) {
+        let subscription = Subscription::first(type_url, names, &self.cache);
+        if !subscription.is_none() {
+            out.records.push(Record::Subscribed(type_url));
+        }
+        let mut channel = Channel::new(type_url, self.mode, subscription, presented);
+        if self.mode == Mode::Delta {
+            channel.asked = channel.subscription.named().clone();
+        }
+        self.channels.insert(channel);
+        self.advance(now, out);
+    }
+
+    fn record_subscription(&mut self, type_url: TypeUrl, now: Option<bool>, out: &mut Output) {
+        match now {
+            Some(true) => out.records.push(Record::Subscribed(type_url)),
+            Some(false) => {
+                self.reported.remove(&type_url);
+                out.records.push(Record::Unsubscribed(type_url));
+            }
+            None => {}
+        }
     }
 
     /// There is a newer snapshot. Those in between need not be told.
     pub fn snapshot(&mut self, snapshot: Arc<Snapshot>, now: Timestamp) -> Output {
         let mut out = Output::default();
         let before = self.snapshot.replace(snapshot.clone());
-        for set in snapshot.types() {
-            let before = before.as_ref().and_then(|before| before.get(set.type_url));
-            let channel = self.channels.get(&set.type_url);
-            out.records
-                .extend(channel.and_then(|channel| channel.known_refusal(before, set)));
+        for channel in self.channels.iter().filter(|c| !c.refusals.is_empty()) {
+            let before = before.as_ref().and_then(|b| b.get(channel.type_url));
+            let set = snapshot.get(channel.type_url);
+            let known = set.and_then(|set| channel.known_refusal(before, set));
+            out.records.extend(known);
         }
         self.advance(now, &mut out);
         out
@@ -199,7 +259,11 @@ impl Session {
     pub fn next_deadline(&self) -> Option<Timestamp> {
         let held = self.holds.values().filter_map(|hold| hold.deadline);
         let kept = self.kept.values().filter_map(|kept| kept.until);
-        let paced = self.channels.values().filter_map(|c| c.paced_until);
+        let channels = self.channels.iter();
+        let paced = channels.filter_map(|channel| {
+            let heartbeat = channel.heartbeat_at.into_iter();
+            heartbeat.chain(channel.paced_until).min()
+        });
         held.chain(kept).chain(paced).min()
     }
 
@@ -212,8 +276,10 @@ impl Session {
             return;
         }
         for type_url in TypeUrl::ALL {
-            if self.channels.contains_key(&type_url) {
+            self.linger(type_url, now);
+            if self.channels.get(type_url).is_some() {
                 self.advance_type(type_url, &snapshot, now, out);
+                self.beat(type_url, &snapshot, now, out);
             }
         }
         self.settle(&snapshot, out);
@@ -224,12 +290,12 @@ impl Session {
         if self.options.accept_older {
             return false;
         }
-        for (type_url, channel) in &self.channels {
-            let shown = channel.presented.as_deref().and_then(version::revision);
+        for channel in self.channels.iter() {
+            let shown = channel.presented.as_ref().and_then(Presented::revision);
             let newer = shown.filter(|shown| *shown > snapshot.revision);
             if let Some(revision) = newer.filter(|newer| self.ahead < Some(*newer)) {
                 self.ahead = Some(revision);
-                out.records.push(Record::Newer(*type_url, revision));
+                out.records.push(Record::Newer(channel.type_url, revision));
             }
         }
         self.ahead.is_some_and(|ahead| snapshot.revision <= ahead)
@@ -242,92 +308,94 @@ impl Session {
         now: Timestamp,
         out: &mut Output,
     ) {
-        let set = snapshot.get(type_url);
         self.resume(type_url, snapshot);
         if type_url == TypeUrl::ClusterLoadAssignment {
             self.ask_for_rewarmed();
         }
-        let Some(channel) = self.channels.get(&type_url) else {
+        let Some(channel) = self.channels.get(type_url) else {
             return;
         };
-        let done = match (&channel.done_with, set) {
-            (Some(done), Some(set)) => Arc::ptr_eq(done, set),
-            _ => false,
-        };
-        if done && channel.asked.is_empty() && self.nothing_kept(type_url) {
+        let set = snapshot.get(type_url);
+        let state = set.map(|set| (set.digest, set.changed_in, self.clusters_told(type_url)));
+        if state.is_some() && channel.done_with == state && channel.asked.is_empty() {
             return;
         }
         let plan = self.plan(type_url, snapshot, now, &mut out.records);
-        let Some(channel) = self.channels.get_mut(&type_url) else {
+        let revision = set.map_or(Revision::ZERO, |set| set.changed_in);
+        let cache = self.cache.clone();
+        let Some(channel) = self.channels.get_mut(type_url) else {
             return;
         };
         if !plan.withheld
-            && let Some(resources) = channel.due(&plan.content, plan.may_be_empty)
+            && channel.is_due(&plan.target, &plan.absent, plan.may_be_empty)
+            && let Some(message) = channel.response(revision, &plan.target, &plan.absent, &cache)
             && channel.has_room(now)
         {
+            self.last_nonce += 1;
+            let source = set.map(|set| set.digest);
+            cache.remember(&message.version, &plan.target);
             if type_url == TypeUrl::Cluster {
-                let anew = resources.iter().filter(|cluster| {
-                    let told = channel.told.get(&cluster.name);
-                    channel.asked.contains(&cluster.name)
-                        || told.is_none_or(|told| told.digest != cluster.digest)
-                });
-                let endpoints = anew.flat_map(|cluster| &cluster.references.endpoints);
+                let asked = |item: &&Item| channel.asked.contains(&item.resource.name);
+                let since = plan.target.since(&channel.told);
+                let anew = message.resources.iter().filter(asked).chain(&since.changed);
+                let endpoints = anew.flat_map(|item| &item.resource.references.endpoints);
                 self.rewarm.extend(endpoints.cloned());
             }
-            self.last_nonce += 1;
-            let version = channel.send(self.last_nonce, set, resources.clone(), now);
-            let revision = set.map_or(Revision::ZERO, |set| set.changed_in);
+            channel.send(self.last_nonce, message.clone(), source, plan.target, now);
             out.records.push(Record::Sent(type_url, revision));
             out.responses.push(Response {
-                type_url,
-                version,
                 nonce: self.last_nonce.to_string(),
-                resources,
+                message,
             });
         }
-        channel.done_with = set
-            .filter(|_| plan.complete && channel.paced_until.is_none())
-            .cloned();
-    }
-
-    /// Compares what the client showed in its first request with what it is to have: after a reconnect nothing is
-    /// sent of a type that has not changed, but for load assignments.
-    fn resume(&mut self, type_url: TypeUrl, snapshot: &Snapshot) {
-        let Some(channel) = self.channels.get_mut(&type_url) else {
-            return;
-        };
-        let Some(presented) = channel.presented.take() else {
-            return;
-        };
-        if presented.is_empty() {
-            return;
-        }
-        let newest = plan::newest(type_url, snapshot, &channel.subscription);
-        let changed_in = snapshot
-            .get(type_url)
-            .map_or(Revision::ZERO, |s| s.changed_in);
-        if version::of(changed_in, newest.values()) == presented {
-            if type_url == TypeUrl::ClusterLoadAssignment {
-                // The stream may have broken while a cluster waited for its load assignment, and only the client
-                // knows: it shows the newest versions, and would wait for ever. So they are told once more.
-                channel.asked.extend(newest.keys().cloned());
-            }
-            channel.resume(newest, presented);
-        } else {
-            channel.unknown_past = true;
-        }
+        let waits = !plan.complete || channel.paced_until.is_some();
+        channel.done_with = state.filter(|_| !waits);
     }
 
     /// Envoy waits for the load assignment of a cluster that was sent anew, even if it has it already.
     fn ask_for_rewarmed(&mut self) {
-        let Some(endpoints) = self.channels.get_mut(&TypeUrl::ClusterLoadAssignment) else {
+        let channel = self.channels.get_mut(TypeUrl::ClusterLoadAssignment);
+        if let (Some(endpoints), false) = (channel, self.rewarm.is_empty()) {
+            let subscription = &endpoints.subscription;
+            let due = self.rewarm.iter().filter(|name| subscription.wants(name));
+            endpoints.asked.extend(due.cloned());
+            self.rewarm.retain(|name| !subscription.wants(name));
+        }
+    }
+
+    /// Says again what lives only for a while, if it is time. That is neither news nor anything to be accepted.
+    fn beat(&mut self, type_url: TypeUrl, snapshot: &Snapshot, now: Timestamp, out: &mut Output) {
+        let Some(channel) = self.channels.get_mut(type_url) else {
             return;
         };
-        let subscription = &endpoints.subscription;
-        let due = self.rewarm.iter().filter(|name| subscription.wants(name));
-        endpoints.asked.extend(due.cloned());
-        self.rewarm.retain(|name| !subscription.wants(name));
+        if channel.heartbeat_at.is_none_or(|at| at > now) || !channel.has_room(now) {
+            return;
+        }
+        let told = channel.told.clone();
+        let cache = self.cache.clone();
+        let Some(set) = snapshot.get(type_url) else {
+            return;
+        };
+        let message = cache.message_as(Message::heartbeat_key(self.mode, set, &told), || {
+            Message::heartbeat(self.mode, set, &told)
+        });
+        if message.resources.is_empty() {
+            channel.heartbeat_at = None;
+            return;
+        }
+        self.last_nonce += 1;
+        cache.remember(&message.version, &told);
+        channel.send(self.last_nonce, message.clone(), None, told, now);
+        out.responses.push(Response {
+            nonce: self.last_nonce.to_string(),
+            message,
+        });
     }
+}
+
+/// The nonce of an answer. One that is no number is none of ours; 0 is never given out.
+fn nonce(nonce: &str) -> Option<u64> {
+    (!nonce.is_empty()).then(|| nonce.parse().unwrap_or(0))
 }
 
 /// The time that much later.

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use proptest::prelude::*;
 
 use super::{testkit::*, *};
-use crate::snapshot::Digest;
+use crate::snapshot::{Digest, Resource};
 
 /// What is declared of one service.
 #[derive(Clone, Copy, Debug)]
@@ -165,28 +165,27 @@ impl Envoy {
 
     fn receive(&mut self, response: &Response) {
         let bad: Vec<&str> = response
-            .resources
-            .iter()
+            .resources()
             .filter(|resource| is_refused(resource))
             .map(|resource| &*resource.name)
             .collect();
-        let error = (!bad.is_empty()).then(|| match response.type_url {
+        let error = (!bad.is_empty()).then(|| match response.type_url() {
             CDS => format!(
                 "Error adding/updating cluster(s) {}: nonsense",
                 bad.join(", ")
             ),
             _ => "nonsense".to_owned(),
         });
-        let known = self.types.entry(response.type_url).or_default();
+        let known = self.types.entry(response.type_url()).or_default();
         known.nonce = response.nonce.clone();
         if error.is_none() {
-            known.version = response.version.clone();
+            known.version = response.version();
         }
-        match response.type_url {
+        match response.type_url() {
             CDS => self.receive_clusters(response, error),
             EDS => {
                 let wanted = self.types[&EDS].names.clone();
-                let resources = response.resources.iter();
+                let resources = response.resources();
                 for resource in resources.filter(|r| wanted.contains(&*r.name)) {
                     self.endpoints
                         .insert(resource.name.to_string(), resource.digest);
@@ -200,8 +199,7 @@ impl Envoy {
             }
             LDS => {
                 let by_name = response
-                    .resources
-                    .iter()
+                    .resources()
                     .map(|r| (r.name.to_string(), r.clone()));
                 self.listeners = by_name.collect();
                 self.request(LDS, error);
@@ -213,8 +211,7 @@ impl Envoy {
             _ => {
                 if error.is_none() {
                     let by_name = response
-                        .resources
-                        .iter()
+                        .resources()
                         .map(|r| (r.name.to_string(), r.clone()));
                     let wanted = self.types[&RDS].names.clone();
                     self.routes
@@ -226,9 +223,9 @@ impl Envoy {
     }
 
     fn receive_clusters(&mut self, response: &Response, error: Option<String>) {
-        let listed: BTreeSet<&str> = response.resources.iter().map(|r| &*r.name).collect();
+        let listed: BTreeSet<&str> = response.resources().map(|r| &*r.name).collect();
         self.clusters.retain(|name, _| listed.contains(&**name));
-        for resource in response.resources.iter().filter(|r| !is_refused(r)) {
+        for resource in response.resources().filter(|r| !is_refused(r)) {
             let known = self.clusters.get(&*resource.name);
             if known.is_none_or(|known| known.content != resource.digest) {
                 let active = known.is_some_and(|known| known.active);

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{Output, Session};
+use super::{Mode, Output, Session};
 use crate::{
     fleet::Record,
     model::{Revision, TypeUrl},
-    snapshot::{Resource, Snapshot, TypeSet, with_splits_of},
+    snapshot::{Item, Snapshot, View, with_splits_of},
 };
 
 impl Session {
@@ -21,7 +21,7 @@ impl Session {
             if settled && told == snapshot.revision {
                 continue;
             }
-            if settled || self.is_settled(set.type_url, Some(set), snapshot) {
+            if settled || self.is_settled(set.type_url, snapshot) {
                 self.reported
                     .insert(set.type_url, (set.changed_in, snapshot.revision));
                 out.records
@@ -38,43 +38,35 @@ impl Session {
     /// that are on their way to it. So a switch is proven, whatever other service holds up the rest.
     fn has_weights(&self, snapshot: &Snapshot) -> bool {
         let routes = TypeUrl::RouteConfiguration;
-        let (true, Some(channel), Some(set)) = (
+        let (true, Some(channel)) = (
             self.holds.contains_key(&routes),
-            self.channels.get(&routes),
-            snapshot.get(routes),
+            self.channels.get(routes),
         ) else {
             return false;
         };
-        let wanted = set.resources.values();
-        let mut wanted = wanted.filter(|newest| channel.subscription.wants(&newest.name));
+        let newest = self.newest(channel, snapshot);
+        let turned = |has: &Item, newest: &Item| {
+            let (has, newest) = (&has.resource, &newest.resource);
+            has.digest == newest.digest
+                || (!has.bytes.is_empty() && with_splits_of(has, newest).digest == has.digest)
+        };
         channel.presented.is_none()
-            && wanted.all(|newest| {
-                let turned = |has: &Arc<Resource>| {
-                    has.digest == newest.digest || with_splits_of(has, newest).digest == has.digest
-                };
-                channel.accepted.get(&newest.name).is_some_and(turned)
-                    && channel
-                        .on_its_way()
-                        .filter(|resource| resource.name == newest.name)
-                        .all(turned)
+            && newest.items().iter().all(|(name, newest)| {
+                let mut possible = channel.possible();
+                possible.all(|view| view.get(name).is_some_and(|has| turned(has, newest)))
             })
     }
 
     /// The client has everything of that type; or it needs nothing of it, which is certain once it has the resources
     /// that could refer to it.
-    fn is_settled(
-        &self,
-        type_url: TypeUrl,
-        set: Option<&Arc<TypeSet>>,
-        snapshot: &Snapshot,
-    ) -> bool {
-        let settled = |type_url| self.is_settled(type_url, snapshot.get(type_url), snapshot);
+    fn is_settled(&self, type_url: TypeUrl, snapshot: &Snapshot) -> bool {
+        let settled = |type_url| self.is_settled(type_url, snapshot);
         let asks = self
             .channels
-            .get(&type_url)
+            .get(type_url)
             .is_some_and(|channel| !channel.subscription.is_none());
         if asks {
-            return self.has_all(type_url, set) && self.has_referred(type_url, snapshot);
+            return self.has_all(type_url, snapshot) && self.has_referred(type_url, snapshot);
         }
         match type_url {
             // Envoy asks for listeners last, and from the start if at all.
@@ -90,46 +82,34 @@ impl Session {
     }
 
     /// What it asked for is what it has.
-    fn has_all(&self, type_url: TypeUrl, set: Option<&Arc<TypeSet>>) -> bool {
-        let Some(channel) = self.channels.get(&type_url) else {
+    fn has_all(&self, type_url: TypeUrl, snapshot: &Snapshot) -> bool {
+        let Some(channel) = self.channels.get(type_url) else {
             return false;
         };
-        let unsure = !channel.asked.is_empty() || (type_url.is_full_state() && channel.must_answer);
-        if unsure
+        let full = type_url.is_full_state();
+        let unsure = !channel.asked.is_empty()
             || channel.presented.is_some()
-            || (type_url.is_full_state() && !channel.ever_accepted)
-        {
+            || (full && (channel.must_answer || !channel.ever_accepted));
+        if unsure {
             return false;
         }
         // What is on its way may still make it something else, if only for a moment: an older revision that it has
         // not answered, for one.
-        let changes_on_its_way = match type_url.is_full_state() {
-            true => channel.on_its_way().next().is_some(),
-            false => channel.on_its_way().any(|resource| {
-                let newest = set.and_then(|set| set.resources.get(&resource.name));
-                newest.is_some_and(|newest| newest.digest != resource.digest)
-            }),
-        };
-        if changes_on_its_way {
+        let accepted = &channel.accepted;
+        if channel.possible().any(|view| view.digest != accepted.digest) {
             return false;
         }
-        let has_newest = set.is_none_or(|set| {
-            let wanted = set
-                .resources
-                .iter()
-                .filter(|(_, resource)| channel.subscription.covers(resource));
-            wanted.into_iter().all(|(name, newest)| {
-                let accepted = channel.accepted.get(name);
-                accepted.is_some_and(|accepted| accepted.digest == newest.digest)
-            })
-        });
-        // A cluster that is kept for the routes of this client is not part of any revision.
-        let has_only_newest = !type_url.is_full_state()
-            || channel.accepted.keys().all(|name| {
-                self.kept.contains_key(name)
-                    || set.is_some_and(|set| set.resources.contains_key(name))
-            });
-        has_newest && has_only_newest
+        let newest = self.newest(channel, snapshot);
+        if accepted.digest == newest.digest {
+            return true;
+        }
+        // A cluster that is kept for the routes of this client is not part of any revision, and where nothing can be
+        // said of what is gone the client may keep it.
+        let keeps = |name: &Arc<str>| match type_url {
+            TypeUrl::Cluster => self.kept.contains_key(name),
+            _ => self.mode == Mode::Sotw && !full || self.is_referred(type_url, name),
+        };
+        accepted.covers(&newest) && newest.since(accepted).removed.iter().all(keeps)
     }
 
     /// What the newest resources refer to, and the snapshot has, is what it has. So a load assignment does not count
@@ -140,26 +120,13 @@ impl Session {
             TypeUrl::RouteConfiguration => TypeUrl::Listener,
             _ => return true,
         };
-        let (Some(referrers), Some(set)) = (snapshot.get(referrer), snapshot.get(type_url)) else {
+        let (Some(referrers), Some(set)) = (self.channels.get(referrer), snapshot.get(type_url))
+        else {
             return true;
         };
-        let Some(asks) = self.channels.get(&referrer).map(|c| &c.subscription) else {
-            return true;
-        };
-        let accepted = self.channels.get(&type_url).map(|c| &c.accepted);
-        let mut referred = referrers
-            .resources
-            .values()
-            .filter(|resource| asks.covers(resource))
-            .flat_map(|resource| match type_url {
-                TypeUrl::ClusterLoadAssignment => &resource.references.endpoints,
-                _ => &resource.references.routes,
-            });
-        referred.all(|name| {
-            set.resources.get(name).is_none_or(|newest| {
-                let accepted = accepted.and_then(|accepted| accepted.get(name));
-                accepted.is_some_and(|accepted| accepted.digest == newest.digest)
-            })
-        })
+        let none = View::none(type_url);
+        let accepted = self.channels.get(type_url).map(|channel| &channel.accepted);
+        let referrers = self.newest(referrers, snapshot);
+        referrers.is_served_by(accepted.unwrap_or(&none), set.view())
     }
 }

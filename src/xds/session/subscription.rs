@@ -1,33 +1,40 @@
-//! What a client asks for, in state of the world: names, and the rules of the wildcard.
+//! What a client asks for: names, and the rules of the wildcard, in both modes.
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use crate::snapshot::Resource;
+use super::cache::{Cache, Names};
+use crate::{
+    model::TypeUrl,
+    snapshot::{Digest, Items, Resource, View},
+};
 
 /// The name that stands for everything.
 const EVERYTHING: &str = "*";
 
 /// The resources of one type that a client wants.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Subscription {
+    type_url: TypeUrl,
     wildcard: Wildcard,
-    names: BTreeSet<Arc<str>>,
+    names: Arc<Names>,
+    /// Stands for what is wanted; none where that is too much to compare.
+    key: Option<Digest>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Wildcard {
     #[default]
     No,
-    /// The first list was empty, and none has had a name since.
+    /// The first list was empty, and none has had a name since (in delta: until `*` is given up).
     Implicit,
-    /// `*` stands in the list.
+    /// `*` was asked for.
     Explicit,
 }
 
-/// What a new list of names changed.
+/// What a request changed.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Changed {
-    /// Newly asked for. They are sent even where their content did not change (xDS protocol, "Resource hints").
+    /// To be answered. They are sent even where their content did not change (xDS protocol, "Resource hints").
     pub(super) added: Vec<Arc<str>>,
     /// Everything is newly asked for.
     pub(super) everything: bool,
@@ -35,60 +42,145 @@ pub(super) struct Changed {
     pub(super) removed: bool,
 }
 
+impl Changed {
+    pub(super) fn is_nothing(&self) -> bool {
+        self.added.is_empty() && !self.everything && !self.removed
+    }
+}
+
 impl Subscription {
     /// The list of the first request on the stream. An empty one means everything for the types that always did
     /// (xDS protocol, "How the client specifies what resources to return").
-    pub(super) fn first(names: &[String], empty_is_everything: bool) -> Self {
-        let mut subscription = Self::default();
-        subscription.update(names);
-        if names.is_empty() && empty_is_everything {
-            subscription.wildcard = Wildcard::Implicit;
-        }
-        subscription
+    pub(super) fn first(type_url: TypeUrl, names: &[String], cache: &Cache) -> Self {
+        let mut first = Self {
+            type_url,
+            wildcard: Wildcard::No,
+            names: Arc::default(),
+            key: None,
+        };
+        let wildcard = match names.is_empty() && type_url.is_full_state() {
+            true => Wildcard::Implicit,
+            false => explicit(names).unwrap_or_default(),
+        };
+        let names = names.iter().filter(|name| *name != EVERYTHING);
+        let names = names.map(|name| Arc::from(name.as_str())).collect();
+        first.set(wildcard, cache.names(names));
+        first
     }
 
-    /// The list of a later request: it replaces the one before.
-    pub(super) fn update(&mut self, names: &[String]) -> Changed {
+    fn set(&mut self, wildcard: Wildcard, names: Arc<Names>) {
+        let star = [u8::from(wildcard != Wildcard::No)];
+        self.key = match (names.digest, names.set.is_empty()) {
+            (Some(digest), _) => Some(Digest::of(&[&star, digest.as_bytes()])),
+            (None, true) => Some(Digest::of(&[&star])),
+            (None, false) => None,
+        };
+        self.wildcard = wildcard;
+        self.names = names;
+    }
+
+    /// State of the world: the list of a later request replaces the one before.
+    pub(super) fn replace(&mut self, names: &[String], cache: &Cache) -> Changed {
         if names.is_empty() && self.wildcard == Wildcard::Implicit {
             return Changed::default();
         }
-        let wildcard = match names.iter().any(|name| name == EVERYTHING) {
-            true => Wildcard::Explicit,
-            false => Wildcard::No,
-        };
+        let wildcard = explicit(names).unwrap_or_default();
         let wanted: BTreeSet<&str> = names
             .iter()
             .map(String::as_str)
             .filter(|name| *name != EVERYTHING)
             .collect();
-        let before = self.names.len();
-        self.names.retain(|name| wanted.contains(&**name));
+        let known = &self.names.set;
+        let kept = wanted.iter().filter(|name| known.contains(**name)).count();
         let mut changed = Changed {
-            removed: self.names.len() < before || (self.is_wildcard() && wildcard == Wildcard::No),
+            removed: kept < known.len() || (self.is_wildcard() && wildcard == Wildcard::No),
             everything: wildcard == Wildcard::Explicit && !self.is_wildcard(),
             added: Vec::new(),
         };
         // Nearly every request is an ACK that repeats the list: nothing is allocated for it.
-        if self.names.len() < wanted.len() {
-            for name in wanted {
-                if !self.names.contains(name) {
-                    let name: Arc<str> = name.into();
-                    changed.added.push(name.clone());
-                    self.names.insert(name);
-                }
+        if kept == known.len() && kept == wanted.len() {
+            if wildcard != self.wildcard {
+                self.set(wildcard, self.names.clone());
             }
+            return changed;
         }
-        self.wildcard = wildcard;
+        let mut set = BTreeSet::new();
+        for name in wanted {
+            let known = known.get(name);
+            let name: Arc<str> = known.cloned().unwrap_or_else(|| name.into());
+            if !self.names.set.contains(&name) {
+                changed.added.push(name.clone());
+            }
+            set.insert(name);
+        }
+        self.set(wildcard, cache.names(set));
         changed
     }
 
+    /// Delta: names come and go. One that is asked for again is answered again, since the client may have dropped it;
+    /// so is one that is given up while everything is asked for, since the client may take it for gone.
+    pub(super) fn change(
+        &mut self,
+        subscribe: &[String],
+        unsubscribe: &[String],
+        cache: &Cache,
+    ) -> Changed {
+        let mut changed = Changed::default();
+        if subscribe.is_empty() && unsubscribe.is_empty() {
+            return changed;
+        }
+        let mut set = self.names.set.clone();
+        let mut wildcard = self.wildcard;
+        let mut given_up = Vec::new();
+        for name in unsubscribe {
+            if name == EVERYTHING {
+                changed.removed |= wildcard != Wildcard::No;
+                wildcard = Wildcard::No;
+            } else if let Some(name) = set.take(name.as_str()) {
+                changed.removed = true;
+                given_up.push(name);
+            }
+        }
+        for name in subscribe {
+            if name == EVERYTHING {
+                // Who began with an empty list may say what it meant by it: that asks for nothing new.
+                changed.everything |= wildcard != Wildcard::Implicit;
+                wildcard = Wildcard::Explicit;
+            } else {
+                let name: Arc<str> = name.as_str().into();
+                set.insert(name.clone());
+                changed.added.push(name);
+            }
+        }
+        if wildcard != Wildcard::No {
+            changed.added.extend(given_up);
+        }
+        if wildcard != self.wildcard || set != self.names.set {
+            self.set(wildcard, cache.names(set));
+        }
+        changed
+    }
+
+    /// Whether a name is asked for, whatever there is under it.
     pub(super) fn wants(&self, name: &str) -> bool {
-        self.is_wildcard() || self.names.contains(name)
+        self.is_wildcard() || self.names(name)
     }
 
     /// Whether the client is to have this: some resources are for those only who name them.
     pub(super) fn covers(&self, resource: &Resource) -> bool {
-        (self.is_wildcard() && !resource.named_only) || self.names.contains(&resource.name)
+        (self.is_wildcard() && !resource.named_only) || self.names(&resource.name)
+    }
+
+    fn names(&self, name: &str) -> bool {
+        self.names.set.contains(name) || self.names_space_of(name)
+    }
+
+    /// Virtual hosts are asked for by the name of their route configuration, which stands before the last slash of
+    /// theirs.
+    fn names_space_of(&self, name: &str) -> bool {
+        let space = (self.type_url == TypeUrl::VirtualHost).then(|| name.rsplit_once('/'));
+        let space = space.flatten().map(|(space, _)| space);
+        space.is_some_and(|space| self.names.set.contains(space))
     }
 
     pub(super) fn is_wildcard(&self) -> bool {
@@ -97,13 +189,40 @@ impl Subscription {
 
     /// Nothing is asked for.
     pub(super) fn is_none(&self) -> bool {
-        !self.is_wildcard() && self.names.is_empty()
+        !self.is_wildcard() && self.names.set.is_empty()
     }
 
     /// What is asked for by name.
-    pub(super) fn names(&self) -> &BTreeSet<Arc<str>> {
-        &self.names
+    pub(super) fn named(&self) -> &BTreeSet<Arc<str>> {
+        &self.names.set
     }
+
+    /// What of a view is asked for.
+    pub(super) fn of(&self, view: &Arc<View>, cache: &Cache) -> Arc<View> {
+        match self.key {
+            Some(key) => view.part(key, |items| self.pick(items)),
+            None => cache.view(self.type_url, self.pick(view.items())),
+        }
+    }
+
+    fn pick(&self, items: &Items) -> Items {
+        let all = || items.iter().map(|(name, item)| (name.clone(), item.clone()));
+        if self.is_wildcard() || self.type_url == TypeUrl::VirtualHost {
+            return all()
+                .filter(|(_, item)| self.covers(&item.resource))
+                .collect();
+        }
+        let names = self.names.set.iter();
+        names
+            .filter_map(|name| items.get_key_value(name))
+            .map(|(name, item)| (name.clone(), item.clone()))
+            .collect()
+    }
+}
+
+fn explicit(names: &[String]) -> Option<Wildcard> {
+    let star = names.iter().any(|name| name == EVERYTHING);
+    star.then_some(Wildcard::Explicit)
 }
 
 #[cfg(test)]
@@ -114,46 +233,98 @@ mod tests {
         names.iter().map(|name| (*name).to_owned()).collect()
     }
 
+    fn first(names: &[&str]) -> Subscription {
+        Subscription::first(TypeUrl::Cluster, &list(names), &Cache::default())
+    }
+
+    fn replace(subscription: &mut Subscription, names: &[&str]) -> Changed {
+        subscription.replace(&list(names), &Cache::default())
+    }
+
+    fn change(subscription: &mut Subscription, add: &[&str], remove: &[&str]) -> Changed {
+        subscription.change(&list(add), &list(remove), &Cache::default())
+    }
+
     #[test]
     fn line_10_an_empty_first_list_means_all_and_stays_so() {
-        let mut all = Subscription::first(&[], true);
+        let mut all = first(&[]);
         assert!(all.wants("a"));
-        assert_eq!(all.update(&[]), Changed::default());
+        assert_eq!(replace(&mut all, &[]), Changed::default());
         assert!(all.wants("a"));
-        assert!(Subscription::first(&[], false).is_none());
+        let routes = Subscription::first(TypeUrl::RouteConfiguration, &[], &Cache::default());
+        assert!(routes.is_none());
     }
 
     #[test]
     fn line_10_empty_after_names_means_none() {
-        let mut some = Subscription::first(&list(&["a"]), true);
+        let mut some = first(&["a"]);
         assert!(some.wants("a") && !some.wants("b"));
-        assert!(some.update(&[]).removed);
+        assert!(replace(&mut some, &[]).removed);
         assert!(some.is_none());
 
-        let mut all = Subscription::first(&[], true);
-        assert!(all.update(&list(&["a"])).removed);
-        all.update(&[]);
+        let mut all = first(&[]);
+        assert!(replace(&mut all, &["a"]).removed);
+        replace(&mut all, &[]);
         assert!(all.is_none());
     }
 
     #[test]
     fn line_10_a_star_is_explicit_and_stands_beside_names() {
-        let mut all = Subscription::first(&list(&["*", "a"]), true);
+        let mut all = first(&["*", "a"]);
         assert!(all.wants("b"));
-        assert_eq!(all.update(&list(&["*", "b"])).added, ["b".into()]);
-        assert!(all.update(&list(&["b"])).removed);
+        assert_eq!(replace(&mut all, &["*", "b"]).added, ["b".into()]);
+        assert!(replace(&mut all, &["b"]).removed);
         assert!(all.wants("b") && !all.wants("a"));
-        assert!(all.update(&list(&["*"])).everything);
-        all.update(&[]);
+        assert!(replace(&mut all, &["*"]).everything);
+        replace(&mut all, &[]);
         assert!(all.is_none());
     }
 
     #[test]
     fn names_that_are_repeated_are_not_new() {
-        let mut some = Subscription::first(&list(&["a", "b"]), false);
-        assert_eq!(some.update(&list(&["b", "a", "a"])), Changed::default());
-        let changed = some.update(&list(&["b", "c"]));
+        let mut some = first(&["a", "b"]);
+        assert_eq!(replace(&mut some, &["b", "a", "a"]), Changed::default());
+        let changed = replace(&mut some, &["b", "c"]);
         assert_eq!(changed.added, ["c".into()]);
         assert!(changed.removed);
+    }
+
+    #[test]
+    fn line_15_a_name_that_is_asked_for_again_is_to_be_answered_again() {
+        let mut some = first(&["a"]);
+        assert_eq!(change(&mut some, &["a", "b"], &[]).added.len(), 2);
+        assert_eq!(change(&mut some, &[], &[]), Changed::default());
+        assert!(some.wants("a") && some.wants("b"));
+    }
+
+    #[test]
+    fn line_16_a_name_that_is_given_up_beside_a_star_is_told_again() {
+        for mut all in [first(&[]), first(&["*"])] {
+            assert!(change(&mut all, &[], &["never"]).is_nothing());
+            change(&mut all, &["a"], &[]);
+            assert_eq!(change(&mut all, &[], &["a"]).added, ["a".into()]);
+            assert!(change(&mut all, &[], &["*"]).removed);
+            assert!(all.is_none());
+        }
+        let mut some = first(&["a", "b"]);
+        let less = change(&mut some, &[], &["a", "never"]);
+        assert!(less.removed && less.added.is_empty());
+    }
+
+    #[test]
+    fn lists_of_the_same_names_are_one() {
+        let cache = Cache::default();
+        let a = Subscription::first(TypeUrl::Cluster, &list(&["a", "b"]), &cache);
+        let mut b = Subscription::first(TypeUrl::Cluster, &list(&["b"]), &cache);
+        b.change(&list(&["a"]), &[], &cache);
+        assert!(Arc::ptr_eq(&a.names, &b.names));
+    }
+
+    #[test]
+    fn virtual_hosts_are_asked_for_by_their_route_configuration() {
+        let cache = Cache::default();
+        let some = Subscription::first(TypeUrl::VirtualHost, &list(&["main"]), &cache);
+        assert!(some.wants("main/a") && some.wants("main"));
+        assert!(!some.wants("second/a") && !some.wants("main/a/b"));
     }
 }

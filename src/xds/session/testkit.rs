@@ -17,7 +17,7 @@ use envoy_types::pb::{
 use jiff::{SignedDuration, Timestamp};
 use prost::Message;
 
-use super::{Options, Output, Request, Response, Session};
+use super::{DeltaRequest, Mode, Options, Output, Request, Response, Session, version};
 use crate::{
     fleet::Record,
     model::{Name, Revision, TypeUrl},
@@ -231,35 +231,79 @@ pub fn service(name: &str) -> Vec<Resource> {
         .collect()
 }
 
+impl Response {
+    pub fn type_url(&self) -> TypeUrl {
+        self.message.type_url
+    }
+
+    pub fn version(&self) -> String {
+        self.message.version.to_string()
+    }
+
+    pub fn resource(&self, index: usize) -> &Resource {
+        &self.message.resources[index].resource
+    }
+
+    pub fn resources(&self) -> impl Iterator<Item = &Arc<Resource>> {
+        self.message.resources.iter().map(|item| &item.resource)
+    }
+
+    /// The version of each resource, as delta says it.
+    pub fn versions(&self) -> impl Iterator<Item = (String, String)> {
+        let revision = self.message.revision;
+        self.message.resources.iter().map(move |item| {
+            let version = version::of_item(revision, item.version);
+            (item.resource.name.to_string(), version)
+        })
+    }
+}
+
+/// Both modes, for rules that are the same in them.
+pub const MODES: [Mode; 2] = [Mode::Sotw, Mode::Delta];
+
 /// A stream with a client that does what the test says.
 pub struct Client {
     pub session: Session,
     pub now: Timestamp,
+    mode: Mode,
     /// The last response of each type.
     last: BTreeMap<TypeUrl, Response>,
     names: BTreeMap<TypeUrl, Vec<String>>,
     /// The last version that it accepted of each type.
     pub version: BTreeMap<TypeUrl, String>,
+    /// The version of each resource that it has. Delta only.
+    pub versions: BTreeMap<TypeUrl, BTreeMap<String, String>>,
 }
 
 impl Client {
     pub fn new() -> Self {
-        Self::with(Options::default())
+        Self::speaking(Mode::Sotw)
     }
 
-    pub fn with(options: Options) -> Self {
+    pub fn speaking(mode: Mode) -> Self {
+        Self::with(mode, Options::default())
+    }
+
+    pub fn with(mode: Mode, options: Options) -> Self {
         Self {
-            session: Session::new(options),
+            session: Session::new(mode, options, Arc::default()),
             now: at(0),
+            mode,
             last: BTreeMap::new(),
             names: BTreeMap::new(),
             version: BTreeMap::new(),
+            versions: BTreeMap::new(),
         }
     }
 
     /// An Envoy that has all of service `a` of that fleet.
     pub fn settled(fleet: &Fleet) -> Self {
-        let mut client = Self::new();
+        Self::settled_in(Mode::Sotw, fleet)
+    }
+
+    /// The same, in that mode.
+    pub fn settled_in(mode: Mode, fleet: &Fleet) -> Self {
+        let mut client = Self::speaking(mode);
         client.push(fleet.newest());
         for (type_url, names) in [
             (CDS, &[][..]),
@@ -273,9 +317,26 @@ impl Client {
         client
     }
 
+    /// The same client on a new stream to a server that remembers nothing; it shows what it has.
+    pub fn elsewhere(&self) -> Self {
+        let mut client = Self::speaking(self.mode);
+        client.version = self.version.clone();
+        client.versions = self.versions.clone();
+        client
+    }
+
+    /// The same client on a new stream to the same server.
+    pub fn reconnected(&self) -> Self {
+        let mut client = self.elsewhere();
+        let cache = self.session.cache.clone();
+        client.session = Session::new(self.mode, Options::default(), cache);
+        client.now = self.now;
+        client
+    }
+
     fn keep(&mut self, output: Output) -> Output {
         for response in &output.responses {
-            self.last.insert(response.type_url, response.clone());
+            self.last.insert(response.type_url(), response.clone());
         }
         output
     }
@@ -300,19 +361,34 @@ impl Client {
         self.keep(output)
     }
 
+    pub fn say_delta(&mut self, type_url: TypeUrl, request: DeltaRequest) -> Output {
+        let output = self.session.delta_request(type_url, request, self.now);
+        self.keep(output)
+    }
+
     /// The first request of a type.
     pub fn ask(&mut self, type_url: TypeUrl, names: &[&str]) -> Output {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         self.names.insert(type_url, names.clone());
-        let version = self.version.get(&type_url).cloned().unwrap_or_default();
-        self.say(
-            type_url,
-            Request {
-                names,
-                version,
-                ..Request::default()
-            },
-        )
+        match self.mode {
+            Mode::Sotw => {
+                let version = self.version.get(&type_url).cloned().unwrap_or_default();
+                let request = Request {
+                    names,
+                    version,
+                    ..Request::default()
+                };
+                self.say(type_url, request)
+            }
+            Mode::Delta => {
+                let request = DeltaRequest {
+                    subscribe: names,
+                    versions: self.versions.get(&type_url).cloned().unwrap_or_default(),
+                    ..DeltaRequest::default()
+                };
+                self.say_delta(type_url, request)
+            }
+        }
     }
 
     fn nonce(&self, type_url: TypeUrl) -> String {
@@ -322,10 +398,25 @@ impl Client {
             .unwrap_or_default()
     }
 
-    /// Another list of names, with the newest nonce.
+    /// Another list of names; in state of the world with the newest nonce.
     pub fn ask_again(&mut self, type_url: TypeUrl, names: &[&str]) -> Output {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        self.names.insert(type_url, names.clone());
+        let before = self.names.insert(type_url, names.clone()).unwrap_or_default();
+        if self.mode == Mode::Delta {
+            let less = |a: &[String], b: &[String]| -> Vec<String> {
+                a.iter().filter(|name| !b.contains(name)).cloned().collect()
+            };
+            let unsubscribe = less(&before, &names);
+            if let Some(versions) = self.versions.get_mut(&type_url) {
+                versions.retain(|name, _| !unsubscribe.contains(name));
+            }
+            let request = DeltaRequest {
+                subscribe: less(&names, &before),
+                unsubscribe,
+                ..DeltaRequest::default()
+            };
+            return self.say_delta(type_url, request);
+        }
         let request = Request {
             names,
             nonce: self.nonce(type_url),
@@ -335,8 +426,25 @@ impl Client {
         self.say(type_url, request)
     }
 
+    /// Accepts the newest response of a type.
     pub fn ack(&mut self, type_url: TypeUrl) -> Output {
-        let version = self.last.get(&type_url).map(|r| r.version.clone());
+        let newest = self.last.get(&type_url).cloned();
+        if self.mode == Mode::Delta {
+            let versions = self.versions.entry(type_url).or_default();
+            if let Some(newest) = &newest {
+                versions.extend(newest.versions());
+                versions.retain(|name, _| {
+                    let mut removed = newest.message.removed.iter();
+                    !removed.any(|removed| **removed == **name)
+                });
+            }
+            let request = DeltaRequest {
+                nonce: self.nonce(type_url),
+                ..DeltaRequest::default()
+            };
+            return self.say_delta(type_url, request);
+        }
+        let version = newest.map(|newest| newest.version());
         self.version.insert(type_url, version.unwrap_or_default());
         let request = Request {
             names: self.names.get(&type_url).cloned().unwrap_or_default(),
@@ -347,7 +455,16 @@ impl Client {
         self.say(type_url, request)
     }
 
+    /// Rejects the newest response of a type.
     pub fn nack(&mut self, type_url: TypeUrl, error: &str) -> Output {
+        if self.mode == Mode::Delta {
+            let request = DeltaRequest {
+                nonce: self.nonce(type_url),
+                error: Some(error.to_owned()),
+                ..DeltaRequest::default()
+            };
+            return self.say_delta(type_url, request);
+        }
         let request = Request {
             names: self.names.get(&type_url).cloned().unwrap_or_default(),
             nonce: self.nonce(type_url),
@@ -358,13 +475,25 @@ impl Client {
     }
 }
 
+/// The names that a delta response says are gone.
+pub fn removed(output: &Output) -> Vec<(TypeUrl, Vec<String>)> {
+    let responses = output.responses.iter();
+    let responses = responses.filter(|response| !response.message.removed.is_empty());
+    responses
+        .map(|response| {
+            let names = response.message.removed.iter();
+            (response.type_url(), names.map(|name| name.to_string()).collect())
+        })
+        .collect()
+}
+
 /// What was sent: a type and its names per response.
 pub fn sent(output: &Output) -> Vec<(TypeUrl, Vec<String>)> {
     let responses = output.responses.iter();
     responses
         .map(|response| {
-            let names = response.resources.iter().map(|r| r.name.to_string());
-            (response.type_url, names.collect())
+            let names = response.resources().map(|r| r.name.to_string());
+            (response.type_url(), names.collect())
         })
         .collect()
 }

@@ -1,10 +1,11 @@
 //! The protocol, line by line of the checklist that `docs/architecture.md` links: the number is in the test's name.
 
+mod delta;
 mod grpc;
 mod ordering;
 
 use super::{testkit::*, *};
-use crate::snapshot::References;
+use crate::snapshot::{References, Resource};
 
 fn rev(revision: u64) -> Revision {
     Revision(revision)
@@ -41,8 +42,8 @@ fn line_06_an_old_nonce_changes_no_subscription_and_accepts_nothing_newer() {
     let old = client.say(
         CDS,
         Request {
-            nonce: first.nonce,
-            version: first.version,
+            nonce: first.nonce.clone(),
+            version: first.version(),
             names: vec!["a/green".into()],
             error: None,
         },
@@ -90,8 +91,8 @@ fn line_07_one_answer_for_a_bad_response_and_its_fix_is_an_error_and_an_ack() {
     let coalesced = client.say(
         CDS,
         Request {
-            nonce: fix.nonce,
-            version: fix.version,
+            nonce: fix.nonce.clone(),
+            version: fix.version(),
             names: vec![],
             error: Some("Error adding/updating cluster(s) bad: nonsense".into()),
         },
@@ -185,7 +186,7 @@ fn line_08_what_a_client_had_is_told_again_if_nobody_knows_which_part_it_rejecte
     // Envoy may have flipped `main` before it refused `second`.
     let back = client.nack(RDS, "no routes");
     assert_eq!(sent(&back), [(RDS, vec!["main".into(), "second".into()])]);
-    assert!(!green(&back.responses[0].resources[0])["a"]);
+    assert!(!green(&back.responses[0].resource(0))["a"]);
     client.ack(RDS);
     let next = client.push(fleet.put([routes("second", &[("a", true)])]));
     assert_eq!(sent(&next), [(RDS, vec!["main".into(), "second".into()])]);
@@ -256,25 +257,30 @@ fn line_12_after_a_reconnect_nothing_is_sent_of_what_the_client_has() {
 }
 
 #[test]
-fn line_12_load_assignments_are_told_once_more_after_a_reconnect() {
-    let mut fleet = Fleet::with_a();
-    let before = Client::settled(&fleet);
-    let mut client = Client::new();
-    client.version = before.version.clone();
-    client.push(fleet.newest());
-    assert_eq!(sent(&client.ask(CDS, &[])), []);
-    // One of the clusters may have been waiting for its own when the stream broke.
-    let again = client.ask(EDS, &["a/blue", "a/green"]);
-    let both = vec!["a/blue".into(), "a/green".into()];
-    assert_eq!(sent(&again), [(EDS, both)]);
-    assert_eq!(again.responses[0].version, before.version[&EDS]);
-    assert_eq!(
-        accepted(&again),
-        [(EDS, rev(1))],
-        "it has them all the same"
-    );
-    assert_eq!(sent(&client.ack(EDS)), []);
-    assert_eq!(sent(&client.push(fleet.put([runtime("other")]))), []);
+fn line_12_after_a_reconnect_load_assignments_are_sent_only_where_a_cluster_may_wait_for_them() {
+    for mode in MODES {
+        let mut fleet = Fleet::with_a();
+        let mut before = Client::settled_in(mode, &fleet);
+        let both = ["a/blue", "a/green"];
+        let mut client = before.elsewhere();
+        client.push(fleet.newest());
+        assert_eq!(sent(&client.ask(CDS, &[])), []);
+        let none = client.ask(EDS, &both);
+        assert_eq!((sent(&none), accepted(&none)), (vec![], vec![(EDS, rev(1))]));
+
+        // A cluster changes, and the stream breaks before its load assignment comes: Envoy waits for it again.
+        before.push(fleet.put([cluster("a/green", 2)]));
+        before.ack(CDS);
+        let mut client = before.elsewhere();
+        client.push(fleet.newest());
+        assert_eq!(sent(&client.ask(CDS, &[])), []);
+        let again = client.ask(EDS, &both);
+        let waiting = match mode {
+            Mode::Sotw => vec!["a/blue".into(), "a/green".into()],
+            Mode::Delta => vec!["a/green".into()],
+        };
+        assert_eq!(sent(&again), [(EDS, waiting)], "{mode:?}");
+    }
 }
 
 #[test]
@@ -303,7 +309,7 @@ fn line_12_a_version_never_stands_for_two_contents() {
     assert_ne!(held, fleet.version(RDS), "a part of it is held");
     let ready = client.ack(CDS);
     assert_eq!(sent(&ready), [(RDS, vec!["main".into()])]);
-    assert_eq!(ready.responses[0].version, fleet.version(RDS));
+    assert_eq!(ready.responses[0].version(), fleet.version(RDS));
 }
 
 #[test]
@@ -322,7 +328,7 @@ fn line_12_a_client_of_a_newer_revision_gets_nothing_until_it_is_passed() {
     let passed = client.push(fleet.put([cluster("a/blue", 4)]));
     assert_eq!(sent(&passed).len(), 2);
 
-    let mut allowed = Client::with(Options {
+    let mut allowed = Client::with(Mode::Sotw, Options {
         accept_older: true,
         ..Options::default()
     });
@@ -343,7 +349,7 @@ fn line_13_what_does_not_exist_is_absent_or_unanswered_but_for_a_runtime_layer()
     assert_eq!(sent(&layer), [(TypeUrl::Runtime, vec!["bluegreen".into()])]);
     use envoy_types::pb::envoy::service::runtime::v3::Runtime;
     let empty: Runtime =
-        prost::Message::decode(&layer.responses[0].resources[0].bytes[..]).unwrap();
+        prost::Message::decode(&layer.responses[0].resource(0).bytes[..]).unwrap();
     assert_eq!((&*empty.name, empty.layer), ("bluegreen", None));
     client.ack(TypeUrl::Runtime);
     let real = client.push(fleet.put([runtime("bluegreen")]));
@@ -364,7 +370,7 @@ fn line_05_a_client_that_does_not_answer_gets_few_responses_and_then_the_newest(
     // The client may wait for what is in the next one: after a while another goes out.
     assert_eq!(client.session.next_deadline(), Some(at(5)));
     let paced = client.wait(5);
-    assert_eq!(paced.responses[0].version, fleet.version(RDS));
+    assert_eq!(paced.responses[0].version(), fleet.version(RDS));
     assert_eq!(accepted(&client.ack(RDS)), [(RDS, rev(12))]);
     assert_eq!(client.session.next_deadline(), None);
 }

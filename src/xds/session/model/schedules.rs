@@ -54,7 +54,7 @@ struct Sent {
 impl Run {
     fn new(check_routes: bool) -> Self {
         let mut run = Self {
-            session: Session::new(Options::default()),
+            session: Session::new(Mode::Sotw, Options::default(), Arc::default()),
             envoy: Envoy::default(),
             world: World::default(),
             newest: Fleet::new().0,
@@ -70,21 +70,21 @@ impl Run {
 
     fn take(&mut self, output: Output) -> Result<(), TestCaseError> {
         for response in output.responses {
-            let set = self.newest.get(response.type_url);
+            let set = self.newest.get(response.type_url());
             let has_some = set.is_some_and(|set| !set.resources.is_empty());
             prop_assert!(
-                !(response.type_url.is_full_state() && response.resources.is_empty() && has_some),
+                !(response.type_url().is_full_state() && response.message.resources.is_empty() && has_some),
                 "clusters and listeners never come empty while the snapshot has some"
             );
-            let list = super::version::digest(response.resources.iter());
-            let refused = self.refused.get(&response.type_url);
+            let list = response.message.content();
+            let refused = self.refused.get(&response.type_url());
             prop_assert!(
                 !refused.is_some_and(|refused| refused.contains(&list)),
                 "a rejected response is never repeated: {:?}",
                 response
             );
             let sent = Sent {
-                version: response.version.clone(),
+                version: response.version(),
                 list,
             };
             self.sent.insert(response.nonce.clone(), sent);
@@ -160,7 +160,7 @@ impl Run {
             Step::ToServer => self.deliver_request(),
             Step::Wait(seconds) => self.wait(seconds),
             Step::Reconnect => {
-                self.session = Session::new(Options::default());
+                self.session = Session::new(Mode::Sotw, Options::default(), Arc::default());
                 self.to_client.clear();
                 self.sent.clear();
                 self.refused.clear();

@@ -34,7 +34,7 @@ fn line_19_a_switch_is_not_held_by_a_cluster_that_never_warms() {
     for to_green in [true, false] {
         let switch = client.push(fleet.put([routes("main", &[("a", to_green), ("b", false)])]));
         assert_eq!(sent(&switch), [(RDS, vec!["main".into()])]);
-        let routed = green(&switch.responses[0].resources[0]);
+        let routed = green(&switch.responses[0].resource(0));
         assert_eq!(routed, BTreeMap::from([("a".into(), to_green)]));
         client.ack(RDS);
     }
@@ -76,7 +76,7 @@ fn line_19_a_proxy_that_starts_gets_routes_to_what_it_accepted() {
     );
     let part = client.nack(CDS, "cluster(s) b/green: nonsense");
     assert_eq!(sent(&part), [(RDS, vec!["main".into()])]);
-    let routed = green(&part.responses[0].resources[0]);
+    let routed = green(&part.responses[0].resource(0));
     assert_eq!(routed, BTreeMap::from([("a".into(), false)]));
 }
 
@@ -142,7 +142,7 @@ fn line_19_a_cluster_goes_after_its_last_route_and_a_grace() {
         sent(&over),
         [(CDS, vec!["a/blue".into(), "a/green".into()])]
     );
-    assert_eq!(over.responses[0].version, fleet.version(CDS));
+    assert_eq!(over.responses[0].version(), fleet.version(CDS));
     assert_eq!(client.session.next_deadline(), None);
 }
 
@@ -230,8 +230,8 @@ fn line_22_a_rollback_is_not_accepted_while_the_switch_before_it_is_on_its_way()
     let first = client.say(
         RDS,
         Request {
-            nonce: switch.nonce,
-            version: switch.version,
+            nonce: switch.nonce.clone(),
+            version: switch.version(),
             names: vec!["main".into()],
             error: None,
         },
@@ -324,7 +324,7 @@ fn a_switch_while_the_proxy_was_away_waits_for_outdated_clusters_and_no_longer()
             }
         };
         assert_eq!(sent(&switch), [(RDS, vec!["main".into()])]);
-        assert!(green(&switch.responses[0].resources[0])["a"]);
+        assert!(green(&switch.responses[0].resource(0))["a"]);
     }
 }
 

@@ -1,0 +1,300 @@
+//! What one client has, or is to have, of one type: shared by all clients for whom it is the same.
+//!
+//! A fleet in step is many streams that hold the same few views. What follows from a view (a part of it, how it differs
+//! from another, which clusters it names) is worked out by the first stream that asks, and remembered beside it.
+
+mod memo;
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use bytes::Bytes;
+
+use self::memo::Memo;
+use super::{Digest, References, Resource, TypeSet};
+use crate::model::TypeUrl;
+
+/// A resource as a client has it.
+#[derive(Clone, Debug)]
+pub struct Item {
+    /// What it is.
+    pub resource: Arc<Resource>,
+    /// The digest of its content; of a load assignment also of the clusters that it was sent for, since a client that
+    /// is sent a cluster again waits for the load assignment again.
+    pub version: Digest,
+}
+
+impl Item {
+    fn new(resource: &Arc<Resource>) -> Self {
+        Self {
+            resource: resource.clone(),
+            version: resource.digest,
+        }
+    }
+
+    /// Something that the client has of an earlier stream, and of which only the version is known here.
+    pub fn unknown(type_url: TypeUrl, name: &str, version: &str) -> Self {
+        let mut resource = Resource::new(type_url, name, Bytes::new(), References::default());
+        resource.digest = Digest::of(&[b"unknown", version.as_bytes()]);
+        Self::new(&Arc::new(resource))
+    }
+
+    /// Its content is known. (No resource with a name encodes to nothing.)
+    pub fn is_known(&self) -> bool {
+        !self.resource.bytes.is_empty()
+    }
+}
+
+impl From<Arc<Resource>> for Item {
+    fn from(resource: Arc<Resource>) -> Self {
+        Self {
+            version: resource.digest,
+            resource,
+        }
+    }
+}
+
+/// Resources by name.
+pub type Items = BTreeMap<Arc<str>, Item>;
+
+/// How a view differs from another.
+#[derive(Debug, Default)]
+pub struct Since {
+    /// New, or of another version, in order of their names.
+    pub changed: Vec<Item>,
+    /// No longer there.
+    pub removed: Vec<Arc<str>>,
+}
+
+impl Since {
+    /// Nothing differs.
+    pub fn is_empty(&self) -> bool {
+        self.changed.is_empty() && self.removed.is_empty()
+    }
+}
+
+/// Some resources of one type. Immutable; two of one digest are the same.
+#[derive(Debug)]
+pub struct View {
+    /// Of every resource in it.
+    pub type_url: TypeUrl,
+    /// Of all versions, in order of their names.
+    pub digest: Digest,
+    /// The shortest time to live in it.
+    pub ttl: Option<Duration>,
+    items: Items,
+    named: OnceLock<BTreeMap<Arc<str>, Duration>>,
+    endpoints: OnceLock<BTreeMap<Arc<str>, Digest>>,
+    /// None: it is itself (which would keep it for ever).
+    parts: Memo<Digest, Option<Arc<View>>>,
+    awaited: Memo<Digest, Option<Arc<View>>>,
+    since: Memo<Digest, Arc<Since>>,
+    released: Memo<Digest, Arc<[(Arc<str>, Duration)]>>,
+    waits: Memo<(Digest, Digest), bool>,
+    referred: Memo<(Digest, Digest), bool>,
+}
+
+impl View {
+    /// These resources.
+    pub fn new(type_url: TypeUrl, items: Items) -> Self {
+        let versions: Vec<&[u8]> = items
+            .values()
+            .map(|item| item.version.as_bytes().as_slice())
+            .collect();
+        Self {
+            type_url,
+            digest: Digest::of(&versions),
+            ttl: items.values().filter_map(|item| item.resource.ttl).min(),
+            items,
+            named: OnceLock::new(),
+            endpoints: OnceLock::new(),
+            parts: Memo::default(),
+            awaited: Memo::default(),
+            since: Memo::default(),
+            released: Memo::default(),
+            waits: Memo::default(),
+            referred: Memo::default(),
+        }
+    }
+
+    pub(super) fn of_set(set: &TypeSet) -> Self {
+        let items = set.resources.iter();
+        let items = items.map(|(name, resource)| (name.clone(), Item::new(resource)));
+        Self::new(set.type_url, items.collect())
+    }
+
+    /// Nothing of that type; one for all.
+    pub fn none(type_url: TypeUrl) -> Arc<View> {
+        static NONE: OnceLock<BTreeMap<TypeUrl, Arc<View>>> = OnceLock::new();
+        let none = NONE.get_or_init(|| {
+            let empty = |type_url| Arc::new(View::new(type_url, Items::new()));
+            TypeUrl::ALL.map(|type_url| (type_url, empty(type_url))).into()
+        });
+        match none.get(&type_url) {
+            Some(view) => view.clone(),
+            None => Arc::new(View::new(type_url, Items::new())),
+        }
+    }
+
+    /// By name, in order of the names.
+    pub fn items(&self) -> &Items {
+        &self.items
+    }
+
+    /// One of them.
+    pub fn get(&self, name: &str) -> Option<&Item> {
+        self.items.get(name)
+    }
+
+    /// Whether there is one of that name.
+    pub fn has(&self, name: &str) -> bool {
+        self.items.contains_key(name)
+    }
+
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// None at all.
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// The part of it that `select` picks. `key` stands for what is picked, whatever the view.
+    pub fn part(
+        self: &Arc<Self>,
+        key: Digest,
+        select: impl FnOnce(&Items) -> Items,
+    ) -> Arc<View> {
+        self.derived(&self.parts, key, || select(&self.items))
+    }
+
+    /// Load assignments as a client with these clusters has them: each was sent for the clusters that wait for it.
+    pub fn awaited_by(self: &Arc<Self>, clusters: &View) -> Arc<View> {
+        self.derived(&self.awaited, clusters.digest, || {
+            let waiting = clusters.awaited();
+            let items = self.items.iter().map(|(name, item)| {
+                let mut item = item.clone();
+                if let Some(clusters) = waiting.get(name) {
+                    let both = [item.version.as_bytes().as_slice(), clusters.as_bytes()];
+                    item.version = Digest::of(&both);
+                }
+                (name.clone(), item)
+            });
+            items.collect()
+        })
+    }
+
+    fn derived(
+        self: &Arc<Self>,
+        memo: &Memo<Digest, Option<Arc<View>>>,
+        key: Digest,
+        items: impl FnOnce() -> Items,
+    ) -> Arc<View> {
+        let derived = memo.get(key, || {
+            let derived = View::new(self.type_url, items());
+            (derived.digest != self.digest).then(|| Arc::new(derived))
+        });
+        derived.unwrap_or_else(|| self.clone())
+    }
+
+    /// The load assignments that these clusters wait for, each with a digest of those clusters.
+    fn awaited(&self) -> &BTreeMap<Arc<str>, Digest> {
+        self.endpoints.get_or_init(|| {
+            let mut waiting: BTreeMap<Arc<str>, Vec<&[u8]>> = BTreeMap::new();
+            for cluster in self.items.values() {
+                for name in &cluster.resource.references.endpoints {
+                    let of_name = waiting.entry(name.clone()).or_default();
+                    of_name.push(cluster.version.as_bytes());
+                }
+            }
+            let waiting = waiting.into_iter();
+            waiting
+                .map(|(name, clusters)| (name, Digest::of(&clusters)))
+                .collect()
+        })
+    }
+
+    /// How it differs from an earlier view.
+    pub fn since(&self, before: &View) -> Arc<Since> {
+        if self.digest == before.digest {
+            return Arc::default();
+        }
+        self.since.get(before.digest, || {
+            let changed = self.items.iter().filter(|(name, item)| {
+                let known = before.items.get(*name);
+                known.is_none_or(|known| known.version != item.version)
+            });
+            let removed = before.items.keys();
+            Arc::new(Since {
+                changed: changed.map(|(_, item)| item.clone()).collect(),
+                removed: removed
+                    .filter(|name| !self.items.contains_key(*name))
+                    .cloned()
+                    .collect(),
+            })
+        })
+    }
+
+    /// Everything of `other` is in it, in the same version.
+    pub fn covers(&self, other: &View) -> bool {
+        self.digest == other.digest || other.since(self).changed.is_empty()
+    }
+
+    /// Every cluster that something in it sends requests to or calls, and how long a request that went there may be open
+    /// ([`References::patience`]).
+    pub fn named(&self) -> &BTreeMap<Arc<str>, Duration> {
+        self.named.get_or_init(|| {
+            let mut named: BTreeMap<Arc<str>, Duration> = BTreeMap::new();
+            for item in self.items.values() {
+                let references = &item.resource.references;
+                for name in references.clusters.iter().chain(&references.helpers) {
+                    let patience = references.patience(name);
+                    let longest = named.entry(name.clone()).or_default();
+                    *longest = patience.max(*longest);
+                }
+            }
+            named
+        })
+    }
+
+    /// The clusters that `before` names and this does not, and how long requests may still be open there.
+    pub fn released_since(&self, before: &View) -> Arc<[(Arc<str>, Duration)]> {
+        self.released.get(before.digest, || {
+            let named = before.named().iter();
+            named
+                .filter(|(name, _)| !self.named().contains_key(*name))
+                .map(|(name, patience)| (name.clone(), *patience))
+                .collect()
+        })
+    }
+
+    /// Whether something in it names a cluster that is `declared` and that `clusters` lacks.
+    pub fn lacks_of(&self, clusters: &View, declared: &View) -> bool {
+        self.waits.get((clusters.digest, declared.digest), || {
+            let mut named = self.named().keys();
+            named.any(|name| declared.has(name) && !clusters.has(name))
+        })
+    }
+
+    /// Whether `has` holds, in the newest content, everything that this refers to and `newest` has.
+    pub fn is_served_by(&self, has: &View, newest: &View) -> bool {
+        self.referred.get((has.digest, newest.digest), || {
+            let references = self.items.values().map(|item| &item.resource.references);
+            let mut names = references.flat_map(|references| match newest.type_url {
+                TypeUrl::ClusterLoadAssignment => &references.endpoints,
+                _ => &references.routes,
+            });
+            names.all(|name| {
+                newest.get(name).is_none_or(|newest| {
+                    let has = has.get(name);
+                    has.is_some_and(|has| has.resource.digest == newest.resource.digest)
+                })
+            })
+        })
+    }
+}

@@ -1,0 +1,277 @@
+//! What the client answers: which responses it has accepted, and which it rejected, per resource.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use super::{
+    Mode, Record, blame,
+    cache::Cache,
+    channel::{Channel, Unanswered},
+    refusal::Refusal,
+};
+use crate::snapshot::{Item, Items, Since, View};
+
+/// Digests of refused responses remembered per type, so that a change that comes and goes is not offered again and
+/// again. A stream that refuses more than these has an operator's attention.
+const REFUSED_KEPT: usize = 16;
+
+/// What a request says about responses.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// To the newest response of the type.
+    ToNewest,
+    /// To an older response that had no answer yet.
+    ToOlder,
+    /// To none that could still be answered.
+    Stale,
+}
+
+/// What an answer with an error says about one of the responses that it answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Accepted,
+    /// The error is about it.
+    Blamed,
+    /// It was rejected, but the error is about a later one.
+    Rejected,
+    /// The error may be about it, or about another that came before the one that was accepted.
+    Suspected,
+}
+
+impl Channel {
+    /// Books the answer that a state-of-the-world request with this nonce carries: to that response and all before it.
+    ///
+    /// Envoy answers once for all responses that it took while it was paused, with the nonce and version of the last
+    /// and the error of an earlier one (seen with 1.40). `version_info` tells which was the last that it accepted.
+    pub(super) fn answer(
+        &mut self,
+        nonce: u64,
+        version_info: &str,
+        error: Option<String>,
+        cache: &Cache,
+        records: &mut Vec<Record>,
+    ) -> Answer {
+        let answer = match nonce == self.last_nonce {
+            true => Answer::ToNewest,
+            false => Answer::ToOlder,
+        };
+        let Some(at) = self.unanswered.iter().position(|sent| sent.nonce == nonce) else {
+            // The newest may be answered again: every change of the subscription repeats its nonce.
+            return match answer {
+                Answer::ToNewest => Answer::ToNewest,
+                _ => Answer::Stale,
+            };
+        };
+        let mut answered: Vec<Unanswered> = self.unanswered.drain(..=at).collect();
+        self.done_with = None;
+        self.paced_until = None;
+        let Some(message) = error.map(blame::cut) else {
+            for response in answered {
+                self.accept(&response, cache);
+            }
+            self.retell(0, &BTreeSet::new(), cache);
+            return answer;
+        };
+        // What says nothing new can't be what the error is about.
+        answered.retain(|sent| !sent.message.heartbeat);
+        // A version that the client had before says nothing about the responses that repeat it.
+        let good = match version_info == &*self.accepted_version {
+            true => None,
+            false => answered
+                .iter()
+                .rposition(|sent| &*sent.message.version == version_info),
+        };
+        let newest = answered.len().saturating_sub(1);
+        for (index, response) in answered.iter().enumerate() {
+            let verdict = match good {
+                Some(good) if good == newest && index < newest => match newest {
+                    1 => Verdict::Blamed,
+                    _ => Verdict::Suspected,
+                },
+                Some(good) if index <= good => Verdict::Accepted,
+                _ if index == newest => Verdict::Blamed,
+                _ => Verdict::Rejected,
+            };
+            match verdict {
+                Verdict::Accepted => self.accept(response, cache),
+                rejected => records.push(self.reject(response, rejected, &message, cache)),
+            }
+        }
+        self.retell(0, &BTreeSet::new(), cache);
+        answer
+    }
+
+    /// Books the answer that a delta request with this nonce carries: to that response alone. Others may be open
+    /// before and after it.
+    pub(super) fn answer_delta(
+        &mut self,
+        nonce: u64,
+        error: Option<String>,
+        cache: &Cache,
+        records: &mut Vec<Record>,
+    ) {
+        let Some(at) = self.unanswered.iter().position(|sent| sent.nonce == nonce) else {
+            return;
+        };
+        let Some(answered) = self.unanswered.remove(at) else {
+            return;
+        };
+        self.done_with = None;
+        self.paced_until = None;
+        let mut newer = BTreeSet::new();
+        match error.map(blame::cut) {
+            None => {
+                // What is older and still open says nothing more about these.
+                if at > 0 {
+                    let since = answered.after.since(&answered.before);
+                    let changed = since.changed.iter().map(|item| &item.resource.name);
+                    newer.extend(changed.chain(&since.removed).cloned());
+                }
+                self.accept(&answered, cache);
+            }
+            Some(_) if answered.message.heartbeat => {}
+            Some(message) => {
+                records.push(self.reject(&answered, Verdict::Blamed, &message, cache));
+            }
+        }
+        self.retell(at, &newer, cache);
+    }
+
+    fn accept(&mut self, response: &Unanswered, cache: &Cache) {
+        if !self.refusals.is_empty() {
+            for item in &response.message.resources {
+                let healed = |refusal: &Refusal| refusal.content == item.resource.digest;
+                if self.refusals.get(&item.resource.name).is_some_and(healed) {
+                    self.refusals.remove(&item.resource.name);
+                }
+            }
+        }
+        self.ever_accepted = true;
+        if self.is_whole() {
+            // What the client had and this response does not hold is gone.
+            self.unknown_past = false;
+        }
+        self.accepted_version = response.message.version.clone();
+        let accepted = self.with(&self.accepted, response, &BTreeSet::new(), cache);
+        let promised = response.promised.filter(|_| self.mode == Mode::Sotw);
+        if promised.is_some_and(|promised| promised != accepted.digest) {
+            // It was made for a client that had taken what came before. Its version stands for more than the client has,
+            // which would show it on its next stream: something is said again, under another version.
+            let since = response.after.since(&accepted);
+            let other = since.changed.iter().map(|item| &item.resource.name);
+            let first = accepted.items().keys().next();
+            self.asked.extend(other.chain(first).cloned());
+        }
+        self.take(accepted);
+    }
+
+    /// What a client that has `base` has after it took a response, but for the names in `newer`.
+    fn with(
+        &self,
+        base: &Arc<View>,
+        response: &Unanswered,
+        newer: &BTreeSet<Arc<str>>,
+        cache: &Cache,
+    ) -> Arc<View> {
+        if self.is_whole() || (base.digest == response.before.digest && newer.is_empty()) {
+            return response.after.clone();
+        }
+        let mut items = base.items().clone();
+        let since = response.after.since(&response.before);
+        let Since { changed, removed } = &*since;
+        for item in changed {
+            let name = &item.resource.name;
+            if !newer.contains(name) && self.subscription.wants(name) {
+                items.insert(name.clone(), item.clone());
+            }
+        }
+        for name in removed.iter().filter(|name| !newer.contains(*name)) {
+            items.remove(name);
+        }
+        cache.view(self.type_url, items)
+    }
+
+    /// Books a rejection per resource: Envoy applies the good ones of a response that it rejects (seen with 1.40).
+    fn reject(
+        &mut self,
+        response: &Unanswered,
+        verdict: Verdict,
+        message: &str,
+        cache: &Cache,
+    ) -> Record {
+        let had = |name: &str| self.accepted.get(name).map(|item| item.resource.digest);
+        let changed: Vec<&Item> = response
+            .message
+            .resources
+            .iter()
+            .filter(|item| had(&item.resource.name) != Some(item.resource.digest))
+            .collect();
+        let named = blame::named(message, changed.iter().map(|item| &item.resource.name));
+        let record = Record::Rejected {
+            type_url: self.type_url,
+            revision: response.message.revision,
+            resources: named.iter().map(|name| name.to_string()).collect(),
+            message: message.to_owned(),
+        };
+        let refused = response.message.content();
+        if verdict != Verdict::Suspected && !self.refused.contains(&refused) {
+            self.refused.push_back(refused);
+            if self.refused.len() > REFUSED_KEPT {
+                self.refused.pop_front();
+            }
+        }
+        // What it had before this stream it still has: the next list, be it empty, is news.
+        self.must_answer |= self.is_whole() && self.unknown_past;
+        if verdict != Verdict::Blamed || (named.is_empty() && changed.len() > 1) {
+            // Which of them the client took all the same cannot be known: what it had is told again.
+            self.must_answer |= self.is_whole() && !changed.is_empty();
+            let names = changed.iter().map(|item| item.resource.name.clone());
+            self.asked.extend(names);
+        }
+        if verdict != Verdict::Blamed {
+            return record;
+        }
+        let blamed = |name: &Arc<str>| named.is_empty() || named.contains(name);
+        for item in changed.iter().filter(|item| blamed(&item.resource.name)) {
+            let refusal = Refusal {
+                content: item.resource.digest,
+                message: message.to_owned(),
+                named: !named.is_empty(),
+                source: response.source,
+            };
+            self.refusals.insert(item.resource.name.clone(), refusal);
+        }
+        if !named.is_empty() {
+            let taken = self.with(&self.accepted, response, &BTreeSet::new(), cache);
+            let mut good: Items = taken.items().clone();
+            for name in named {
+                match self.accepted.get(&name) {
+                    Some(before) => good.insert(name, before.clone()),
+                    None => good.remove(&name),
+                };
+            }
+            self.ever_accepted = true;
+            self.take(cache.view(self.type_url, good));
+        }
+        record
+    }
+
+    /// What the client will have, once more from what it has and what is still on its way. Of those before `at`, the
+    /// names in `newer` no longer count.
+    fn retell(&mut self, at: usize, newer: &BTreeSet<Arc<str>>, cache: &Cache) {
+        let none = BTreeSet::new();
+        let mut told = self.accepted.clone();
+        for index in 0..self.unanswered.len() {
+            let Some(sent) = self.unanswered.get(index) else {
+                break;
+            };
+            let newer = if index < at { newer } else { &none };
+            let after = self.with(&told, sent, newer, cache);
+            let Some(sent) = self.unanswered.get_mut(index) else {
+                break;
+            };
+            sent.before = std::mem::replace(&mut told, after.clone());
+            sent.after = after;
+        }
+        self.told = told;
+    }
+}

@@ -1,0 +1,191 @@
+//! What the streams of a fleet share: lists of names, views, and messages that are encoded already.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+};
+
+use super::message::{Message, Parts};
+use crate::{
+    model::TypeUrl,
+    snapshot::{Digest, Item, Items, Resource, View, ready_part},
+};
+
+/// Longest list of names that is shared. A longer one is a client's own: finding its like costs as much as it saves.
+const LONGEST_SHARED: usize = 4096;
+
+/// Messages that are kept although no stream waits for their answer: the next proxy that starts needs the same few.
+const MESSAGES_KEPT: usize = 64;
+
+/// Contents remembered per type with the version they were sent under, so that a proxy that comes back with an older one
+/// is known to have exactly that. It comes back within seconds, and few revisions change a type meanwhile.
+const SHOWN_KEPT: usize = 16;
+
+/// Below so many entries nothing is cleaned up.
+const FEW: usize = 64;
+
+/// Names that clients ask for, as a list that streams share.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    pub(super) set: BTreeSet<Arc<str>>,
+    pub(super) digest: Option<Digest>,
+}
+
+/// Shared by the streams of one fleet. It holds no decision: with an empty one every stream does the same, at more cost.
+#[derive(Debug, Default)]
+pub struct Cache(Mutex<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    names: Interned<Digest, Names>,
+    views: Interned<(TypeUrl, Digest), View>,
+    messages: Interned<Digest, Message>,
+    parts: Interned<Digest, Resource>,
+    recent: VecDeque<Arc<Message>>,
+    shown: BTreeMap<TypeUrl, VecDeque<(Arc<str>, Arc<View>)>>,
+}
+
+/// Values that live as long as somebody outside holds them.
+#[derive(Debug)]
+struct Interned<K, V> {
+    by_key: BTreeMap<K, Weak<V>>,
+    /// When the dead are looked for next.
+    clean_at: usize,
+}
+
+impl<K, V> Default for Interned<K, V> {
+    fn default() -> Self {
+        Self {
+            by_key: BTreeMap::new(),
+            clean_at: FEW,
+        }
+    }
+}
+
+impl<K: Ord, V> Interned<K, V> {
+    fn get(&self, key: &K) -> Option<Arc<V>> {
+        self.by_key.get(key).and_then(Weak::upgrade)
+    }
+
+    fn put(&mut self, key: K, value: &Arc<V>) {
+        if self.by_key.len() >= self.clean_at {
+            self.by_key.retain(|_, value| value.strong_count() > 0);
+            self.clean_at = FEW.max(2 * self.by_key.len());
+        }
+        self.by_key.insert(key, Arc::downgrade(value));
+    }
+}
+
+impl Cache {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Every change is a whole one: a panic elsewhere leaves nothing half done.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The shared list of these names.
+    pub(super) fn names(&self, set: BTreeSet<Arc<str>>) -> Arc<Names> {
+        if set.len() > LONGEST_SHARED {
+            return Arc::new(Names { set, digest: None });
+        }
+        let bytes: Vec<&[u8]> = set.iter().map(|name| name.as_bytes()).collect();
+        let digest = Digest::of(&bytes);
+        let mut inner = self.lock();
+        if let Some(known) = inner.names.get(&digest) {
+            return known;
+        }
+        let names = Arc::new(Names {
+            set,
+            digest: Some(digest),
+        });
+        inner.names.put(digest, &names);
+        names
+    }
+
+    /// The shared view of these resources.
+    pub(super) fn view(&self, type_url: TypeUrl, items: Items) -> Arc<View> {
+        let view = View::new(type_url, items);
+        let key = (type_url, view.digest);
+        let mut inner = self.lock();
+        if let Some(known) = inner.views.get(&key) {
+            return known;
+        }
+        let view = Arc::new(view);
+        inner.views.put(key, &view);
+        view
+    }
+
+    /// The shared message made of these parts.
+    pub(super) fn message(&self, parts: &Parts<'_>) -> Arc<Message> {
+        self.message_as(parts.key(), || parts.message())
+    }
+
+    /// The shared message of that key, made if there is none.
+    pub(super) fn message_as(&self, key: Digest, make: impl FnOnce() -> Message) -> Arc<Message> {
+        let known = self.lock().messages.get(&key);
+        if let Some(known) = known {
+            return known;
+        }
+        let message = Arc::new(make());
+        let mut inner = self.lock();
+        inner.messages.put(key, &message);
+        inner.recent.push_back(message.clone());
+        if inner.recent.len() > MESSAGES_KEPT {
+            inner.recent.pop_front();
+        }
+        message
+    }
+
+    /// The shared part of a resource that works without the missing clusters: nearly always one for all streams, as they
+    /// miss the same.
+    pub(super) fn ready_part(
+        &self,
+        newest: &Resource,
+        previous: Option<&Resource>,
+        missing: &BTreeSet<Arc<str>>,
+    ) -> Arc<Resource> {
+        let before = previous.map_or(newest.digest, |previous| previous.digest);
+        let mut key: Vec<&[u8]> = vec![newest.digest.as_bytes(), before.as_bytes()];
+        key.extend(missing.iter().map(|name| name.as_bytes()));
+        let key = Digest::of(&key);
+        let known = self.lock().parts.get(&key);
+        known.unwrap_or_else(|| {
+            let part = Arc::new(ready_part(newest, previous, missing));
+            self.lock().parts.put(key, &part);
+            part
+        })
+    }
+
+    /// Remembers what a client that shows this version has.
+    pub(super) fn remember(&self, version: &Arc<str>, view: &Arc<View>) {
+        let mut inner = self.lock();
+        let shown = inner.shown.entry(view.type_url).or_default();
+        if shown.iter().any(|(known, _)| known == version) {
+            return;
+        }
+        if shown.len() == SHOWN_KEPT {
+            shown.pop_front();
+        }
+        shown.push_back((version.clone(), view.clone()));
+    }
+
+    /// What a client has that shows this version, if it is remembered.
+    pub(super) fn recall(&self, type_url: TypeUrl, version: &str) -> Option<Arc<View>> {
+        let inner = self.lock();
+        let mut shown = inner.shown.get(&type_url)?.iter().rev();
+        let found = shown.find(|(known, _)| &**known == version);
+        found.map(|(_, view)| view.clone())
+    }
+
+    /// One resource that was sent, by a test of its version.
+    pub(super) fn recall_item(
+        &self,
+        type_url: TypeUrl,
+        name: &str,
+        is_it: impl Fn(Digest) -> bool,
+    ) -> Option<Item> {
+        let inner = self.lock();
+        let shown = inner.shown.get(&type_url)?.iter().rev();
+        let mut items = shown.filter_map(|(_, view)| view.get(name));
+        items.find(|item| is_it(item.version)).cloned()
+    }
+}

@@ -1,0 +1,190 @@
+//! What waits, and what outlives: a route for the clusters that it names, a cluster for the requests that it still has.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use jiff::Timestamp;
+
+use super::{
+    Record, Session,
+    channel::{Channel, names_clusters},
+    later,
+    options::LONGEST_GRACE,
+};
+use crate::{
+    model::TypeUrl,
+    snapshot::{Resource, Snapshot, View},
+};
+
+/// Something waits for clusters.
+#[derive(Debug)]
+pub(super) struct Hold {
+    clusters: BTreeSet<Arc<str>>,
+    /// When the operator is told; `None` once that was done.
+    pub(super) deadline: Option<Timestamp>,
+}
+
+/// A cluster that the snapshot no longer has.
+#[derive(Debug)]
+pub(super) struct Kept {
+    /// When it goes; `None` while the client may still route to it.
+    pub(super) until: Option<Timestamp>,
+}
+
+impl Session {
+    /// Whether anything in a view names a cluster that this client would have to wait for: it is in the snapshot, the
+    /// client's own subscription will bring it, and the client has not accepted it yet. A client that names its
+    /// clusters learns of them from the route, and one that asks for none has them elsewhere: nothing waits then
+    /// (XDS.md line 19).
+    pub(super) fn waits(&self, view: &View, snapshot: &Snapshot) -> bool {
+        self.brings(view.type_url, snapshot)
+            .is_some_and(|(clusters, declared)| {
+                let mut possible = clusters.possible();
+                possible.any(|has| view.lacks_of(has, &declared))
+            })
+    }
+
+    /// The clusters for which one resource waits.
+    pub(super) fn missing(&self, resource: &Resource, snapshot: &Snapshot) -> BTreeSet<Arc<str>> {
+        let Some((clusters, declared)) = self.brings(resource.type_url, snapshot) else {
+            return BTreeSet::new();
+        };
+        let references = &resource.references;
+        let named = references.clusters.iter().chain(&references.helpers);
+        named
+            .filter(|name| declared.has(name) && !clusters.surely_has(name))
+            .cloned()
+            .collect()
+    }
+
+    /// The clusters of the snapshot, where a resource of that type waits for them.
+    fn brings(&self, type_url: TypeUrl, snapshot: &Snapshot) -> Option<(&Channel, Arc<View>)> {
+        let clusters = self.channels.get(TypeUrl::Cluster)?;
+        let holds = names_clusters(type_url) && type_url != TypeUrl::Cluster;
+        let declared = snapshot.get(TypeUrl::Cluster)?;
+        (holds && clusters.subscription.is_wildcard()).then(|| (clusters, declared.view().clone()))
+    }
+
+    pub(super) fn is_overdue(&self, type_url: TypeUrl, now: Timestamp) -> bool {
+        let hold = self.holds.get(&type_url);
+        hold.is_some_and(|hold| hold.deadline.is_none_or(|deadline| deadline <= now))
+    }
+
+    /// Remembers what waits; says so when it has waited too long, and when the wait is over.
+    pub(super) fn hold(
+        &mut self,
+        type_url: TypeUrl,
+        clusters: BTreeSet<Arc<str>>,
+        now: Timestamp,
+        records: &mut Vec<Record>,
+    ) {
+        if clusters.is_empty() {
+            let over = self.holds.remove(&type_url);
+            if over.is_some_and(|hold| hold.deadline.is_none()) {
+                records.push(Record::Held(type_url, Vec::new()));
+            }
+            return;
+        }
+        let deadline = later(now, self.options.warm_timeout);
+        let hold = self.holds.entry(type_url).or_insert_with(|| Hold {
+            clusters: clusters.clone(),
+            deadline: Some(deadline),
+        });
+        let told = hold.deadline.is_none();
+        let due = hold.deadline.is_some_and(|deadline| deadline <= now);
+        if due || (told && hold.clusters != clusters) {
+            hold.deadline = None;
+            records.push(Record::Held(type_url, clusters.iter().cloned().collect()));
+        }
+        hold.clusters = clusters;
+    }
+
+    /// Remembers which clusters the client has just stopped naming: requests that were sent there may be open.
+    pub(super) fn linger(&mut self, type_url: TypeUrl, now: Timestamp) {
+        let channel = self.channels.get_mut(type_url);
+        let released = channel.map(|channel| std::mem::take(&mut channel.released));
+        for (name, patience) in released.into_iter().flatten() {
+            let until = later(now, self.grace(patience));
+            let known = self.lingering.entry(name).or_insert(until);
+            *known = until.max(*known);
+        }
+        if type_url == TypeUrl::Cluster && !self.lingering.is_empty() {
+            self.lingering.retain(|_, until| *until > now);
+        }
+    }
+
+    fn grace(&self, patience: Duration) -> Duration {
+        let longest = LONGEST_GRACE.max(self.options.removal_grace);
+        patience.clamp(self.options.removal_grace, longest)
+    }
+
+    /// Which of the clusters that are `gone` from the snapshot the client is to keep: those that it may still route to,
+    /// and those whose grace is not over.
+    pub(super) fn keep_used_clusters(&mut self, gone: &[Arc<str>], now: Timestamp) -> Vec<Arc<str>> {
+        let wildcard = |channel: &Channel| channel.subscription.is_wildcard();
+        let Some(clusters) = self.channels.get(TypeUrl::Cluster).filter(|c| wildcard(c)) else {
+            self.kept.clear();
+            return Vec::new();
+        };
+        let grace = self.grace(Duration::ZERO);
+        let mut kept = BTreeMap::new();
+        for name in gone {
+            let until = if self.is_used(name) {
+                None
+            } else if !clusters.possible().next().is_some_and(|has| has.has(name)) {
+                // Nothing is routed to it, and it may be the very one that keeps the others from being answered.
+                continue;
+            } else {
+                let since = self.kept.get(name).and_then(|kept| kept.until);
+                let until = since.unwrap_or_else(|| later(now, grace));
+                Some(self.lingering.get(name).map_or(until, |at| until.max(*at)))
+            };
+            if until.is_none_or(|until| until > now) {
+                kept.insert(name.clone(), Kept { until });
+            }
+        }
+        self.kept = kept;
+        self.kept.keys().cloned().collect()
+    }
+
+    /// Whether something names that cluster which the client uses, or will when it reads what is on its way.
+    fn is_used(&self, cluster: &str) -> bool {
+        let mut channels = self.channels.iter();
+        channels.any(|channel| {
+            let aggregate = channel.type_url == TypeUrl::Cluster;
+            let names = |view: &Arc<View>| match aggregate {
+                // What is itself on its way out needs nothing.
+                true => view.items().values().any(|item| {
+                    item.resource.references.clusters.contains(cluster)
+                        && !self.kept.contains_key(&item.resource.name)
+                }),
+                false => view.named().contains_key(cluster),
+            };
+            names_clusters(channel.type_url)
+                && ((!aggregate && channel.uses_unknown()) || channel.possible().any(names))
+        })
+    }
+
+    /// Whether something that the client has refers to a resource that the snapshot no longer has: the load assignment
+    /// of a cluster, the route configuration of a listener.
+    pub(super) fn is_referred(&self, type_url: TypeUrl, name: &str) -> bool {
+        let referrer = match type_url {
+            TypeUrl::ClusterLoadAssignment => TypeUrl::Cluster,
+            TypeUrl::RouteConfiguration => TypeUrl::Listener,
+            _ => return false,
+        };
+        let Some(referrers) = self.channels.get(referrer) else {
+            return false;
+        };
+        let refers = |view: &Arc<View>| {
+            view.items().values().any(|item| {
+                let references = &item.resource.references;
+                references.endpoints.contains(name) || references.routes.contains(name)
+            })
+        };
+        referrers.possible().any(refers)
+    }
+}

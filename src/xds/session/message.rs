@@ -1,0 +1,325 @@
+//! What goes to the client: everything of a response but the nonce, made and encoded once for all streams that are due
+//! the same.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, OnceLock},
+};
+
+use bytes::{BufMut, Bytes, BytesMut};
+use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint, key_len};
+
+use super::{Mode, version};
+use crate::{
+    model::{Revision, TypeUrl},
+    snapshot::{Digest, Item, TypeSet, View},
+};
+
+/// Everything of a response but the nonce.
+#[derive(Debug)]
+pub struct Message {
+    mode: Mode,
+    /// Of every resource in it.
+    pub type_url: TypeUrl,
+    /// The revision in which the type last changed.
+    pub(super) revision: Revision,
+    /// `version_info`, or `system_version_info`.
+    pub version: Arc<str>,
+    /// In order of their names.
+    pub resources: Vec<Item>,
+    /// Names that the client is told are gone, or never were. Delta only.
+    pub removed: Vec<Arc<str>>,
+    /// It says only that its resources live on.
+    pub heartbeat: bool,
+    encoded: OnceLock<Bytes>,
+}
+
+/// What a message is made of.
+#[derive(Debug)]
+pub(super) struct Parts<'a> {
+    pub(super) mode: Mode,
+    pub(super) revision: Revision,
+    /// What the client has once it has answered everything before.
+    pub(super) told: &'a View,
+    /// What it has once it has accepted this.
+    pub(super) target: &'a View,
+    /// To be sent even if it has not changed.
+    pub(super) asked: &'a BTreeSet<Arc<str>>,
+    /// Names that were asked for and do not exist.
+    pub(super) absent: &'a [Arc<str>],
+}
+
+/// Field numbers of `DiscoveryResponse`, `DeltaDiscoveryResponse`, `Resource` and `google.protobuf.Any`.
+mod field {
+    pub const VERSION_INFO: u32 = 1;
+    pub const RESOURCES: u32 = 2;
+    pub const TYPE_URL: u32 = 4;
+    pub const NONCE: u32 = 5;
+    pub const REMOVED: u32 = 6;
+    pub const RESOURCE_VERSION: u32 = 1;
+    pub const RESOURCE_CONTENT: u32 = 2;
+    pub const RESOURCE_NAME: u32 = 3;
+    pub const RESOURCE_TTL: u32 = 6;
+    pub const ANY_TYPE_URL: u32 = 1;
+    pub const ANY_VALUE: u32 = 2;
+    pub const DURATION_SECONDS: u32 = 1;
+    pub const DURATION_NANOS: u32 = 2;
+}
+
+/// The type of the wrapper in which state of the world says a time to live.
+const RESOURCE: &str = "type.googleapis.com/envoy.service.discovery.v3.Resource";
+
+impl Parts<'_> {
+    /// Responses hold everything, and what is absent is deleted.
+    fn is_whole(&self) -> bool {
+        self.mode.is_whole(self.target.type_url)
+    }
+
+    /// What tells this message from every other of the fleet.
+    pub(super) fn key(&self) -> Digest {
+        let revision = self.revision.0.to_be_bytes();
+        let kind = [self.mode as u8, self.target.type_url as u8];
+        let mut parts: Vec<&[u8]> = vec![&kind, &revision, self.target.digest.as_bytes()];
+        if !self.is_whole() {
+            parts.push(self.told.digest.as_bytes());
+            // What the client was never told is due anyway.
+            if !self.told.is_empty() {
+                parts.extend(self.asked.iter().map(|name| name.as_bytes()));
+            }
+            parts.push(&[]);
+            parts.extend(self.absent.iter().map(|name| name.as_bytes()));
+        }
+        Digest::of(&parts)
+    }
+
+    pub(super) fn message(&self) -> Message {
+        let since = self.target.since(self.told);
+        let target = self.target.items();
+        let resources: Vec<Item> = if self.is_whole() || self.told.is_empty() {
+            target.values().cloned().collect()
+        } else if self.asked.is_empty() {
+            since.changed.clone()
+        } else {
+            let changed = since.changed.iter().map(|item| (&*item.resource.name, item));
+            let asked = self.asked.iter().filter_map(|name| {
+                let (name, item) = target.get_key_value(name)?;
+                Some((&**name, item))
+            });
+            let due: std::collections::BTreeMap<&str, &Item> = changed.chain(asked).collect();
+            due.into_values().cloned().collect()
+        };
+        let removed = match self.mode {
+            Mode::Sotw => Vec::new(),
+            Mode::Delta => since.removed.iter().chain(self.absent).cloned().collect(),
+        };
+        Message {
+            mode: self.mode,
+            type_url: self.target.type_url,
+            revision: self.revision,
+            version: version::of(self.revision, self.target.digest).into(),
+            // A client needs no second look at what it has and nobody knows.
+            resources: resources.into_iter().filter(Item::is_known).collect(),
+            removed,
+            heartbeat: false,
+            encoded: OnceLock::new(),
+        }
+    }
+}
+
+impl Message {
+    /// Says again what of a view has a time to live and is still in the snapshot, so that the client keeps it. State of
+    /// the world repeats the resource (the whole list where absence deletes); delta says its name and version only (xDS
+    /// protocol, "TTL").
+    pub(super) fn heartbeat(mode: Mode, set: &TypeSet, view: &View) -> Message {
+        let mortal = |item: &&Item| {
+            item.resource.ttl.is_some() && set.resources.contains_key(&item.resource.name)
+        };
+        let items = view.items().values().filter(|item| item.is_known());
+        let some = items.clone().any(|item| mortal(&item));
+        let all = some && mode.is_whole(view.type_url);
+        Message {
+            mode,
+            type_url: view.type_url,
+            revision: set.changed_in,
+            version: version::of(set.changed_in, view.digest).into(),
+            resources: items.filter(|item| all || mortal(item)).cloned().collect(),
+            removed: Vec::new(),
+            heartbeat: true,
+            encoded: OnceLock::new(),
+        }
+    }
+
+    /// What tells a heartbeat from every other message of the fleet.
+    pub(super) fn heartbeat_key(mode: Mode, set: &TypeSet, view: &View) -> Digest {
+        let kind = [mode as u8, view.type_url as u8];
+        let revision = set.changed_in.0.to_be_bytes();
+        let (set, view) = (set.digest, view.digest);
+        Digest::of(&[b"heartbeat", &kind, &revision, set.as_bytes(), view.as_bytes()])
+    }
+
+    /// The digest of what it says, in whatever version.
+    pub(super) fn content(&self) -> Digest {
+        let resources = self.resources.iter();
+        let mut parts: Vec<&[u8]> = resources
+            .map(|item| item.resource.digest.as_bytes().as_slice())
+            .collect();
+        parts.push(&[]);
+        parts.extend(self.removed.iter().map(|name| name.as_bytes()));
+        Digest::of(&parts)
+    }
+
+    /// Encoded, without the nonce. It is encoded once; all streams share the bytes.
+    pub fn encoded(&self) -> &Bytes {
+        self.encoded.get_or_init(|| {
+            let mut out = BytesMut::with_capacity(self.encoded_len());
+            self.write(&mut out);
+            out.freeze()
+        })
+    }
+
+    fn encoded_len(&self) -> usize {
+        let resources = self.resources.iter();
+        let resources = resources.map(|item| field_len(field::RESOURCES, self.item_len(item)));
+        let removed = self.removed.iter();
+        field_len(field::VERSION_INFO, self.version.len())
+            + resources.sum::<usize>()
+            + field_len(field::TYPE_URL, self.type_url.url().len())
+            + removed
+                .map(|name| field_len(field::REMOVED, name.len()))
+                .sum::<usize>()
+    }
+
+    fn write(&self, out: &mut BytesMut) {
+        put(field::VERSION_INFO, self.version.as_bytes(), out);
+        for item in &self.resources {
+            header(field::RESOURCES, self.item_len(item), out);
+            match (self.mode, item.resource.ttl) {
+                (Mode::Sotw, None) => write_any(item, out),
+                (Mode::Sotw, Some(_)) => {
+                    put(field::ANY_TYPE_URL, RESOURCE.as_bytes(), out);
+                    header(field::ANY_VALUE, self.wrapped_len(item), out);
+                    self.write_wrapped(item, out);
+                }
+                (Mode::Delta, _) => self.write_wrapped(item, out),
+            }
+        }
+        put(field::TYPE_URL, self.type_url.url().as_bytes(), out);
+        for name in &self.removed {
+            put(field::REMOVED, name.as_bytes(), out);
+        }
+    }
+
+    fn item_len(&self, item: &Item) -> usize {
+        match (self.mode, item.resource.ttl) {
+            (Mode::Sotw, None) => any_len(item),
+            (Mode::Sotw, Some(_)) => {
+                field_len(field::ANY_TYPE_URL, RESOURCE.len())
+                    + field_len(field::ANY_VALUE, self.wrapped_len(item))
+            }
+            (Mode::Delta, _) => self.wrapped_len(item),
+        }
+    }
+
+    /// The version of one resource: state of the world has one for all.
+    fn item_version(&self, item: &Item) -> String {
+        match self.mode {
+            Mode::Sotw => self.version.to_string(),
+            Mode::Delta => version::of_item(self.revision, item.version),
+        }
+    }
+
+    fn has_content(&self) -> bool {
+        !self.heartbeat || self.mode == Mode::Sotw
+    }
+
+    /// `envoy.service.discovery.v3.Resource`.
+    fn wrapped_len(&self, item: &Item) -> usize {
+        let content = match self.has_content() {
+            true => field_len(field::RESOURCE_CONTENT, any_len(item)),
+            false => 0,
+        };
+        let ttl = ttl(item).map(|ttl| field_len(field::RESOURCE_TTL, ttl.len()));
+        field_len(field::RESOURCE_VERSION, self.item_version(item).len())
+            + content
+            + field_len(field::RESOURCE_NAME, item.resource.name.len())
+            + ttl.unwrap_or_default()
+    }
+
+    fn write_wrapped(&self, item: &Item, out: &mut BytesMut) {
+        let version = self.item_version(item);
+        put(field::RESOURCE_VERSION, version.as_bytes(), out);
+        if self.has_content() {
+            header(field::RESOURCE_CONTENT, any_len(item), out);
+            write_any(item, out);
+        }
+        put(field::RESOURCE_NAME, item.resource.name.as_bytes(), out);
+        if let Some(ttl) = ttl(item) {
+            put(field::RESOURCE_TTL, &ttl, out);
+        }
+    }
+}
+
+/// A response to the client.
+#[derive(Clone, Debug)]
+pub struct Response {
+    /// Unique on the stream.
+    pub nonce: String,
+    /// Everything else.
+    pub message: Arc<Message>,
+}
+
+impl Response {
+    /// Length of the encoded response, in bytes.
+    pub fn encoded_len(&self) -> usize {
+        self.message.encoded().len() + field_len(field::NONCE, self.nonce.len())
+    }
+
+    /// Appends the response, encoded: bytes that all streams share, and the nonce.
+    pub fn write(&self, out: &mut impl BufMut) {
+        out.put_slice(self.message.encoded());
+        put(field::NONCE, self.nonce.as_bytes(), out);
+    }
+}
+
+/// `google.protobuf.Duration`.
+fn ttl(item: &Item) -> Option<Vec<u8>> {
+    let ttl = item.resource.ttl?;
+    let mut duration = Vec::new();
+    for (number, value) in [
+        (field::DURATION_SECONDS, ttl.as_secs()),
+        (field::DURATION_NANOS, u64::from(ttl.subsec_nanos())),
+    ] {
+        encode_key(number, WireType::Varint, &mut duration);
+        encode_varint(value, &mut duration);
+    }
+    Some(duration)
+}
+
+fn any_len(item: &Item) -> usize {
+    field_len(field::ANY_TYPE_URL, item.resource.type_url.url().len())
+        + field_len(field::ANY_VALUE, item.resource.bytes.len())
+}
+
+fn write_any(item: &Item, out: &mut BytesMut) {
+    let type_url = item.resource.type_url.url();
+    put(field::ANY_TYPE_URL, type_url.as_bytes(), out);
+    put(field::ANY_VALUE, &item.resource.bytes, out);
+}
+
+fn field_len(number: u32, content: usize) -> usize {
+    key_len(number) + encoded_len_varint(content as u64) + content
+}
+
+fn header(number: u32, length: usize, out: &mut impl BufMut) {
+    encode_key(number, WireType::LengthDelimited, out);
+    encode_varint(length as u64, out);
+}
+
+fn put(number: u32, content: &[u8], out: &mut impl BufMut) {
+    header(number, content.len(), out);
+    out.put_slice(content);
+}
+
+#[cfg(test)]
+#[path = "message_tests.rs"]
+mod tests;

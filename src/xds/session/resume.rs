@@ -1,0 +1,122 @@
+//! What a client shows of an earlier stream: nothing is sent of what it has, and it is never taken to have more.
+
+use std::collections::BTreeMap;
+
+use super::{Mode, Session, cache::Cache, channel::Channel, version};
+use crate::{
+    model::{Revision, TypeUrl},
+    snapshot::{Item, Items, Snapshot},
+};
+
+/// What the first request of a type says that the client has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Presented {
+    /// `version_info`.
+    Version(String),
+    /// `initial_resource_versions`.
+    Versions(BTreeMap<String, String>),
+}
+
+impl Presented {
+    /// The newest revision that it shows; None if it shows none of ours.
+    pub(super) fn revision(&self) -> Option<Revision> {
+        match self {
+            Self::Version(shown) => version::revision(shown),
+            Self::Versions(shown) => {
+                let revisions = shown.values().map(|shown| version::revision(shown));
+                revisions.max().flatten()
+            }
+        }
+    }
+}
+
+impl Session {
+    /// Compares what the client showed in its first request with what it is to have: after a reconnect nothing is
+    /// sent of a type that has not changed.
+    pub(super) fn resume(&mut self, type_url: TypeUrl, snapshot: &Snapshot) {
+        let Some(presented) = self
+            .channels
+            .get_mut(type_url)
+            .and_then(|channel| channel.presented.take())
+        else {
+            return;
+        };
+        let newest = match self.channels.get(type_url) {
+            Some(channel) => self.newest(channel, snapshot),
+            None => return,
+        };
+        let changed_in = snapshot.get(type_url).map(|set| set.changed_in);
+        let cache = self.cache.clone();
+        let Some(channel) = self.channels.get_mut(type_url) else {
+            return;
+        };
+        match presented {
+            Presented::Version(shown) if shown.is_empty() => {}
+            Presented::Version(shown) => {
+                let current = version::of(changed_in.unwrap_or_default(), newest.digest);
+                let known = match current == shown {
+                    true => Some(newest),
+                    false => cache.recall(type_url, &shown),
+                };
+                match known {
+                    Some(view) => {
+                        channel.accepted_version = shown.as_str().into();
+                        let has = channel.subscription.of(&view, &cache);
+                        channel.resume(has);
+                    }
+                    None => channel.unknown_past = true,
+                }
+            }
+            Presented::Versions(shown) if shown.is_empty() => {}
+            Presented::Versions(shown) => {
+                let items = presented_items(channel, &shown, newest.items(), &cache);
+                channel.asked.retain(|name| !items.contains_key(name));
+                let has = cache.view(type_url, items);
+                let has = if has.digest == newest.digest { newest } else { has };
+                channel.resume(has);
+            }
+        }
+    }
+}
+
+/// What a client has by these versions, as far as that is known here.
+fn presented_items(
+    channel: &Channel,
+    shown: &BTreeMap<String, String>,
+    newest: &Items,
+    cache: &Cache,
+) -> Items {
+    let type_url = channel.type_url;
+    let wanted = shown
+        .iter()
+        .filter(|(name, _)| channel.subscription.wants(name));
+    wanted
+        .map(|(name, shown)| {
+            let is_it = |digest| version::is_of(shown, digest);
+            let newest = newest.get_key_value(name.as_str());
+            if let Some((name, item)) = newest.filter(|(_, item)| is_it(item.version)) {
+                return (name.clone(), item.clone());
+            }
+            let item = cache.recall_item(type_url, name, is_it);
+            let item = item.unwrap_or_else(|| Item::unknown(type_url, name, shown));
+            (item.resource.name.clone(), item)
+        })
+        .collect()
+}
+
+impl Channel {
+    /// The client has exactly this, from an earlier stream.
+    fn resume(&mut self, has: std::sync::Arc<crate::snapshot::View>) {
+        self.accepted = has.clone();
+        self.told = has;
+        self.ever_accepted = true;
+        self.must_answer = false;
+    }
+}
+
+impl Mode {
+    /// Whether responses of that type hold everything subscribed, so that absence deletes.
+    pub(super) fn is_whole(self, type_url: TypeUrl) -> bool {
+        self == Mode::Sotw && type_url.is_full_state()
+    }
+}
