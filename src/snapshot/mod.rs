@@ -26,4 +26,4 @@ pub use resource::Resource;
 pub use show::{change_text, to_json, to_yaml};
 pub use snapshot_set::{Changes, Snapshot, TypeSet};
 pub use variant::{ready_part, with_splits_of};
-pub use view::{Item, Items, Since, View};
+pub use view::{Item, Items, Released, Since, View};

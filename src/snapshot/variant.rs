@@ -184,7 +184,10 @@ impl Ready<'_> {
 
 /// A field as it is encoded; nothing if it is not there.
 fn text(message: &[u8], number: u32) -> Result<&[u8], Malformed> {
-    Ok(contents(message, number)?.first().copied().unwrap_or_default())
+    Ok(contents(message, number)?
+        .first()
+        .copied()
+        .unwrap_or_default())
 }
 
 fn routes_to_one_of(route: &Route, missing: &BTreeSet<Arc<str>>) -> bool {

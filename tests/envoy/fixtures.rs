@@ -1,4 +1,7 @@
 //! The service that the tests release: documents, backends, load.
+//!
+//! Every test here runs in either mode of ADS: state of the world, or with `BLUEGREEN_TEST_XDS=delta` delta. `make test`
+//! does both.
 
 use std::{
     net::SocketAddr,

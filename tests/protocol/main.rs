@@ -17,8 +17,7 @@ use bluegreen::{
 use envoy_types::pb::{
     envoy::service::{
         discovery::v3::{
-            DiscoveryRequest,
-            aggregated_discovery_service_client::AggregatedDiscoveryServiceClient,
+            DiscoveryRequest, aggregated_discovery_service_client::AggregatedDiscoveryServiceClient,
         },
         runtime::v3::Runtime,
     },

@@ -88,13 +88,23 @@ async fn line_02_streams_of_one_type_each_are_one_proxy() {
     let route = routes(&fleets);
     let mut cds = open!(ClusterDiscoveryServiceClient, stream_clusters, plane, &[]);
     assert_eq!(cds.take().await.resources.len(), 2);
-    let mut eds = open!(EndpointDiscoveryServiceClient, stream_endpoints, plane, &FRAUD);
+    let mut eds = open!(
+        EndpointDiscoveryServiceClient,
+        stream_endpoints,
+        plane,
+        &FRAUD
+    );
     assert_eq!(eds.take().await.resources.len(), 2);
     let mut lds = open!(ListenerDiscoveryServiceClient, stream_listeners, plane, &[]);
     assert_eq!(lds.take().await.resources.len(), 1);
     let mut rds = open!(RouteDiscoveryServiceClient, stream_routes, plane, &[&route]);
     assert_eq!(rds.take().await.resources.len(), 1);
-    let mut rtds = open!(RuntimeDiscoveryServiceClient, stream_runtime, plane, &["bluegreen"]);
+    let mut rtds = open!(
+        RuntimeDiscoveryServiceClient,
+        stream_runtime,
+        plane,
+        &["bluegreen"]
+    );
     assert_eq!(rtds.take().await.resources.len(), 1);
     let all = Requirement::new(Revision(1), vec![CDS, EDS, LDS, RDS]);
     let one = |ledger: &bluegreen::fleet::Ledger| {
@@ -139,10 +149,28 @@ async fn line_02_every_service_is_served_in_both_modes() {
     delta!(VirtualHostDiscoveryServiceClient, delta_virtual_hosts);
     delta!(SecretDiscoveryServiceClient, delta_secrets);
     delta!(RuntimeDiscoveryServiceClient, delta_runtime);
-    delta!(ExtensionConfigDiscoveryServiceClient, delta_extension_configs);
-    open!(ScopedRoutesDiscoveryServiceClient, stream_scoped_routes, plane, &[]);
-    open!(SecretDiscoveryServiceClient, stream_secrets, plane, &["nowhere"]);
-    open!(ExtensionConfigDiscoveryServiceClient, stream_extension_configs, plane, &["nowhere"]);
+    delta!(
+        ExtensionConfigDiscoveryServiceClient,
+        delta_extension_configs
+    );
+    open!(
+        ScopedRoutesDiscoveryServiceClient,
+        stream_scoped_routes,
+        plane,
+        &[]
+    );
+    open!(
+        SecretDiscoveryServiceClient,
+        stream_secrets,
+        plane,
+        &["nowhere"]
+    );
+    open!(
+        ExtensionConfigDiscoveryServiceClient,
+        stream_extension_configs,
+        plane,
+        &["nowhere"]
+    );
 }
 
 #[tokio::test]

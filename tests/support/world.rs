@@ -43,6 +43,15 @@ pub struct World {
     server: Mutex<Option<Child>>,
 }
 
+/// Whether the Envoys of this run speak delta: `BLUEGREEN_TEST_XDS=delta`. Every test is one of both modes.
+pub fn delta() -> bool {
+    match std::env::var("BLUEGREEN_TEST_XDS").as_deref() {
+        Ok("delta") => true,
+        Ok("sotw") | Err(_) => false,
+        Ok(other) => panic!("BLUEGREEN_TEST_XDS is sotw or delta, not {other}"),
+    }
+}
+
 /// What a command of the CLI answered.
 #[derive(Debug)]
 pub struct Ran {
@@ -240,7 +249,10 @@ impl World {
     /// Starts one more Envoy of that fleet, whose control plane is at `xds`; it need not become ready.
     pub async fn envoy_of(&mut self, fleet: &str, node: &str, xds: SocketAddr) -> &mut Envoy {
         let binary = envoy::binary().await.expect("an Envoy");
-        let bootstrap = envoy::bootstrap(xds).expect("the bootstrap");
+        let mut bootstrap = envoy::bootstrap(xds).expect("the bootstrap");
+        if delta() {
+            bootstrap["dynamic_resources"]["ads_config"]["api_type"] = "DELTA_GRPC".into();
+        }
         let dir: &Path = self.dir.path();
         let envoy = Envoy::start(&binary, &bootstrap, node, fleet, dir)
             .await

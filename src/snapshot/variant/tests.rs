@@ -141,7 +141,10 @@ fn a_route_that_waits_keeps_what_the_client_has_for_the_same_requests() {
     let to = |name: &str| ClusterSpecifier::Cluster(name.into());
     let split = |green| weighted(&[("s/blue", Some(100 - green)), ("s/green", Some(green))]);
     let before = configuration(vec![
-        ("a", vec![route("moves", to("old"), None), route("s", split(0), None)]),
+        (
+            "a",
+            vec![route("moves", to("old"), None), route("s", split(0), None)],
+        ),
         ("gone", vec![route("r", to("old"), None)]),
     ]);
     let newest = configuration(vec![

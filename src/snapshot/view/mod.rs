@@ -60,6 +60,9 @@ impl From<Arc<Resource>> for Item {
 /// Resources by name.
 pub type Items = BTreeMap<Arc<str>, Item>;
 
+/// Clusters that are no longer named, and how long requests may still be open there.
+pub type Released = Arc<[(Arc<str>, Duration)]>;
+
 /// How a view differs from another.
 #[derive(Debug, Default)]
 pub struct Since {
@@ -92,7 +95,7 @@ pub struct View {
     parts: Memo<Digest, Option<Arc<View>>>,
     awaited: Memo<Digest, Option<Arc<View>>>,
     since: Memo<Digest, Arc<Since>>,
-    released: Memo<Digest, Arc<[(Arc<str>, Duration)]>>,
+    released: Memo<Digest, Released>,
     waits: Memo<(Digest, Digest), bool>,
     referred: Memo<(Digest, Digest), bool>,
 }
@@ -131,7 +134,9 @@ impl View {
         static NONE: OnceLock<BTreeMap<TypeUrl, Arc<View>>> = OnceLock::new();
         let none = NONE.get_or_init(|| {
             let empty = |type_url| Arc::new(View::new(type_url, Items::new()));
-            TypeUrl::ALL.map(|type_url| (type_url, empty(type_url))).into()
+            TypeUrl::ALL
+                .map(|type_url| (type_url, empty(type_url)))
+                .into()
         });
         match none.get(&type_url) {
             Some(view) => view.clone(),
@@ -165,11 +170,7 @@ impl View {
     }
 
     /// The part of it that `select` picks. `key` stands for what is picked, whatever the view.
-    pub fn part(
-        self: &Arc<Self>,
-        key: Digest,
-        select: impl FnOnce(&Items) -> Items,
-    ) -> Arc<View> {
+    pub fn part(self: &Arc<Self>, key: Digest, select: impl FnOnce(&Items) -> Items) -> Arc<View> {
         self.derived(&self.parts, key, || select(&self.items))
     }
 
@@ -263,7 +264,7 @@ impl View {
     }
 
     /// The clusters that `before` names and this does not, and how long requests may still be open there.
-    pub fn released_since(&self, before: &View) -> Arc<[(Arc<str>, Duration)]> {
+    pub fn released_since(&self, before: &View) -> Released {
         self.released.get(before.digest, || {
             let named = before.named().iter();
             named

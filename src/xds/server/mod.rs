@@ -70,11 +70,7 @@ pub async fn serve(
     health
         .set_service_status(Discovery::<Ads>::NAME, tonic_health::ServingStatus::Serving)
         .await;
-    let shared = Shared::new(
-        directory.clone(),
-        options.fleet_by.clone(),
-        closing.clone(),
-    );
+    let shared = Shared::new(directory.clone(), options.fleet_by.clone(), closing.clone());
     // Every push is one small message that somebody waits for.
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     Server::builder()

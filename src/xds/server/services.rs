@@ -204,21 +204,21 @@ impl<K: Kind> Service<http::Request<Body>> for Discovery<K> {
         let method = request.uri().path().rsplit('/').next().unwrap_or_default();
         let is = |how: &str| method.strip_prefix(how) == Some(K::WHAT);
         if is("Delta") {
-            return Box::pin(async move {
-                Ok(service.stream::<DeltaDiscoveryRequest>(request).await)
-            });
+            return Box::pin(
+                async move { Ok(service.stream::<DeltaDiscoveryRequest>(request).await) },
+            );
         }
         if is("Stream") && K::SOTW {
-            return Box::pin(
-                async move { Ok(service.stream::<DiscoveryRequest>(request).await) },
-            );
+            return Box::pin(async move { Ok(service.stream::<DiscoveryRequest>(request).await) });
         }
         refuse(match is("Fetch") {
             true => {
                 "resources are not served one request at a time: open a stream, with `api_type: GRPC` or DELTA_GRPC \
                  instead of REST, or with the Stream or Delta method of this service"
             }
-            false => "this method is not part of the service: there are Stream and Delta (VHDS: Delta only)",
+            false => {
+                "this method is not part of the service: there are Stream and Delta (VHDS: Delta only)"
+            }
         })
     }
 }

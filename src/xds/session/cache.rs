@@ -42,8 +42,11 @@ struct Inner {
     messages: Interned<Digest, Message>,
     parts: Interned<Digest, Resource>,
     recent: VecDeque<Arc<Message>>,
-    shown: BTreeMap<TypeUrl, VecDeque<(Arc<str>, Arc<View>)>>,
+    shown: BTreeMap<TypeUrl, Shown>,
 }
+
+/// Versions and what they stand for, the newest last.
+type Shown = VecDeque<(Arc<str>, Arc<View>)>;
 
 /// Values that live as long as somebody outside holds them.
 #[derive(Debug)]

@@ -5,28 +5,29 @@ use crate::model::TypeUrl;
 
 /// One channel per type that the client has asked for, in push order.
 #[derive(Debug, Default)]
-pub(super) struct Channels(Vec<Box<Channel>>);
+pub(super) struct Channels(Vec<Channel>);
 
 impl Channels {
     pub(super) fn get(&self, type_url: TypeUrl) -> Option<&Channel> {
-        let mut channels = self.0.iter();
-        let found = channels.find(|channel| channel.type_url == type_url);
-        found.map(AsRef::as_ref)
+        self.0.iter().find(|channel| channel.type_url == type_url)
     }
 
     pub(super) fn get_mut(&mut self, type_url: TypeUrl) -> Option<&mut Channel> {
         let mut channels = self.0.iter_mut();
-        let found = channels.find(|channel| channel.type_url == type_url);
-        found.map(AsMut::as_mut)
+        channels.find(|channel| channel.type_url == type_url)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Channel> {
-        self.0.iter().map(AsRef::as_ref)
+        self.0.iter()
     }
 
     /// Adds the channel of another type.
     pub(super) fn insert(&mut self, channel: Channel) {
-        let at = self.0.partition_point(|known| known.type_url < channel.type_url);
-        self.0.insert(at, Box::new(channel));
+        let at = self
+            .0
+            .partition_point(|known| known.type_url < channel.type_url);
+        // A client asks for a type once, and for few: no room is left for more.
+        self.0.reserve_exact(1);
+        self.0.insert(at, channel);
     }
 }

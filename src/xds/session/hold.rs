@@ -123,7 +123,11 @@ impl Session {
 
     /// Which of the clusters that are `gone` from the snapshot the client is to keep: those that it may still route to,
     /// and those whose grace is not over.
-    pub(super) fn keep_used_clusters(&mut self, gone: &[Arc<str>], now: Timestamp) -> Vec<Arc<str>> {
+    pub(super) fn keep_used_clusters(
+        &mut self,
+        gone: &[Arc<str>],
+        now: Timestamp,
+    ) -> Vec<Arc<str>> {
         let wildcard = |channel: &Channel| channel.subscription.is_wildcard();
         let Some(clusters) = self.channels.get(TypeUrl::Cluster).filter(|c| wildcard(c)) else {
             self.kept.clear();

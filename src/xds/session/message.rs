@@ -100,7 +100,10 @@ impl Parts<'_> {
         } else if self.asked.is_empty() {
             since.changed.clone()
         } else {
-            let changed = since.changed.iter().map(|item| (&*item.resource.name, item));
+            let changed = since
+                .changed
+                .iter()
+                .map(|item| (&*item.resource.name, item));
             let asked = self.asked.iter().filter_map(|name| {
                 let (name, item) = target.get_key_value(name)?;
                 Some((&**name, item))
@@ -154,7 +157,13 @@ impl Message {
         let kind = [mode as u8, view.type_url as u8];
         let revision = set.changed_in.0.to_be_bytes();
         let (set, view) = (set.digest, view.digest);
-        Digest::of(&[b"heartbeat", &kind, &revision, set.as_bytes(), view.as_bytes()])
+        Digest::of(&[
+            b"heartbeat",
+            &kind,
+            &revision,
+            set.as_bytes(),
+            view.as_bytes(),
+        ])
     }
 
     /// The digest of what it says, in whatever version.

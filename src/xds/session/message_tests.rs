@@ -38,7 +38,10 @@ fn response(mode: Mode, told: &View, target: &View, absent: &[Arc<str>]) -> Vec<
     let mut bytes = Vec::new();
     response.write(&mut bytes);
     assert_eq!(bytes.len(), response.encoded_len());
-    assert_eq!(response.message.encoded().len(), response.message.encoded_len());
+    assert_eq!(
+        response.message.encoded().len(),
+        response.message.encoded_len()
+    );
     bytes
 }
 
@@ -52,17 +55,24 @@ fn a_list_is_what_envoy_reads() {
     assert_eq!(read.type_url, TypeUrl::Cluster.url());
     let values: Vec<&[u8]> = read.resources.iter().map(|any| &any.value[..]).collect();
     assert_eq!(values, [&b"first"[..], &[7; 300]]);
-    let clusters = |any: &envoy_types::pb::google::protobuf::Any| any.type_url == TypeUrl::Cluster.url();
+    let clusters =
+        |any: &envoy_types::pb::google::protobuf::Any| any.type_url == TypeUrl::Cluster.url();
     assert!(read.resources.iter().all(clusters));
 }
 
 #[test]
 fn changes_are_what_envoy_reads() {
     let (a, b) = (item("a", b"first", None), item("b", b"second", None));
-    let (told, target) = (view(&[a.clone(), item("c", b"third", None)]), view(&[a, b.clone()]));
+    let (told, target) = (
+        view(&[a.clone(), item("c", b"third", None)]),
+        view(&[a, b.clone()]),
+    );
     let bytes = response(Mode::Delta, &told, &target, &["nowhere".into()]);
     let read = envoy::DeltaDiscoveryResponse::decode(&bytes[..]).unwrap();
-    assert_eq!((&*read.nonce, &*read.type_url), ("7", TypeUrl::Cluster.url()));
+    assert_eq!(
+        (&*read.nonce, &*read.type_url),
+        ("7", TypeUrl::Cluster.url())
+    );
     assert_eq!(read.removed_resources, ["c", "nowhere"]);
     let [changed] = &read.resources[..] else {
         panic!("{read:?}");
@@ -85,7 +95,10 @@ fn a_time_to_live_stands_in_the_wrapper_and_a_heartbeat_repeats_it() {
     let read = envoy::DiscoveryResponse::decode(&bytes[..]).unwrap();
     assert_eq!(read.resources[0].type_url, RESOURCE);
     let wrapped = envoy::Resource::decode(&read.resources[0].value[..]).unwrap();
-    assert_eq!((&*wrapped.name, &*wrapped.version), ("a", &*read.version_info));
+    assert_eq!(
+        (&*wrapped.name, &*wrapped.version),
+        ("a", &*read.version_info)
+    );
     assert_eq!(&wrapped.resource.unwrap().value[..], b"first");
     let said = wrapped.ttl.unwrap();
     assert_eq!((said.seconds, said.nanos), (15, 250_000_000));
@@ -103,5 +116,9 @@ fn a_time_to_live_stands_in_the_wrapper_and_a_heartbeat_repeats_it() {
     assert_eq!(wrapped.version, now.resources[0].version);
 
     let gone = TypeSet::new(TypeUrl::Cluster, Revision(44), Default::default());
-    assert!(Message::heartbeat(Mode::Delta, &gone, &all).resources.is_empty());
+    assert!(
+        Message::heartbeat(Mode::Delta, &gone, &all)
+            .resources
+            .is_empty()
+    );
 }

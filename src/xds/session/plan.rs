@@ -15,9 +15,7 @@ use prost::Message;
 use super::{Mode, OnWarmTimeout, Record, Session, channel::Channel};
 use crate::{
     model::TypeUrl,
-    snapshot::{
-        Digest, Item, Items, References, Resource, Snapshot, View,
-    },
+    snapshot::{Digest, Item, Items, References, Resource, Snapshot, View},
 };
 
 /// What a client should have of one type.

@@ -72,7 +72,11 @@ impl Session {
                 let items = presented_items(channel, &shown, newest.items(), &cache);
                 channel.asked.retain(|name| !items.contains_key(name));
                 let has = cache.view(type_url, items);
-                let has = if has.digest == newest.digest { newest } else { has };
+                let has = if has.digest == newest.digest {
+                    newest
+                } else {
+                    has
+                };
                 channel.resume(has);
             }
         }

@@ -38,10 +38,8 @@ impl Session {
     /// that are on their way to it. So a switch is proven, whatever other service holds up the rest.
     fn has_weights(&self, snapshot: &Snapshot) -> bool {
         let routes = TypeUrl::RouteConfiguration;
-        let (true, Some(channel)) = (
-            self.holds.contains_key(&routes),
-            self.channels.get(routes),
-        ) else {
+        let (true, Some(channel)) = (self.holds.contains_key(&routes), self.channels.get(routes))
+        else {
             return false;
         };
         let newest = self.newest(channel, snapshot);
@@ -96,7 +94,10 @@ impl Session {
         // What is on its way may still make it something else, if only for a moment: an older revision that it has
         // not answered, for one.
         let accepted = &channel.accepted;
-        if channel.possible().any(|view| view.digest != accepted.digest) {
+        if channel
+            .possible()
+            .any(|view| view.digest != accepted.digest)
+        {
             return false;
         }
         let newest = self.newest(channel, snapshot);

@@ -206,7 +206,11 @@ impl Subscription {
     }
 
     fn pick(&self, items: &Items) -> Items {
-        let all = || items.iter().map(|(name, item)| (name.clone(), item.clone()));
+        let all = || {
+            items
+                .iter()
+                .map(|(name, item)| (name.clone(), item.clone()))
+        };
         if self.is_wildcard() || self.type_url == TypeUrl::VirtualHost {
             return all()
                 .filter(|(_, item)| self.covers(&item.resource))

@@ -401,7 +401,10 @@ impl Client {
     /// Another list of names; in state of the world with the newest nonce.
     pub fn ask_again(&mut self, type_url: TypeUrl, names: &[&str]) -> Output {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        let before = self.names.insert(type_url, names.clone()).unwrap_or_default();
+        let before = self
+            .names
+            .insert(type_url, names.clone())
+            .unwrap_or_default();
         if self.mode == Mode::Delta {
             let less = |a: &[String], b: &[String]| -> Vec<String> {
                 a.iter().filter(|name| !b.contains(name)).cloned().collect()
@@ -482,7 +485,10 @@ pub fn removed(output: &Output) -> Vec<(TypeUrl, Vec<String>)> {
     responses
         .map(|response| {
             let names = response.message.removed.iter();
-            (response.type_url(), names.map(|name| name.to_string()).collect())
+            (
+                response.type_url(),
+                names.map(|name| name.to_string()).collect(),
+            )
         })
         .collect()
 }

@@ -186,7 +186,7 @@ fn line_08_what_a_client_had_is_told_again_if_nobody_knows_which_part_it_rejecte
     // Envoy may have flipped `main` before it refused `second`.
     let back = client.nack(RDS, "no routes");
     assert_eq!(sent(&back), [(RDS, vec!["main".into(), "second".into()])]);
-    assert!(!green(&back.responses[0].resource(0))["a"]);
+    assert!(!green(back.responses[0].resource(0))["a"]);
     client.ack(RDS);
     let next = client.push(fleet.put([routes("second", &[("a", true)])]));
     assert_eq!(sent(&next), [(RDS, vec!["main".into(), "second".into()])]);
@@ -266,7 +266,10 @@ fn line_12_after_a_reconnect_load_assignments_are_sent_only_where_a_cluster_may_
         client.push(fleet.newest());
         assert_eq!(sent(&client.ask(CDS, &[])), []);
         let none = client.ask(EDS, &both);
-        assert_eq!((sent(&none), accepted(&none)), (vec![], vec![(EDS, rev(1))]));
+        assert_eq!(
+            (sent(&none), accepted(&none)),
+            (vec![], vec![(EDS, rev(1))])
+        );
 
         // A cluster changes, and the stream breaks before its load assignment comes: Envoy waits for it again.
         before.push(fleet.put([cluster("a/green", 2)]));
@@ -328,10 +331,13 @@ fn line_12_a_client_of_a_newer_revision_gets_nothing_until_it_is_passed() {
     let passed = client.push(fleet.put([cluster("a/blue", 4)]));
     assert_eq!(sent(&passed).len(), 2);
 
-    let mut allowed = Client::with(Mode::Sotw, Options {
-        accept_older: true,
-        ..Options::default()
-    });
+    let mut allowed = Client::with(
+        Mode::Sotw,
+        Options {
+            accept_older: true,
+            ..Options::default()
+        },
+    );
     allowed.version.insert(CDS, "9-a1b2c3d4".into());
     allowed.push(fleet.newest());
     assert_eq!(sent(&allowed.ask(CDS, &[])).len(), 1);
@@ -348,8 +354,7 @@ fn line_13_what_does_not_exist_is_absent_or_unanswered_but_for_a_runtime_layer()
     let layer = client.ask(TypeUrl::Runtime, &["bluegreen"]);
     assert_eq!(sent(&layer), [(TypeUrl::Runtime, vec!["bluegreen".into()])]);
     use envoy_types::pb::envoy::service::runtime::v3::Runtime;
-    let empty: Runtime =
-        prost::Message::decode(&layer.responses[0].resource(0).bytes[..]).unwrap();
+    let empty: Runtime = prost::Message::decode(&layer.responses[0].resource(0).bytes[..]).unwrap();
     assert_eq!((&*empty.name, empty.layer), ("bluegreen", None));
     client.ack(TypeUrl::Runtime);
     let real = client.push(fleet.put([runtime("bluegreen")]));

@@ -30,7 +30,8 @@ pub(super) fn is_of(version: &str, digest: Digest) -> bool {
 /// The revision that a version names; None if it is not one of ours.
 pub(super) fn revision(version: &str) -> Option<Revision> {
     let (revision, digest) = version.split_once('-')?;
-    let ours = [SHORT, LONG].contains(&digest.len()) && digest.bytes().all(|b| b.is_ascii_hexdigit());
+    let ours =
+        [SHORT, LONG].contains(&digest.len()) && digest.bytes().all(|b| b.is_ascii_hexdigit());
     ours.then(|| revision.parse().ok().map(Revision))?
 }
 

@@ -61,7 +61,11 @@ fn line_10_an_empty_first_request_is_everything_and_a_star_says_so() {
         client.ack(CDS);
         // The one is as good as the other.
         let star = client.say_delta(CDS, subscribe(&["*"]));
-        assert_eq!(sent(&star).len(), first.len(), "asked again, answered again");
+        assert_eq!(
+            sent(&star).len(),
+            first.len(),
+            "asked again, answered again"
+        );
     }
     let mut routes = Client::speaking(Mode::Delta);
     routes.push(fleet.newest());
@@ -98,7 +102,11 @@ fn line_14_a_reconnect_costs_what_differs_and_names_what_is_gone() {
     before.ask(TypeUrl::Runtime, &["old", "new"]);
     before.ack(TypeUrl::Runtime);
     for here in [true, false] {
-        let mut client = if here { before.reconnected() } else { before.elsewhere() };
+        let mut client = if here {
+            before.reconnected()
+        } else {
+            before.elsewhere()
+        };
         client.push(fleet.newest());
         for (type_url, list) in [
             (CDS, &[][..]),
@@ -114,9 +122,16 @@ fn line_14_a_reconnect_costs_what_differs_and_names_what_is_gone() {
             assert!(counts || type_url == TypeUrl::Runtime, "{type_url}");
         }
     }
-    let changed = fleet.change([routes("main", &[("a", true)])], [(TypeUrl::Runtime, "old")]);
+    let changed = fleet.change(
+        [routes("main", &[("a", true)])],
+        [(TypeUrl::Runtime, "old")],
+    );
     for here in [true, false] {
-        let mut client = if here { before.reconnected() } else { before.elsewhere() };
+        let mut client = if here {
+            before.reconnected()
+        } else {
+            before.elsewhere()
+        };
         client.push(changed.clone());
         assert_eq!(sent(&client.ask(CDS, &[])), []);
         assert_eq!(sent(&client.ask(RDS, &["main"])), [(RDS, names(&["main"]))]);
@@ -180,7 +195,10 @@ fn line_17_subscriptions_count_on_a_stale_nonce_and_on_a_rejection() {
         nonce: "12345".into(),
         ..subscribe(&["second"])
     };
-    assert_eq!(sent(&client.say_delta(RDS, stale)), [(RDS, names(&["second"]))]);
+    assert_eq!(
+        sent(&client.say_delta(RDS, stale)),
+        [(RDS, names(&["second"]))]
+    );
     client.ack(RDS);
     let bad = client.push(fleet.put([routes("main", &[])]));
     let rejection = DeltaRequest {
@@ -213,13 +231,25 @@ fn line_17_an_ack_of_a_newer_nonce_does_not_heal_an_earlier_rejection() {
         let one = client.push(fleet.put([refused])).responses.remove(0);
         let two = client.push(fleet.put([routes("second", &[("a", newer_first)])]));
         let two = two.responses[0].clone();
-        let (ack, nack) = (answer(&two.nonce, None), answer(&one.nonce, Some("no main")));
-        let (first, last) = if newer_first { (ack, nack) } else { (nack, ack) };
+        let (ack, nack) = (
+            answer(&two.nonce, None),
+            answer(&one.nonce, Some("no main")),
+        );
+        let (first, last) = if newer_first {
+            (ack, nack)
+        } else {
+            (nack, ack)
+        };
         let first = client.say_delta(RDS, first);
         let last = client.say_delta(RDS, last);
         let all: Vec<_> = [&first, &last].into_iter().flat_map(rejected).collect();
         assert_eq!(all.len(), 1);
-        assert!(accepted(&first).iter().chain(&accepted(&last)).all(|(t, _)| *t != RDS));
+        assert!(
+            accepted(&first)
+                .iter()
+                .chain(&accepted(&last))
+                .all(|(t, _)| *t != RDS)
+        );
         // The refused content is not offered again; another is, and heals it.
         assert_eq!(sent(&client.wait(600)), []);
         let healed = client.push(fleet.put([routes("main", &[("a", newer_first)])]));
@@ -241,7 +271,10 @@ fn line_18_only_what_was_told_is_taken_away() {
     let gone = client.push(fleet.change([], [(CDS, "never"), (RDS, "unasked")]));
     assert_eq!((sent(&gone), removed(&gone)), (vec![], vec![]));
     let told = client.push(fleet.change([], [(CDS, "a/blue"), (RDS, "main")]));
-    assert_eq!(removed(&told), [(CDS, names(&["a/blue"])), (RDS, names(&["main"]))]);
+    assert_eq!(
+        removed(&told),
+        [(CDS, names(&["a/blue"])), (RDS, names(&["main"]))]
+    );
 }
 
 #[test]
@@ -263,13 +296,23 @@ fn line_19_what_is_no_longer_declared_goes_after_what_uses_it() {
         (EDS, "b/green"),
     ];
     let push = client.push(fleet.change([routes("main", &[("a", false)])], gone));
-    assert_eq!((sent(&push), removed(&push)), (vec![(RDS, names(&["main"]))], vec![]));
+    assert_eq!(
+        (sent(&push), removed(&push)),
+        (vec![(RDS, names(&["main"]))], vec![])
+    );
     assert_eq!(client.ack(RDS).responses.len(), 0);
     let over = client.wait(15);
-    assert_eq!(removed(&over), [(CDS, names(&all[2..]))], "the load assignments are in use until then");
+    assert_eq!(
+        removed(&over),
+        [(CDS, names(&all[2..]))],
+        "the load assignments are in use until then"
+    );
     let last = client.ack(CDS);
     assert_eq!(removed(&last), [(EDS, names(&all[2..]))]);
-    assert!(accepted(&push).contains(&(EDS, rev(3))), "what is only kept counts as gone");
+    assert!(
+        accepted(&push).contains(&(EDS, rev(3))),
+        "what is only kept counts as gone"
+    );
     assert_eq!(client.ack(EDS).records, []);
 }
 

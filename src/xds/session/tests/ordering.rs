@@ -34,7 +34,7 @@ fn line_19_a_switch_is_not_held_by_a_cluster_that_never_warms() {
     for to_green in [true, false] {
         let switch = client.push(fleet.put([routes("main", &[("a", to_green), ("b", false)])]));
         assert_eq!(sent(&switch), [(RDS, vec!["main".into()])]);
-        let routed = green(&switch.responses[0].resource(0));
+        let routed = green(switch.responses[0].resource(0));
         assert_eq!(routed, BTreeMap::from([("a".into(), to_green)]));
         client.ack(RDS);
     }
@@ -76,7 +76,7 @@ fn line_19_a_proxy_that_starts_gets_routes_to_what_it_accepted() {
     );
     let part = client.nack(CDS, "cluster(s) b/green: nonsense");
     assert_eq!(sent(&part), [(RDS, vec!["main".into()])]);
-    let routed = green(&part.responses[0].resource(0));
+    let routed = green(part.responses[0].resource(0));
     assert_eq!(routed, BTreeMap::from([("a".into(), false)]));
 }
 
@@ -324,7 +324,7 @@ fn a_switch_while_the_proxy_was_away_waits_for_outdated_clusters_and_no_longer()
             }
         };
         assert_eq!(sent(&switch), [(RDS, vec!["main".into()])]);
-        assert!(green(&switch.responses[0].resource(0))["a"]);
+        assert!(green(switch.responses[0].resource(0))["a"]);
     }
 }
 
