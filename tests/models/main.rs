@@ -4,4 +4,7 @@
 mod embedding;
 mod fraud;
 mod llm;
+mod proxies;
 mod release;
+#[path = "../support/mod.rs"]
+mod support;

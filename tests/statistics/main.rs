@@ -179,9 +179,12 @@ fn bootstrap_of_a_paired_difference() {
             seed: 1,
             confidence: 0.95,
         };
-        let ours = bootstrap(staged.len(), resampling, |drawn| {
-            Some(staged_of.accuracy(drawn)? - live_of.accuracy(drawn)?)
-        })
+        let ours = bootstrap(
+            staged.len(),
+            resampling,
+            || true,
+            |drawn| Some(staged_of.accuracy(drawn)? - live_of.accuracy(drawn)?),
+        )
         .unwrap();
         let [low, high]: [f64; 2] = get(case, "interval");
         // Both are drawn: of 20,000 resamples the ends lie within some hundredths of the width.

@@ -43,8 +43,8 @@ enum Scored {
     Errors(Errors),
 }
 
-/// The verdict on all rows.
-pub(super) fn score(check: &EvaluateCheck, rows: &[Row]) -> Findings {
+/// The verdict on all rows. It may take seconds, and ends early once it is no longer `wanted`.
+pub(super) fn score(check: &EvaluateCheck, rows: &[Row], wanted: &dyn Fn() -> bool) -> Findings {
     let mut findings = Findings::default();
     let answered: Vec<&Row> = rows.iter().filter(|row| usable(check, row)).collect();
     let lost = rows.len() - answered.len();
@@ -78,7 +78,7 @@ pub(super) fn score(check: &EvaluateCheck, rows: &[Row]) -> Findings {
     for (metric, limit) in &check.metrics {
         absolute(check, &answered, *metric, limit, &mut findings);
         if let Some(margin) = limit.margin {
-            behind(check, &answered, *metric, margin, &mut findings);
+            behind(check, &answered, (*metric, margin), wanted, &mut findings);
         }
     }
     let shown = examples(check, &answered);
@@ -124,8 +124,8 @@ fn absolute(
 fn behind(
     check: &EvaluateCheck,
     rows: &[&Row],
-    metric: Metric,
-    margin: f64,
+    (metric, margin): (Metric, f64),
+    wanted: &dyn Fn() -> bool,
     findings: &mut Findings,
 ) {
     if rows.iter().all(|row| row.baseline.is_none()) {
@@ -174,7 +174,7 @@ fn behind(
     };
     let once = vec![1; both.len()];
     let resampling = resampling(check, both.len());
-    let found = distance(&once).zip(bootstrap(both.len(), resampling, distance));
+    let found = distance(&once).zip(bootstrap(both.len(), resampling, wanted, distance));
     let Some((distance, interval)) = found else {
         findings.add(
             Phase::Inconclusive,

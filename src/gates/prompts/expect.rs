@@ -15,7 +15,8 @@ const MAX_REGEX: usize = 1 << 20;
 /// How a refusal begins or reads, in the words of the models in use (English). A model that refuses otherwise is caught by
 /// `contains` or `matches`; OpenAI's own `refusal` field counts too.
 const REFUSALS: &str = r"(?ix)
-    \b(?:i\s+am|i['’]m) \s+ (?:(?:so|very|really)\s+)? (?:sorry|afraid) [,.\s]+ (?:but\s+)? (?:that\s+)? i \s* (?:can|cannot|can['’]t|won['’]t|am|['’]m|do|must)
+    \b(?:i\s+am|i['’]m) \s+ (?:(?:so|very|really)\s+)? (?:sorry|afraid) [,.\s]+ (?:but\s+)? (?:that\s+)?
+    i \s* (?:can\s?not|can['’]t|won['’]t|do\s+not|don['’]t|must\s+(?:decline|refuse)|(?:am|['’]m)\s+(?:not|unable))\b
   | \bi \s+ (?:can\s?not|can['’]t|won['’]t|will\s+not|must\s+decline|have\s+to\s+decline|decline) \s+ (?:to\s+)?
     (?:help|assist|answer|provide|comply|do\s+(?:that|this)|fulfil|discuss|share|give|create|write|generate|support|engage|participate|respond)
   | \b(?:i\s+am|i['’]m) \s+ (?:not\s+able|unable|not\s+allowed|not\s+permitted) \s+ to \b
@@ -258,6 +259,7 @@ mod tests {
             "As an AI language model, I can't do that.",
             "I won’t provide that.",
             "I must decline to answer.",
+            "I'm very sorry, I'm not allowed to say.",
         ] {
             assert!(refuses(&reply(text)), "{text}");
         }
@@ -265,6 +267,8 @@ mod tests {
             "You can't use a blocked card; call us to have it replaced.",
             "The bank cannot share your data with the merchant.",
             "Sorry for the delay: your card is on its way.",
+            "I'm sorry to hear that. I can block the card for you now.",
+            "I'm sorry, but I can only do so after you have called us.",
             "I can help with that. Block the card in the app.",
         ] {
             assert!(!refuses(&reply(text)), "{text}");

@@ -215,17 +215,17 @@ fn metric(
 }
 
 fn mean(report: &ClusterReport, cluster: &str, name: &str, least: u64) -> Result<f64, String> {
-    let Some((count, sum)) = report.metrics.get(name) else {
+    let Some((count, sum)) = report.metric(name) else {
         return Err(format!(
             "no answer of {cluster} told {name}: its server must send the header endpoint-load-metrics"
         ));
     };
-    if *count < least.max(1) {
+    if count < least.max(1) {
         return Err(format!(
             "too few samples: {count} answers of {cluster} told {name}, {least} wanted"
         ));
     }
-    Ok(sum / *count as f64)
+    Ok(sum / count as f64)
 }
 
 fn shifted(shift: &Shift, mean: f64, theirs: f64) -> (Phase, String) {
@@ -257,12 +257,7 @@ fn distribution(
     let least = buckets.minimum_samples.unwrap_or(check.minimum_samples);
     // A request adds 1 to the metric of its bucket, so that the sum counts, also where a server tells the others' 0 too.
     let counts = |report: &ClusterReport| -> Vec<f64> {
-        let sum = |name: &String| {
-            report
-                .metrics
-                .get(name)
-                .map_or(0.0, |(_, sum)| sum.max(0.0))
-        };
+        let sum = |name: &String| report.metric(name).map_or(0.0, |(_, sum)| sum.max(0.0));
         buckets.names.iter().map(sum).collect()
     };
     let Some((other, report)) = &sides.baseline else {

@@ -51,6 +51,12 @@ impl ClusterReport {
         }
     }
 
+    /// How many answers told a metric, and the sum of what they told; `named_metrics.` may be left out.
+    pub(super) fn metric(&self, name: &str) -> Option<(u64, f64)> {
+        let name = name.strip_prefix(NAMED).unwrap_or(name);
+        self.metrics.get(name).copied()
+    }
+
     /// Requests that ended.
     pub(super) fn ended(&self) -> u64 {
         self.successful.saturating_add(self.errors)

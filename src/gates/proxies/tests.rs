@@ -66,7 +66,7 @@ fn check() -> Value {
     json!({
         "window": "20s",
         "successRate": { "minimum": 0.99, "margin": 0.005 },
-        "metrics": { "fraud_score": { "shift": { "absolute": 0.05 } } },
+        "metrics": { "named_metrics.fraud_score": { "shift": { "absolute": 0.05 } } },
     })
 }
 
@@ -78,7 +78,7 @@ async fn after_a_switch_the_other_side_is_what_it_was_before() {
     assert_eq!(measured.values["requests"], 800.0);
     // Blue had nothing in the window: all that it had before counts.
     assert_eq!(measured.values["baseline.requests"], 4_000.0);
-    assert!((measured.values["fraud_score"] - 0.12).abs() < 1e-9);
+    assert!((measured.values["named_metrics.fraud_score"] - 0.12).abs() < 1e-9);
 }
 
 #[tokio::test]

@@ -32,10 +32,12 @@ pub struct Interval {
 ///
 /// `statistic` gets how often each sample was drawn. A difference between two models is paired by computing both from
 /// the same draws: what makes a question hard for both cancels out. None if there are no samples, or if the statistic is
-/// undefined (None) for too many resamples to speak of an interval: more than one in twenty.
+/// undefined (None) for too many resamples to speak of an interval: more than one in twenty. It may take seconds, and
+/// ends early, with None, once the answer is no longer `wanted`.
 pub fn bootstrap(
     samples: usize,
     resampling: Resampling,
+    wanted: impl Fn() -> bool,
     statistic: impl Fn(&[u32]) -> Option<f64>,
 ) -> Option<Interval> {
     if samples == 0 {
@@ -45,6 +47,7 @@ pub fn bootstrap(
     let mut random = ChaCha8Rng::seed_from_u64(resampling.seed);
     let mut drawn = vec![0; samples];
     let mut values: Vec<f64> = (0..resampling.resamples)
+        .take_while(|_| wanted())
         .filter_map(|_| {
             drawn.fill(0);
             for _ in 0..samples {
@@ -88,9 +91,12 @@ mod tests {
     fn the_same_seed_gives_the_same_interval_and_another_seed_another() {
         let values: Vec<f64> = (0..50_u32).map(f64::from).collect();
         let with = |seed| {
-            bootstrap(50, Resampling { seed, ..ONCE }, |drawn| {
-                mean(&values, drawn)
-            })
+            bootstrap(
+                50,
+                Resampling { seed, ..ONCE },
+                || true,
+                |drawn| mean(&values, drawn),
+            )
         };
         assert_eq!(with(7), with(7));
         assert_ne!(with(7), with(8));
@@ -101,7 +107,7 @@ mod tests {
         let values = [1.0, 0.0, 1.0, 1.0];
         let difference = |drawn: &[u32]| Some(mean(&values, drawn)? - mean(&values, drawn)?);
         assert_eq!(
-            bootstrap(4, ONCE, difference),
+            bootstrap(4, ONCE, || true, difference),
             Some(Interval {
                 low: 0.0,
                 high: 0.0
@@ -111,11 +117,19 @@ mod tests {
 
     #[test]
     fn what_is_mostly_undefined_has_no_interval() {
-        assert_eq!(bootstrap(0, ONCE, |_| Some(1.0)), None);
+        assert_eq!(bootstrap(0, ONCE, || true, |_| Some(1.0)), None);
         assert_eq!(
-            bootstrap(10, ONCE, |drawn| (drawn[0] > 0).then_some(1.0)),
+            bootstrap(10, ONCE, || true, |drawn| (drawn[0] > 0).then_some(1.0)),
             None
         );
-        assert_eq!(bootstrap(10, ONCE, |_| Some(f64::NAN)), None);
+        assert_eq!(bootstrap(10, ONCE, || true, |_| Some(f64::NAN)), None);
+    }
+
+    #[test]
+    fn what_nobody_waits_for_is_not_computed() {
+        let asked = std::cell::Cell::new(0);
+        let wanted = || asked.replace(asked.get() + 1) < 3;
+        assert_eq!(bootstrap(10, ONCE, wanted, |_| Some(1.0)), None);
+        assert_eq!(asked.get(), 4);
     }
 }

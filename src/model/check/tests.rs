@@ -282,6 +282,12 @@ fn each_rule_refuses_what_breaks_it() {
         ),
         (
             "quality",
+            "/evaluate/batch",
+            json!(0),
+            "[3].evaluate.batch: must be 1 or more",
+        ),
+        (
+            "quality",
             "/evaluate/maximumSamples",
             json!(10),
             "[3].evaluate.maximumSamples: 10 is less than minimumSamples",
