@@ -330,8 +330,8 @@ fn each_rule_refuses_what_breaks_it() {
         ),
         (
             "same",
-            "/parity/ignore/1",
-            json!("$["),
+            "/parity/ignore",
+            json!(["host", "$["]),
             "[6].parity.ignore[1]: ",
         ),
         (
