@@ -12,6 +12,8 @@ mod fleets;
 mod follow;
 mod history;
 mod outcome;
+mod release_markdown;
+mod releases;
 mod stats;
 mod status;
 mod traffic;
@@ -68,6 +70,8 @@ impl admin_server::Admin for Service {
     type PreviewStream = Events;
     type RollbackFleetStream = Events;
     type RetireStream = Events;
+    type ReleaseStream = Events;
+    type SteerStream = Events;
     type RebuildStream = Events;
     type WatchStatusStream =
         Pin<Box<dyn Stream<Item = Result<api::GetStatusResponse, Status>> + Send>>;
@@ -117,6 +121,14 @@ impl admin_server::Admin for Service {
 
     async fn retire(&self, request: Request<api::RetireRequest>) -> Answer<Events> {
         self.start(Call::retire(&self.controllers, request.into_inner()))
+    }
+
+    async fn release(&self, request: Request<api::ReleaseRequest>) -> Answer<Events> {
+        self.start(Call::release(&self.controllers, request.into_inner()))
+    }
+
+    async fn steer(&self, request: Request<api::SteerRequest>) -> Answer<Events> {
+        self.start(Call::steer(&self.controllers, request.into_inner()))
     }
 
     async fn rebuild(&self, request: Request<api::RebuildRequest>) -> Answer<Events> {
@@ -171,6 +183,14 @@ impl admin_server::Admin for Service {
         request: Request<api::GetHistoryRequest>,
     ) -> Answer<api::GetHistoryResponse> {
         let answer = history::get(&self.controllers, &request.into_inner()).await?;
+        Ok(Response::new(answer))
+    }
+
+    async fn get_releases(
+        &self,
+        request: Request<api::GetReleasesRequest>,
+    ) -> Answer<api::GetReleasesResponse> {
+        let answer = releases::get(&self.controllers, &request.into_inner()).await?;
         Ok(Response::new(answer))
     }
 

@@ -7,7 +7,7 @@ use tokio::{sync::mpsc, time::sleep};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
-use super::{convert, errors::not_found, views};
+use super::{convert, errors::not_found, releases, views};
 use crate::{
     api,
     controller::{Controllers, Handle, drift},
@@ -110,24 +110,34 @@ fn service_status(
         green: Some(environment(service, Colour::Green)),
         delivery: Some(delivery.clone()),
         drift: drift(service),
-        release: service.release.as_ref().map(|release| api::ReleaseStatus {
-            number: release.number,
-            from_version: release.from_version.clone(),
-            to_version: release.to_version.clone(),
-            phase: match release.phase {
-                Phase::Switched => "Switched",
-                Phase::RolledBack => "RolledBack",
-                Phase::Completed => "Completed",
-            }
-            .to_owned(),
-            revision: release.rolled_back_in.unwrap_or(release.switched_in).0,
-            at: views::time(release.switched_at),
-        }),
+        release: release(service),
         temporary: Temporary::ALL
             .into_iter()
             .filter_map(|what| temporary(service, what))
             .collect(),
     }
+}
+
+/// Where the newest release stands. One that was made before releases had phases of their own has the three it had then.
+fn release(service: &ServiceState) -> Option<api::ReleaseStatus> {
+    if let Some(rollout) = service.rollout.as_deref() {
+        return Some(releases::status(rollout));
+    }
+    service.release.as_ref().map(|release| api::ReleaseStatus {
+        number: release.number,
+        from_version: release.from_version.clone(),
+        to_version: release.to_version.clone(),
+        phase: match release.phase {
+            Phase::Switched => "Switched",
+            Phase::RolledBack => "RolledBack",
+            Phase::Completed => "Completed",
+        }
+        .to_owned(),
+        revision: release.rolled_back_in.unwrap_or(release.switched_in).0,
+        at: views::time(release.switched_at),
+        over: release.phase != Phase::Switched,
+        ..Default::default()
+    })
 }
 
 /// A mirror or a preview that is on the routes.

@@ -35,6 +35,8 @@ pub enum Format {
     Json,
     /// For files
     Yaml,
+    /// For change tickets: the record of one release
+    Markdown,
 }
 
 /// Flags of every verb that changes something.

@@ -24,7 +24,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, Error> {
     match cx.out.format_or(Format::Yaml) {
         Format::Yaml => out::stdout(&documents::to_yaml(&documents)?)?,
         Format::Json => out::stdout(&documents::to_json(&documents)?)?,
-        Format::Table => {
+        Format::Table | Format::Markdown => {
             let mut table = Columns::new(["KIND", "NAME"]);
             for document in documents {
                 table.row([document.kind, document.name]);

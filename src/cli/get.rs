@@ -29,7 +29,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, Error> {
     let name = args.name.as_deref().unwrap_or_default();
     let documents = documents::fetch(cx, args.kind, name, "").await?;
     match (cx.out.format_or(Format::Table), documents.as_slice()) {
-        (Format::Table, _) => out::stdout(&text(args.kind, &documents))?,
+        (Format::Table | Format::Markdown, _) => out::stdout(&text(args.kind, &documents))?,
         (Format::Yaml, _) => out::stdout(&documents::to_yaml(&documents)?)?,
         (Format::Json, [only]) if args.name.is_some() => out::stdout(&out::json(&only.value)?)?,
         (Format::Json, _) => out::stdout(&documents::to_json(&documents)?)?,

@@ -7,12 +7,13 @@ const GROUPS: [(&str, &[&str]); 5] = [
     (
         "Release a version",
         &[
-            "deploy", "preview", "shadow", "shift", "switch", "rollback", "retire", "scale",
+            "release", "deploy", "validate", "preview", "shadow", "shift", "switch", "rollback",
+            "pause", "resume", "abort", "retry", "extend", "retire", "scale",
         ],
     ),
     ("Declare", &["apply", "get", "describe", "export", "delete"]),
     ("See", &["status", "watch", "fleet"]),
-    ("History", &["history", "diff", "show"]),
+    ("History", &["releases", "history", "diff", "show"]),
     ("Run", &["serve", "rebuild", "completions"]),
 ];
 

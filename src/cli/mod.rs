@@ -37,6 +37,7 @@ mod report;
 mod report_text;
 mod retire;
 mod rollback;
+mod rollout;
 mod scale;
 mod shadow;
 mod shift;
@@ -54,7 +55,9 @@ use client::Context;
 #[derive(Clone, Debug, clap::Subcommand)]
 #[allow(missing_docs)] // each verb's description is the doc comment of its arguments
 pub enum Command {
+    Release(rollout::ReleaseArgs),
     Deploy(deploy::Args),
+    Validate(rollout::ValidateArgs),
     #[command(visible_alias = "promote")]
     Switch(switch::Args),
     #[command(visible_alias = "undo")]
@@ -62,6 +65,11 @@ pub enum Command {
     Preview(preview::Args),
     Shadow(shadow::Args),
     Shift(shift::Args),
+    Pause(rollout::PauseArgs),
+    Resume(rollout::ResumeArgs),
+    Abort(rollout::AbortArgs),
+    Retry(rollout::RetryArgs),
+    Extend(rollout::ExtendArgs),
     Retire(retire::Args),
     Scale(scale::Args),
     Apply(apply::Args),
@@ -72,11 +80,19 @@ pub enum Command {
     Status(status::Args),
     Watch(watch::Args),
     Fleet(fleet::Args),
+    Releases(rollout::ReleasesArgs),
     History(history::Args),
     Diff(diff::Args),
     Show(show::Args),
     Rebuild(rebuild::Args),
     Completions(completions::Args),
+}
+
+impl Command {
+    /// The verb can print in that format.
+    fn prints(&self, format: Option<args::Format>) -> bool {
+        format != Some(args::Format::Markdown) || matches!(self, Self::Releases(_))
+    }
 }
 
 /// The complete command line. `others` are the verbs that are not clients: `serve`.
@@ -123,6 +139,18 @@ pub fn start(matches: &clap::ArgMatches, whole: clap::Command) -> ExitCode {
 pub async fn run(globals: Globals, command: Command, whole: clap::Command) -> ExitCode {
     let cx = Context::new(globals);
     let done = match command {
+        command if !command.prints(cx.globals.output) => Err(error::Error::Usage(
+            "-o markdown is for the record of one release: `bluegreen releases SERVICE N -o markdown`"
+                .to_owned(),
+        )),
+        Command::Release(args) => rollout::release(&cx, args).await,
+        Command::Validate(args) => rollout::validate(&cx, args).await,
+        Command::Pause(args) => rollout::pause(&cx, args).await,
+        Command::Resume(args) => rollout::resume(&cx, args).await,
+        Command::Abort(args) => rollout::abort(&cx, args).await,
+        Command::Retry(args) => rollout::retry(&cx, args).await,
+        Command::Extend(args) => rollout::extend(&cx, args).await,
+        Command::Releases(args) => rollout::releases(&cx, args).await,
         Command::Deploy(args) => deploy::run(&cx, args).await,
         Command::Switch(args) => switch::run(&cx, args).await,
         Command::Rollback(args) => rollback::run(&cx, args).await,

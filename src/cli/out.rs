@@ -43,7 +43,8 @@ impl Output {
         table: impl FnOnce() -> String,
     ) -> Result<(), Error> {
         match self.format_or(Format::Table) {
-            Format::Table => stdout(&table()),
+            // Only one verb has more for Markdown, and no other is given it.
+            Format::Table | Format::Markdown => stdout(&table()),
             Format::Json => stdout(&json(value)?),
             Format::Yaml => stdout(&yaml(value)?),
         }

@@ -34,7 +34,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, Error> {
     match cx.out.format_or(Format::Yaml) {
         Format::Yaml => out::stdout(&documents(&snapshot)?)?,
         Format::Json => out::stdout(&out::json(&list(&snapshot)?)?)?,
-        Format::Table => out::stdout(&table(&snapshot))?,
+        Format::Table | Format::Markdown => out::stdout(&table(&snapshot))?,
     }
     Ok(0)
 }

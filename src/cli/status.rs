@@ -8,9 +8,10 @@ use super::{
     client::Context,
     convert,
     error::Error,
-    out::{self, BAD, DIM, GOOD, WARN, paint},
+    out::{self, BAD, GOOD, WARN, paint},
     report::{NotAcked, Proxies},
     report_text::not_acked_text,
+    rollout::{self, ReleaseView},
     table::Columns,
 };
 use crate::api;
@@ -40,7 +41,7 @@ pub(super) struct Status {
     proxies: Proxies,
     not_acked: Vec<NotAcked>,
     drift: Vec<String>,
-    release: Option<Release>,
+    release: Option<ReleaseView>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     temporary: Vec<Temporary>,
     alarms: Vec<String>,
@@ -62,17 +63,6 @@ struct Environment {
     addresses: Vec<String>,
     rolled_back: bool,
     weight: u32,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Release {
-    number: u64,
-    from_version: String,
-    to_version: String,
-    phase: String,
-    revision: u64,
-    at: String,
 }
 
 /// A mirror or a preview.
@@ -138,14 +128,7 @@ fn status(service: api::ServiceStatus, alarms: &[String]) -> Status {
         proxies: Proxies::from(&delivery),
         not_acked: delivery.not_acked.into_iter().map(NotAcked::from).collect(),
         drift: service.drift,
-        release: service.release.map(|release| Release {
-            number: release.number,
-            from_version: release.from_version,
-            to_version: release.to_version,
-            phase: release.phase,
-            revision: release.revision,
-            at: release.at,
-        }),
+        release: service.release.map(ReleaseView::from),
         temporary: service.temporary.into_iter().map(temporary).collect(),
         alarms: alarms.to_vec(),
     }
@@ -215,22 +198,7 @@ fn block(status: &Status) -> String {
     }
     text.push_str(&proxies_text(status));
     if let Some(release) = &status.release {
-        let _ = writeln!(
-            text,
-            "  {}",
-            paint(
-                DIM,
-                format_args!(
-                    "release {}: {} -> {}, {} in revision {} at {}",
-                    release.number,
-                    release.from_version,
-                    release.to_version,
-                    release.phase,
-                    release.revision,
-                    release.at
-                )
-            )
-        );
+        text.push_str(&rollout::status_lines(release));
     }
     for path in &status.drift {
         let line = format!("  drift: {path} is not as last applied");

@@ -81,7 +81,7 @@ fn print(cx: &Context, one: bool, change: api::GetStatusResponse) -> Result<(), 
         message: e.to_string(),
     };
     match (cx.out.format_or(Format::Table), statuses.as_slice()) {
-        (Format::Table, _) => {
+        (Format::Table | Format::Markdown, _) => {
             // A person sees the newest state, a log keeps all of them apart.
             let start = match out::stdout_is_terminal() {
                 true => "\x1b[H\x1b[2J",

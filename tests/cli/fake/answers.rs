@@ -22,6 +22,11 @@ pub fn command(
         "fraud-model: switched from blue (v1.2) to green (v1.3) in revision 43",
     );
     Ok(match name {
+        "gated" | "refused" | "relapsed" => vec![event(Event::Outcome(outcome(
+            Ended::Done,
+            0,
+            "release 7 has begun",
+        )))],
         "fraud-model" => whole(3, vec![], done),
         "nothing" => vec![event(Event::Outcome(Outcome {
             revisions: vec![],

@@ -1,6 +1,7 @@
 //! An admin server that answers by the name it is asked for, so that each answer can be seen on the command line.
 
 mod answers;
+mod releases;
 mod stats;
 mod views;
 
@@ -112,6 +113,8 @@ impl Admin for Scripted {
     type PreviewStream = Events;
     type RollbackFleetStream = Events;
     type RetireStream = Events;
+    type ReleaseStream = Events;
+    type SteerStream = Events;
     type RebuildStream = Events;
     type WatchStatusStream = Statuses;
 
@@ -185,6 +188,16 @@ impl Admin for Scripted {
         self.answer(&r.service, r.meta.clone(), &r)
     }
 
+    async fn release(&self, r: Request<api::ReleaseRequest>) -> Result<Response<Events>, Status> {
+        let r = r.into_inner();
+        self.answer(&r.service, r.meta.clone(), &r)
+    }
+
+    async fn steer(&self, r: Request<api::SteerRequest>) -> Result<Response<Events>, Status> {
+        let r = r.into_inner();
+        self.answer(&r.service, r.meta.clone(), &r)
+    }
+
     async fn rebuild(&self, r: Request<api::RebuildRequest>) -> Result<Response<Events>, Status> {
         let r = r.into_inner();
         self.answer(&r.fleet, r.meta.clone(), &r)
@@ -218,6 +231,10 @@ impl Admin for Scripted {
         &self,
         r: Request<api::GetStatusRequest>,
     ) -> Result<Response<Statuses>, Status> {
+        if let Some(course) = releases::course(&r.get_ref().service) {
+            let changes: Vec<_> = course.into_iter().map(Ok).collect();
+            return Ok(Response::new(Box::pin(tokio_stream::iter(changes))));
+        }
         let once = views::status(&r.get_ref().service)?;
         // A client is told, and then that it may watch no longer, which ends the script.
         let end = Status::permission_denied("enough seen");
@@ -244,6 +261,13 @@ impl Admin for Scripted {
         r: Request<api::GetHistoryRequest>,
     ) -> Result<Response<api::GetHistoryResponse>, Status> {
         views::history(r.get_ref()).map(Response::new)
+    }
+
+    async fn get_releases(
+        &self,
+        r: Request<api::GetReleasesRequest>,
+    ) -> Result<Response<api::GetReleasesResponse>, Status> {
+        releases::get(r.get_ref()).map(Response::new)
     }
 
     async fn get_diff(

@@ -24,6 +24,7 @@ pub fn status(service: &str) -> Result<api::GetStatusResponse, Status> {
             phase: "Switched".into(),
             revision: 43,
             at: "2026-11-23T10:00:00Z".into(),
+            ..Default::default()
         }),
         temporary: vec![],
     };
