@@ -374,6 +374,7 @@ fn every_file_that_the_docs_name_exists() {
         ("README.md", ""),
         ("docs/architecture.md", "docs"),
         ("docs/operations.md", "docs"),
+        ("docs/gates.md", "docs"),
         ("docs/checks.md", "docs"),
         ("docs/release-an-llm.md", "docs"),
     ] {

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// All settings, in the order of the help.
-static SETTINGS: [Setting; 14] = [
+static SETTINGS: [Setting; 15] = [
     Setting {
         name: "xds",
         value_name: "IP:PORT",
@@ -83,6 +83,12 @@ static SETTINGS: [Setting; 14] = [
         help: "How often Envoys report requests, errors and ORCA metrics per cluster",
     },
     Setting {
+        name: "check-data",
+        value_name: "DIR",
+        default: None,
+        help: "The folder below which checks read files of data (JSON lines). Without it they read none",
+    },
+    Setting {
         name: "accept-older",
         value_name: "true|false",
         default: Some("false"),
@@ -127,6 +133,8 @@ pub struct Config {
     pub warm_timeout: Duration,
     /// How often proxies report their load.
     pub load_report_interval: Duration,
+    /// The folder of check data.
+    pub check_data: Option<PathBuf>,
     /// Start on a store that went back in time.
     pub accept_older: bool,
 }
@@ -147,6 +155,7 @@ impl Config {
             forget_after: Duration::from_secs(600),
             warm_timeout: Duration::from_secs(20),
             load_report_interval: LOAD_REPORT_INTERVAL,
+            check_data: None,
             accept_older: false,
         }
     }
@@ -291,6 +300,7 @@ pub fn config(values: &Values) -> Result<Config, ConfigError> {
                 Err(error) => Err(error.to_string()),
             }
         })?,
+        check_data: values.optional("check-data", |text| Ok::<_, String>(PathBuf::from(text)))?,
         accept_older: values.required(setting("accept-older"), |text| {
             choice(text, "true", "false")
         })?,

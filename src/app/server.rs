@@ -118,6 +118,7 @@ impl App {
             store.clone(),
             Options {
                 roster_away: config.forget_after,
+                check_data: config.check_data.map(Arc::new),
                 ..Options::new(Box::new(
                     SystemResolver::new().map_err(StartError::Resolver)?,
                 ))

@@ -1,6 +1,6 @@
 //! What the controllers are given from outside: clock, resolver, and how long they wait.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
@@ -32,6 +32,8 @@ pub struct Options {
     pub resolver: Box<dyn Resolve>,
     /// How long a switch waits for endpoints to answer.
     pub probe: ProbeOptions,
+    /// The folder below which checks read files of data; None: they read none.
+    pub check_data: Option<Arc<PathBuf>>,
     /// The time of day.
     pub clock: Clock,
     /// The writer's epoch, for the store. One server alone: 0.
@@ -52,6 +54,7 @@ impl Options {
         Self {
             resolver,
             probe: ProbeOptions::default(),
+            check_data: None,
             clock: Arc::new(Timestamp::now),
             epoch: 0,
             roster_away: ROSTER_AWAY,

@@ -10,7 +10,9 @@ mod evaluate;
 mod findings;
 mod http;
 pub mod jsonl;
+pub mod load;
 mod manual;
+mod parity;
 mod probe;
 mod prometheus;
 mod prompts;
@@ -25,9 +27,7 @@ mod webhook;
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
-
-use crate::model::check::{CheckKind, CheckSpec, Measurement, Phase};
+use crate::model::check::{CheckKind, CheckSpec};
 
 pub use check::Check;
 pub use context::{Clock, Context, Door, NoDoor, Side, Target, Which};
@@ -43,20 +43,10 @@ pub fn measuring(spec: &Arc<CheckSpec>) -> Arc<dyn Check> {
         CheckKind::Prompts(it) => Arc::new(prompts::Prompts::new(own, it.clone())),
         CheckKind::Proxies(it) => Arc::new(proxies::Proxies::new(it.clone())),
         CheckKind::Drift(it) => Arc::new(drift::Drift::new(own, it.clone())),
+        CheckKind::Load(it) => Arc::new(load::Load::new(own, it.clone())),
+        CheckKind::Parity(it) => Arc::new(parity::Parity::new(own, it.clone())),
         CheckKind::Prometheus(it) => Arc::new(prometheus::Prometheus::new(own, it.clone())),
         CheckKind::Webhook(it) => Arc::new(webhook::Webhook::new(own, it.clone())),
         CheckKind::Manual(it) => Arc::new(manual::Manual::new(own, it.clone())),
-        other => Arc::new(Unknown(other.as_str())),
-    }
-}
-
-/// A kind that this server can't measure: it never passes.
-struct Unknown(&'static str);
-
-#[async_trait]
-impl Check for Unknown {
-    async fn measure(&self, context: &Context) -> Measurement {
-        let why = format!("this server has no {} check", self.0);
-        Measurement::new(context.now(), Phase::Error, why)
     }
 }

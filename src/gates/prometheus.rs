@@ -239,12 +239,16 @@ mod tests {
     }
 
     async fn measure(address: String, more: Value) -> Measurement {
+        within("30s", address, more).await
+    }
+
+    async fn within(limit: &str, address: String, more: Value) -> Measurement {
         let mut prometheus = json!({ "address": address, "query": "up{c=\"{{cluster}}\"}" });
         for (key, value) in more.as_object().unwrap() {
             prometheus[key] = value.clone();
         }
         let spec =
-            testkit::spec(json!({ "name": "p", "timeout": "300ms", "prometheus": prometheus }));
+            testkit::spec(json!({ "name": "p", "timeout": limit, "prometheus": prometheus }));
         crate::gates::measuring(&spec)
             .measure(&testkit::context(&[], &[]))
             .await
@@ -373,7 +377,12 @@ mod tests {
                 "which is not Prometheus' API",
             ),
         ] {
-            let measured = measure(address, more).await;
+            let limit = if expected == "no answer within" {
+                "300ms"
+            } else {
+                "30s"
+            };
+            let measured = within(limit, address, more).await;
             assert_eq!(measured.phase, phase, "{expected}: {}", measured.message);
             assert!(
                 measured.message.contains(expected),

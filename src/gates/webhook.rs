@@ -158,3 +158,7 @@ impl Check for Webhook {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "webhook_tests.rs"]
+mod tests;

@@ -1,0 +1,396 @@
+//! The `parity` check: the two environments are alike in all that should not change with a version.
+
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use futures::{StreamExt, stream};
+use http::Method;
+use serde_json::Value;
+use serde_json_path::{JsonPath, PathElement};
+use similar::TextDiff;
+
+use super::{
+    Check, Context, Side, Which,
+    client::{Answer, Ask, AskError},
+    request::prepare,
+};
+use crate::model::{
+    Protocol,
+    check::{CheckSpec, HttpRequest, Measurement, ParityCheck, Phase, Scheme},
+};
+
+/// So many endpoints are asked at once.
+const CONCURRENCY: usize = 32;
+
+/// So many lines of a diff are shown in the message; all are in the details.
+const SHOWN: usize = 6;
+
+/// Lines around a difference in a diff: enough to see in which object it is.
+const CONTEXT: usize = 3;
+
+/// What of a cluster says only whose it is.
+const OWN_NAMES: [&str; 3] = ["name", "alt_stat_name", "service_name"];
+
+/// Compares the candidate with the baseline.
+pub(super) struct Parity {
+    spec: Arc<CheckSpec>,
+    check: ParityCheck,
+}
+
+/// An endpoint, and what it answered.
+type Asked = (SocketAddr, Result<Answer, AskError>);
+
+/// What differs, as a heading and a diff.
+struct Difference {
+    what: String,
+    diff: String,
+}
+
+impl Parity {
+    pub(super) fn new(spec: Arc<CheckSpec>, check: ParityCheck) -> Self {
+        Self { spec, check }
+    }
+
+    async fn compare(
+        &self,
+        context: &Context,
+        baseline: &Side,
+    ) -> Result<Vec<Difference>, (Phase, String)> {
+        let candidate = &context.target.candidate;
+        let mut found = Vec::new();
+        let (old, new) = (baseline.endpoints.len(), candidate.endpoints.len());
+        if self.check.endpoints && old != new {
+            found.push(Difference {
+                what: "the number of endpoints".to_owned(),
+                diff: diff(baseline, candidate, &old.to_string(), &new.to_string()),
+            });
+        }
+        if self.check.cluster
+            && let (Some(old), Some(new)) = (&baseline.settings, &candidate.settings)
+        {
+            let own: Vec<String> = OWN_NAMES.map(str::to_owned).to_vec();
+            let (old, new) = (without(old, &own)?, without(new, &own)?);
+            if old != new {
+                found.push(Difference {
+                    what: "the settings of the cluster".to_owned(),
+                    diff: diff(baseline, candidate, &pretty(&old), &pretty(&new)),
+                });
+            }
+        }
+        if self.check.protocol {
+            for which in [Which::Baseline, Which::Candidate] {
+                self.spoken(context, which).await?;
+            }
+        }
+        if let Some(path) = &self.check.path {
+            let old = self.told(context, Which::Baseline, path).await?;
+            let new = self.told(context, Which::Candidate, path).await?;
+            if old != new {
+                found.push(Difference {
+                    what: format!("what they tell of themselves at {path}"),
+                    diff: diff(baseline, candidate, &pretty(&old), &pretty(&new)),
+                });
+            }
+        }
+        Ok(found)
+    }
+
+    /// Every endpoint answers in the declared protocol, whatever it answers.
+    async fn spoken(&self, context: &Context, which: Which) -> Result<(), (Phase, String)> {
+        let protocol = context.target.protocol;
+        let request = HttpRequest {
+            path: self.check.path.clone(),
+            ..HttpRequest::default()
+        };
+        let wrong = self
+            .ask_all(context, which, &request)
+            .await?
+            .into_iter()
+            .find_map(|(address, answer)| match answer {
+                // A long answer is one too.
+                Ok(_) | Err(AskError::TooLong { .. }) => None,
+                Err(error) => Some((address, error)),
+            });
+        match wrong {
+            None => Ok(()),
+            Some((address, error)) => {
+                let word = match protocol {
+                    Protocol::Http1 => "HTTP/1.1",
+                    Protocol::Http2 => "HTTP/2",
+                    Protocol::Grpc => "HTTP/2 (gRPC)",
+                };
+                let version = version(context, which);
+                let why = format!("{address} of {version} does not speak {word}: {error}");
+                Err((blame(which), why))
+            }
+        }
+    }
+
+    /// What an environment tells of itself: all its endpoints must tell the same.
+    async fn told(
+        &self,
+        context: &Context,
+        which: Which,
+        path: &str,
+    ) -> Result<Value, (Phase, String)> {
+        let blame = blame(which);
+        let request = HttpRequest {
+            path: Some(path.to_owned()),
+            ..HttpRequest::default()
+        };
+        let mut first: Option<(SocketAddr, Value)> = None;
+        for (address, answer) in self.ask_all(context, which, &request).await? {
+            let answer =
+                answer.map_err(|error| (blame, format!("GET {path} of {address}: {error}")))?;
+            if !answer.status.is_success() {
+                let why = format!("GET {path} of {address} answered {}", answer.status);
+                return Err((blame, why));
+            }
+            let told: Value = serde_json::from_slice(&answer.body).map_err(|error| {
+                (
+                    blame,
+                    format!("GET {path} of {address} answered no JSON: {error}"),
+                )
+            })?;
+            let told = without(&told, &self.check.ignore)?;
+            match &first {
+                None => first = Some((address, told)),
+                Some((other, same)) if *same != told => {
+                    let lines = lines(
+                        &pretty(same),
+                        &pretty(&told),
+                        &other.to_string(),
+                        &address.to_string(),
+                    );
+                    let why = format!(
+                        "endpoints of {} differ from each other at {path}: {}",
+                        version(context, which),
+                        short(&lines)
+                    );
+                    return Err((blame, why));
+                }
+                Some(_) => {}
+            }
+        }
+        match first {
+            Some((_, told)) => Ok(told),
+            None => Err((
+                blame,
+                format!("{} has no endpoints", version(context, which)),
+            )),
+        }
+    }
+
+    async fn ask_all(
+        &self,
+        context: &Context,
+        which: Which,
+        request: &HttpRequest,
+    ) -> Result<Vec<Asked>, (Phase, String)> {
+        let doors = context.doors(&self.spec, which).await;
+        let doors = doors.map_err(|error| (blame(which), error.to_string()))?;
+        let limit = self.each();
+        let variables = context.variables();
+        let asks: Result<Vec<(SocketAddr, Ask)>, _> = doors
+            .iter()
+            .map(|door| {
+                let mut ask = prepare(request, door, Scheme::Http, &variables, limit)?;
+                ask.method = Method::GET;
+                Ok((door.address, ask))
+            })
+            .collect();
+        let asks =
+            asks.map_err(|error: super::request::RequestError| (Phase::Error, error.to_string()))?;
+        Ok(stream::iter(asks)
+            .map(|(address, ask)| async move { (address, context.client.ask(ask).await) })
+            .buffered(CONCURRENCY)
+            .collect()
+            .await)
+    }
+
+    /// The longest for one round: at most four are made, of two questions to two sides.
+    fn each(&self) -> Duration {
+        self.spec.measurement_timeout() / 4
+    }
+}
+
+/// What the candidate does wrong is its fault; what live does wrong only keeps it from being compared.
+fn blame(which: Which) -> Phase {
+    match which {
+        Which::Candidate => Phase::Failed,
+        Which::Baseline => Phase::Error,
+    }
+}
+
+fn version(context: &Context, which: Which) -> &str {
+    let side = context.target.side(which);
+    side.map_or("no version", |side| &side.version)
+}
+
+/// The value without these fields: names, anywhere; or JSON paths.
+fn without(value: &Value, ignore: &[String]) -> Result<Value, (Phase, String)> {
+    let mut value = sorted(value);
+    for ignored in ignore {
+        if !ignored.starts_with('$') {
+            remove_named(&mut value, ignored);
+            continue;
+        }
+        let path = JsonPath::parse(ignored).map_err(|error| {
+            (
+                Phase::Error,
+                format!("{ignored:?} is no JSON path: {error}"),
+            )
+        })?;
+        let places: Vec<Vec<Place>> = path
+            .query_located(&value)
+            .locations()
+            .map(|place| place.iter().map(Place::from).collect())
+            .collect();
+        // From the end: what goes moves the items behind it.
+        for place in places.iter().rev() {
+            remove_at(&mut value, place);
+        }
+    }
+    Ok(value)
+}
+
+/// One step to a value.
+enum Place {
+    Name(String),
+    Index(usize),
+}
+
+impl From<&PathElement<'_>> for Place {
+    fn from(element: &PathElement<'_>) -> Self {
+        match element {
+            PathElement::Name(name) => Place::Name((*name).to_owned()),
+            PathElement::Index(index) => Place::Index(*index),
+        }
+    }
+}
+
+fn remove_at(value: &mut Value, place: &[Place]) {
+    match (value, place) {
+        (Value::Object(fields), [Place::Name(name)]) => {
+            fields.remove(name);
+        }
+        (Value::Array(items), [Place::Index(index)]) if *index < items.len() => {
+            items.remove(*index);
+        }
+        (Value::Object(fields), [Place::Name(name), rest @ ..]) => {
+            if let Some(inner) = fields.get_mut(name) {
+                remove_at(inner, rest);
+            }
+        }
+        (Value::Array(items), [Place::Index(index), rest @ ..]) => {
+            if let Some(inner) = items.get_mut(*index) {
+                remove_at(inner, rest);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn remove_named(value: &mut Value, name: &str) {
+    match value {
+        Value::Object(fields) => {
+            fields.remove(name);
+            fields
+                .values_mut()
+                .for_each(|inner| remove_named(inner, name));
+        }
+        Value::Array(items) => items.iter_mut().for_each(|inner| remove_named(inner, name)),
+        _ => {}
+    }
+}
+
+/// Fields in the order of their names: two servers that write them in another order tell the same.
+fn sorted(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let fields: BTreeMap<_, _> = fields
+                .iter()
+                .map(|(key, it)| (key.clone(), sorted(it)))
+                .collect();
+            Value::Object(fields.into_iter().collect())
+        }
+        Value::Array(items) => items.iter().map(sorted).collect(),
+        other => other.clone(),
+    }
+}
+
+fn pretty(value: &Value) -> String {
+    format!("{value:#}\n")
+}
+
+fn diff(old: &Side, new: &Side, before: &str, after: &str) -> String {
+    let name = |side: &Side| format!("{} ({})", side.version, side.colour);
+    lines(before, after, &name(old), &name(new))
+}
+
+/// A unified diff.
+fn lines(before: &str, after: &str, old: &str, new: &str) -> String {
+    TextDiff::from_lines(before, after)
+        .unified_diff()
+        .context_radius(CONTEXT)
+        .header(old, new)
+        .to_string()
+}
+
+/// The lines that differ, on one line.
+fn short(diff: &str) -> String {
+    let changed = |line: &&str| {
+        (line.starts_with('-') || line.starts_with('+'))
+            && !line.starts_with("---")
+            && !line.starts_with("+++")
+    };
+    let all: Vec<_> = diff.lines().filter(changed).collect();
+    let mut shown: Vec<String> = all
+        .iter()
+        .take(SHOWN)
+        .map(|line| format!("{} {}", &line[..1], line[1..].trim()))
+        .collect();
+    if all.len() > SHOWN {
+        shown.push(format!("… ({} lines)", all.len()));
+    }
+    shown.join(" ")
+}
+
+#[async_trait]
+impl Check for Parity {
+    async fn measure(&self, context: &Context) -> Measurement {
+        let of = |phase, message: String| Measurement::new(context.now(), phase, message);
+        let Some(baseline) = &context.target.baseline else {
+            // A first release: nothing can differ.
+            let why = "there is no live version to compare with".to_owned();
+            return of(Phase::Successful, why);
+        };
+        match self.compare(context, baseline).await {
+            Err((phase, why)) => of(phase, why),
+            Ok(found) if found.is_empty() => {
+                let alike = format!(
+                    "{} and {} are alike",
+                    baseline.version, context.target.candidate.version
+                );
+                of(Phase::Successful, alike)
+            }
+            Ok(found) => {
+                let each: Vec<_> = found
+                    .iter()
+                    .map(|it| format!("{}: {}", it.what, short(&it.diff)))
+                    .collect();
+                let details: Value = found
+                    .into_iter()
+                    .map(|it| (it.what, Value::String(it.diff)))
+                    .collect::<serde_json::Map<_, _>>()
+                    .into();
+                let message = format!("they differ in {}", each.join("; in "));
+                of(Phase::Failed, message).with_details(details)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "parity_tests.rs"]
+mod tests;
