@@ -12,12 +12,14 @@ use bluegreen::{
 };
 use http::HeaderValue;
 use jiff::Timestamp;
-use tokio::{
-    net::TcpListener,
-    sync::{oneshot, watch},
-};
+use tokio::{net::TcpListener, sync::watch};
 
-use crate::{model::Model, service};
+use crate::fraud_model::{
+    model::Model,
+    recent::Recent,
+    service::{self, Service},
+    trouble::Trouble,
+};
 
 /// A running version of the example model. Dropped, it stops.
 pub struct FraudModel {
@@ -37,26 +39,18 @@ impl FraudModel {
         let model = Model::load(&weights.join(format!("{version}.json"))).unwrap();
         let version = HeaderValue::from_str(&model.version).unwrap();
         let (stop, stopped) = watch::channel(false);
-        let (tell, told) = oneshot::channel();
-        // As in the example: all of it on one thread of its own.
-        std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .unwrap();
-            runtime.block_on(async {
-                let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-                tell.send(listener.local_addr().unwrap()).unwrap();
-                let service = service::Service {
-                    model,
-                    delay,
-                    version,
-                };
-                service::serve(listener, Arc::new(service), stopped).await;
-            });
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let service = Arc::new(Service {
+            model,
+            delay,
+            version,
+            recent: Recent::default(),
+            trouble: Trouble::default(),
         });
+        tokio::spawn(service::serve(listener, service, stopped));
         Self {
-            address: told.await.unwrap(),
+            address,
             _stop: stop,
         }
     }

@@ -3,13 +3,15 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-// The example's own service, in this process: its modules name each other from the crate's root.
+/// The example's own service, in this process.
+#[path = "../../examples/fraud-model"]
 #[allow(dead_code, reason = "the example's main uses the rest")]
-#[path = "../../examples/fraud-model/model.rs"]
-mod model;
-#[allow(dead_code, reason = "the example's main uses the rest")]
-#[path = "../../examples/fraud-model/service.rs"]
-mod service;
+mod fraud_model {
+    pub mod model;
+    pub mod recent;
+    pub mod service;
+    pub mod trouble;
+}
 
 mod fixtures;
 mod fraud;
