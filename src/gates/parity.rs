@@ -28,8 +28,14 @@ const SHOWN: usize = 6;
 /// Lines around a difference in a diff: enough to see in which object it is.
 const CONTEXT: usize = 3;
 
-/// What of a cluster says only whose it is.
-const OWN_NAMES: [&str; 3] = ["name", "alt_stat_name", "service_name"];
+/// What of a cluster says only whose it is, in both spellings of proto3 JSON.
+const OWN_NAMES: [&str; 5] = [
+    "$.name",
+    "$.alt_stat_name",
+    "$.altStatName",
+    "$.eds_cluster_config.service_name",
+    "$.edsClusterConfig.serviceName",
+];
 
 /// Compares the candidate with the baseline.
 pub(super) struct Parity {
