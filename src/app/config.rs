@@ -10,12 +10,13 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::setting::{Setting, SettingError, Values};
 use crate::{
+    controller::EventSink,
     model::HumanDuration,
     xds::server::{FleetBy, LOAD_REPORT_INTERVAL},
 };
 
 /// All settings, in the order of the help.
-static SETTINGS: [Setting; 15] = [
+static SETTINGS: [Setting; 18] = [
     Setting {
         name: "xds",
         value_name: "IP:PORT",
@@ -89,6 +90,24 @@ static SETTINGS: [Setting; 15] = [
         help: "The folder below which checks read files of data (JSON lines). Without it they read none",
     },
     Setting {
+        name: "allow-exec-hooks",
+        value_name: "true|false",
+        default: Some("false"),
+        help: "Hooks of releases may run programs on this machine",
+    },
+    Setting {
+        name: "events-webhook",
+        value_name: "URL",
+        default: None,
+        help: "Gets a POST with a CloudEvent whenever a release comes to another phase",
+    },
+    Setting {
+        name: "events-secret-file",
+        value_name: "FILE",
+        default: None,
+        help: "Holds the secret that signs events (HMAC-SHA256, in the header X-Bluegreen-Signature)",
+    },
+    Setting {
         name: "accept-older",
         value_name: "true|false",
         default: Some("false"),
@@ -135,6 +154,10 @@ pub struct Config {
     pub load_report_interval: Duration,
     /// The folder of check data.
     pub check_data: Option<PathBuf>,
+    /// Hooks may run programs.
+    pub allow_exec_hooks: bool,
+    /// Where events of releases go.
+    pub events: Option<EventSink>,
     /// Start on a store that went back in time.
     pub accept_older: bool,
 }
@@ -156,6 +179,8 @@ impl Config {
             warm_timeout: Duration::from_secs(20),
             load_report_interval: LOAD_REPORT_INTERVAL,
             check_data: None,
+            allow_exec_hooks: false,
+            events: None,
             accept_older: false,
         }
     }
@@ -190,6 +215,9 @@ pub enum ConfigError {
         #[source]
         source: std::io::Error,
     },
+    /// Events can't be sent so.
+    #[error("{0}")]
+    Events(String),
     /// The token is no token.
     #[error(
         "--admin-token-file {0} must hold one line of at least 16 printable characters without spaces"
@@ -301,10 +329,53 @@ pub fn config(values: &Values) -> Result<Config, ConfigError> {
             }
         })?,
         check_data: values.optional("check-data", |text| Ok::<_, String>(PathBuf::from(text)))?,
+        allow_exec_hooks: values.required(setting("allow-exec-hooks"), |text| {
+            choice(text, "true", "false")
+        })?,
+        events: events(values)?,
         accept_older: values.required(setting("accept-older"), |text| {
             choice(text, "true", "false")
         })?,
     })
+}
+
+fn events(values: &Values) -> Result<Option<EventSink>, ConfigError> {
+    let url = values.optional("events-webhook", |text| {
+        let known = ["http://", "https://"]
+            .iter()
+            .any(|it| text.starts_with(it));
+        let whole = known && text.parse::<http::Uri>().is_ok();
+        whole
+            .then(|| text.to_owned())
+            .ok_or("write a URL with http:// or https://")
+    })?;
+    let file = values.optional("events-secret-file", str::parse::<PathBuf>)?;
+    let secret = match &file {
+        None => None,
+        Some(path) => {
+            let text = std::fs::read(path).map_err(|error| {
+                ConfigError::Events(format!(
+                    "--events-secret-file {} can't be read: {error}",
+                    path.display()
+                ))
+            })?;
+            let secret = text.trim_ascii();
+            if secret.len() < MIN_TOKEN {
+                return Err(ConfigError::Events(format!(
+                    "--events-secret-file {} must hold at least {MIN_TOKEN} bytes",
+                    path.display()
+                )));
+            }
+            Some(secret.into())
+        }
+    };
+    match (url, secret) {
+        (Some(url), secret) => Ok(Some(EventSink { url, secret })),
+        (None, Some(_)) => Err(ConfigError::Events(
+            "--events-secret-file signs nothing without --events-webhook URL".to_owned(),
+        )),
+        (None, None) => Ok(None),
+    }
 }
 
 /// Proxies that report more often than that are busy with reporting.

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     admin, api,
-    controller::{Controllers, Options, SystemResolver},
+    controller::{Controllers, Options, ReleaseOptions, SystemResolver},
     store::{SledOptions, SledStore, Store, StoreError},
     xds::{self, session},
 };
@@ -119,6 +119,11 @@ impl App {
             Options {
                 roster_away: config.forget_after,
                 check_data: config.check_data.map(Arc::new),
+                release: ReleaseOptions {
+                    allow_exec_hooks: config.allow_exec_hooks,
+                    events: config.events,
+                    ..ReleaseOptions::default()
+                },
                 ..Options::new(Box::new(
                     SystemResolver::new().map_err(StartError::Resolver)?,
                 ))

@@ -116,6 +116,19 @@ fn apply_service(
     allowed: Allowed,
 ) -> Result<(), CommandError> {
     let name = &document.name;
+    let exec = document
+        .spec
+        .release
+        .as_ref()
+        .is_some_and(|it| it.has_exec());
+    if exec && !ground.allow_exec_hooks {
+        return Err(Refusal::new(
+            Reason::BadInput,
+            format!("service {name}: spec.release.hooks: exec runs programs on the server, which this one does not allow"),
+            "use webhook, or start the server with --allow-exec-hooks",
+        )
+        .into());
+    }
     let Some(state) = draft.state.services.get(name).cloned() else {
         valid(name, &document.spec)?;
         let step = release::create(

@@ -18,7 +18,9 @@ use crate::{
         self, Context, Event, FleetState, InUse, Moved, Notice, Refusal, ServiceState, Step,
         StepKind, Temporary,
     },
+    snapshot::cluster_name,
     store::{CommitKind, Head},
+    telemetry::Telemetry,
 };
 
 /// What a draft stands on.
@@ -29,6 +31,8 @@ pub(super) struct Ground<'a> {
     pub context: Context,
     pub prepared: &'a Prepared,
     pub ledger: &'a Ledger,
+    pub telemetry: &'a Telemetry,
+    pub allow_exec_hooks: bool,
 }
 
 /// A fleet's state as it would be.
@@ -252,7 +256,7 @@ pub(super) fn draft(request: &Request, ground: &Ground<'_>) -> Result<Draft, Com
                 force: *force,
                 in_use: InUse {
                     routed: routed(ground, &state),
-                    open: 0,
+                    open: open_on(ground.telemetry, &state),
                 },
             };
             one(&mut draft, ground, service, &event)?;
@@ -273,6 +277,17 @@ pub(super) fn draft(request: &Request, ground: &Ground<'_>) -> Result<Draft, Com
             one(&mut draft, ground, service, &event)?;
         }
         Command::Steer { service, verb } => moving(&mut draft, ground, service, &verb.event())?,
+        Command::Decide {
+            service,
+            check,
+            verdict,
+        } => {
+            let event = Event::Decide {
+                check: check.clone(),
+                verdict: *verdict,
+            };
+            one(&mut draft, ground, service, &event)?;
+        }
         Command::Advance { service, signal } => {
             moving(&mut draft, ground, service, &Event::Signal(signal.clone()))?;
         }
@@ -363,6 +378,13 @@ fn all(
         Some(refusal) => Err(refusal.into()),
         None => Ok(()),
     }
+}
+
+/// Requests and streams that proxies report as open on the environment that is not live.
+pub(super) fn open_on(telemetry: &Telemetry, state: &ServiceState) -> u64 {
+    let cluster = cluster_name(&state.name, state.live.other());
+    let load = telemetry.cluster(&cluster, None);
+    load.map_or(0, |load| load.in_progress)
 }
 
 /// Who of the roster may still route to the standby: a proxy that has not accepted the switch away from it.

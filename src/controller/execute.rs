@@ -9,6 +9,7 @@ use super::{
     turn::Turn,
 };
 use crate::{
+    model::check::Verdict as CheckVerdict,
     model::{Name, Revision},
     release::{Reason, Refusal, Temporary},
 };
@@ -132,6 +133,10 @@ impl Command {
             Self::Release { .. } => "release",
             Self::Steer { verb, .. } => verb.name(),
             Self::Advance { .. } => "advance",
+            Self::Decide { verdict, .. } => match verdict {
+                CheckVerdict::Approved => "approve",
+                CheckVerdict::Rejected => "reject",
+            },
             Self::Rebuild => "rebuild",
             Self::Resolved { .. } => "endpoints",
             Self::Revert { .. } => "revert",
@@ -152,6 +157,7 @@ impl Command {
             | Self::Release { service, .. }
             | Self::Steer { service, .. }
             | Self::Advance { service, .. }
+            | Self::Decide { service, .. }
             | Self::Retire { service, .. } => Some(service),
             _ => None,
         }

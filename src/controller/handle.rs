@@ -8,6 +8,7 @@ use std::{
 use tokio::sync::{mpsc, watch};
 
 use super::{
+    ReleaseProgress,
     delivery::{Follower, Progress},
     registry::{Shared, lock},
     turn::Turn,
@@ -50,6 +51,10 @@ pub(super) struct Inner {
     /// Turns of rollbacks and reverts: taken before all others.
     pub urgent: mpsc::Sender<Turn>,
     pub ordinary: mpsc::Sender<Turn>,
+    /// What releases are doing, beyond what is stored of them.
+    pub progress: Mutex<BTreeMap<Name, ReleaseProgress>>,
+    /// Held while the record of a release is changed.
+    pub records: tokio::sync::Mutex<()>,
     verdicts: Mutex<BTreeMap<Revision, Verdict>>,
     /// Revisions that are watched and undecided.
     suspects: Mutex<BTreeSet<Revision>>,
@@ -93,6 +98,8 @@ impl Handle {
             given_up: watch::Sender::new(false),
             urgent,
             ordinary,
+            progress: Mutex::default(),
+            records: tokio::sync::Mutex::default(),
             verdicts: Mutex::default(),
             suspects: Mutex::default(),
         });
@@ -106,6 +113,7 @@ impl Handle {
         handle.spawn(super::roster::run(handle.clone()));
         handle.spawn(super::names::run(handle.clone()));
         handle.spawn(super::temporary::run(handle.clone()));
+        handle.spawn(super::engine::run(handle.clone()));
         if let Some(head) = first {
             super::nack::resume(&handle, &head);
         }

@@ -9,6 +9,7 @@ mod checks;
 mod delivery;
 mod documents;
 mod draft;
+mod engine;
 mod error;
 mod execute;
 mod handle;
@@ -34,6 +35,9 @@ mod writer;
 
 pub use delivery::{Follower, Progress, Touched};
 pub use documents::{drift, in_force};
+pub use engine::{
+    Analyst, DRAIN, EventSink, GateAnalyst, Job, ReleaseOptions, ReleaseProgress, SILENCE,
+};
 pub use error::CommandError;
 pub use handle::{Handle, Lease};
 pub use options::{Clock, LAG_PATIENCE, Options, ROSTER_AWAY, ROSTER_SAVE, SETTLE};

@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
-use super::Resolve;
+use super::{ReleaseOptions, Resolve};
 use crate::gates::ProbeOptions;
 
 /// The time of day; injected, so that tests can set it.
@@ -38,6 +38,8 @@ pub struct Options {
     pub clock: Clock,
     /// The writer's epoch, for the store. One server alone: 0.
     pub epoch: u64,
+    /// What releases are given.
+    pub release: ReleaseOptions,
     /// See [`ROSTER_AWAY`].
     pub roster_away: Duration,
     /// See [`ROSTER_SAVE`].
@@ -57,6 +59,7 @@ impl Options {
             check_data: None,
             clock: Arc::new(Timestamp::now),
             epoch: 0,
+            release: ReleaseOptions::default(),
             roster_away: ROSTER_AWAY,
             roster_save: ROSTER_SAVE,
             settle: SETTLE,

@@ -8,9 +8,11 @@ use std::{
     sync::Arc,
 };
 
+use tokio::time::{Instant, timeout_at};
+
 use super::{
-    Addresses, Command, CommandError, Documents, Handle, Request, ResolveError, error::not_found,
-    preconditions, resolve::resolve_all,
+    Addresses, Command, CommandError, Documents, Handle, Request, ResolveError, draft::open_on,
+    error::not_found, preconditions, resolve::resolve_all,
 };
 use crate::{
     fleet::Proof,
@@ -111,10 +113,41 @@ pub(super) async fn prepare(
         | Command::Shadow { .. }
         | Command::Preview { .. }
         | Command::End { .. }
-        | Command::Retire { .. }
+        | Command::Retire { force: true, .. }
         | Command::Rebuild => {}
+        Command::Retire { service, .. } => drain(handle, service, tell).await,
+        Command::Decide { .. } => {}
     }
     Ok(prepared)
+}
+
+/// Waits, bounded, until nothing is open any more on the standby of a service.
+async fn drain(handle: &Handle, service: &Name, tell: Tell<'_>) {
+    let until = Instant::now() + handle.0.shared.release.drain;
+    let mut reports = handle.telemetry_changes();
+    let mut told = false;
+    loop {
+        reports.borrow_and_update();
+        let open = handle.head().and_then(|head| {
+            let state = head.state.services.get(service)?;
+            Some(open_on(handle.telemetry(), state))
+        });
+        let Some(open) = open.filter(|open| *open > 0) else {
+            return;
+        };
+        if !told {
+            told = true;
+            tell(Notice {
+                kind: "draining",
+                text: format!(
+                    "waiting for {open} requests or streams that are open on the standby of {service}"
+                ),
+            });
+        }
+        if timeout_at(until, reports.changed()).await.is_err() {
+            return;
+        }
+    }
 }
 
 /// Host names that a release was given and that are not deployed yet: its provision hook may give none of its own.

@@ -8,7 +8,7 @@ use std::{
 
 use tokio::{sync::watch, task::JoinSet, time::Instant};
 
-use super::{Handle, Options, Resolve, handle::bump, index::Index, options::Clock};
+use super::{Handle, Options, ReleaseOptions, Resolve, handle::bump, index::Index, options::Clock};
 use crate::{
     gates::ProbeOptions,
     model::{DocumentKind, Name},
@@ -40,6 +40,7 @@ pub(super) struct Shared {
     pub probe: ProbeOptions,
     pub clock: Clock,
     pub epoch: u64,
+    pub release: ReleaseOptions,
     pub roster_away: Duration,
     pub roster_save: Duration,
     pub settle: Duration,
@@ -87,6 +88,7 @@ impl Controllers {
             probe: options.probe,
             clock: options.clock,
             epoch: options.epoch,
+            release: options.release,
             roster_away: options.roster_away,
             roster_save: options.roster_save,
             settle: options.settle,

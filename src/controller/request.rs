@@ -11,7 +11,7 @@ use crate::{
     fleet::Requirement,
     model::{
         Colour, DocumentKind, Endpoint, GroupSpec, Name, Promotion, ResourceSet, Revision,
-        ServiceSpec,
+        ServiceSpec, check::Verdict as CheckVerdict,
     },
     release::{Event, Moved, Notice, Signal, Temporary},
     snapshot::{Change, Snapshot},
@@ -183,6 +183,15 @@ pub enum Command {
         service: Name,
         /// What.
         verb: Verb,
+    },
+    /// Say yes or no to a `manual` check of the release of a service.
+    Decide {
+        /// The service.
+        service: Name,
+        /// The check.
+        check: Name,
+        /// Yes or no.
+        verdict: CheckVerdict,
     },
     /// News for the release of a service. Given by the server itself.
     Advance {

@@ -110,11 +110,13 @@ impl Writer {
                 by_server: request.command.is_internal(),
                 why: request.message.clone(),
                 waived: prepared.waived.clone(),
-                events: false,
+                events: handle.0.shared.release.events.is_some(),
                 ended_by: EndedBy::Server,
             },
             prepared,
             ledger: handle.ledger(),
+            telemetry: handle.telemetry(),
+            allow_exec_hooks: handle.0.shared.release.allow_exec_hooks,
         };
         let mut draft = draft(request, &ground)?;
         for service in request.command.checked() {

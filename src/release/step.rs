@@ -6,7 +6,9 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{Reason, Refusal, ServiceState, Signal, Temporary, draft::Draft};
-use crate::model::{Colour, EndedBy, Endpoint, Name, Promotion, Revision, ServiceSpec};
+use crate::model::{
+    Colour, EndedBy, Endpoint, Name, Promotion, Revision, ServiceSpec, check::Verdict,
+};
 
 /// What a step must know of the world.
 #[derive(Clone, Debug, Default)]
@@ -146,6 +148,13 @@ pub enum Event {
     Extend {
         /// By so much.
         by: Duration,
+    },
+    /// A person says yes or no to a `manual` check of the release.
+    Decide {
+        /// The check.
+        check: Name,
+        /// Yes or no.
+        verdict: Verdict,
     },
     /// News for the release from outside.
     Signal(Signal),
@@ -289,6 +298,7 @@ pub fn step(state: &ServiceState, event: &Event, context: &Context) -> Result<St
         Event::Abort => draft.abort(),
         Event::Retry => draft.retry(),
         Event::Extend { by } => draft.extend(*by),
+        Event::Decide { check, verdict } => draft.decide(check, *verdict),
         Event::Signal(signal) => draft.signal(signal),
     }?;
     draft.reconcile()?;

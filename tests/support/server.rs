@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use bluegreen::{
     admin, api,
     api::{admin_client::AdminClient, command_event::Event},
-    controller::{Controllers, Handle, Options, Resolve, ResolveError, Resolved},
+    controller::{Controllers, Handle, Options, ReleaseOptions, Resolve, ResolveError, Resolved},
     fleet::{ProxyInfo, Record, StreamId},
     model::{Name, TypeUrl},
     snapshot::Snapshot,
@@ -46,6 +46,7 @@ pub struct Settings {
     pub settle: Duration,
     pub lag_patience: Duration,
     pub names: TestNames,
+    pub release: ReleaseOptions,
 }
 
 impl Server {
@@ -64,6 +65,7 @@ impl Server {
         let options = Options {
             settle: settings.settle,
             lag_patience: settings.lag_patience,
+            release: settings.release,
             ..Options::new(Box::new(settings.names.clone()))
         };
         let controllers = Controllers::start(store.clone(), options).await.unwrap();

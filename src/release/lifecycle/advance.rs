@@ -6,9 +6,9 @@ use super::{
         draft::{Done, Draft},
     },
     Effect, EffectKind, LogEntry, MAX_EVENTS, MAX_REASON, PhaseClock, Purpose, Rollout,
-    RolloutPhase, Validated,
+    RolloutPhase,
 };
-use crate::model::{Endpoint, HookKind};
+use crate::model::HookKind;
 
 /// A reason on one line, cut to what is kept.
 pub(super) fn cut(reason: &str) -> String {
@@ -90,6 +90,9 @@ impl Draft<'_> {
                 self.state.shifting.over(Temporary::Shadow);
             }
         }
+        if standing == RolloutPhase::Validating && phase != RolloutPhase::Validating {
+            self.close_preview();
+        }
         let share = self.state.shifting.weight;
         self.change(|rollout| {
             rollout.phase = phase;
@@ -163,100 +166,6 @@ impl Draft<'_> {
             purpose,
             finish: false,
         });
-    }
-
-    /// The deployment is in its environment; the fleet is to accept its endpoints.
-    pub(super) fn stage(&mut self, why: &str) {
-        let Some(to) = self
-            .state
-            .rollout
-            .as_deref()
-            .map(|rollout| rollout.to.clone())
-        else {
-            return;
-        };
-        let introduced = self.introduced(to.colour);
-        self.change(|rollout| {
-            rollout.pushed = introduced;
-            rollout.validated = None;
-            rollout.confirmed = false;
-            rollout.shadowed = false;
-            rollout.subject.clear();
-        });
-        self.enter(
-            RolloutPhase::Staged,
-            format!(
-                "{} is in {}{why}; proxies accept its endpoints",
-                to.version, to.colour
-            ),
-        );
-    }
-
-    /// The gates run, for exactly the endpoints of now. Without gates the release is ready.
-    pub(super) fn validate(&mut self) {
-        let Some(rollout) = self.state.rollout.as_deref().cloned() else {
-            return;
-        };
-        let endpoints = self.declared(rollout.to.colour);
-        let count = rollout.checks(Purpose::Validation).len();
-        self.change(|rollout| {
-            rollout.subject.clone_from(&endpoints);
-            rollout.validated = None;
-            rollout.pushed = None;
-        });
-        if count == 0 {
-            self.change(|rollout| {
-                rollout.validated = Some(Validated {
-                    analysis: 0,
-                    deployment: rollout.to.deployment,
-                    endpoints,
-                });
-            });
-            return self.ready();
-        }
-        let gates = if count == 1 {
-            "1 gate runs".to_owned()
-        } else {
-            format!("{count} gates run")
-        };
-        self.enter(
-            RolloutPhase::Validating,
-            format!(
-                "{gates} against {} in {}",
-                rollout.to.version, rollout.to.colour
-            ),
-        );
-        self.analyse(Purpose::Validation);
-    }
-
-    /// The declared endpoints of an environment, sorted.
-    pub(super) fn declared(&self, colour: crate::model::Colour) -> Vec<Endpoint> {
-        let deployment = self.state.environment(colour).deployment.as_ref();
-        let mut endpoints = deployment.map_or_else(Vec::new, |it| it.endpoints.clone());
-        endpoints.sort();
-        endpoints
-    }
-
-    /// Nothing stands in the way any more.
-    pub(super) fn ready(&mut self) {
-        let Some(rollout) = self.state.rollout.as_deref() else {
-            return;
-        };
-        let passed = match rollout.checks(Purpose::Validation).len() {
-            0 => "there are no gates".to_owned(),
-            1 => "the gate has passed".to_owned(),
-            count => format!("all {count} gates have passed"),
-        };
-        if rollout.is_automatic() {
-            self.enter(RolloutPhase::Ready, format!("{passed}: the traffic moves"));
-            self.want(EffectKind::Promote);
-        } else {
-            let name = self.state.name.clone();
-            self.enter(
-                RolloutPhase::Ready,
-                format!("{passed}: `bluegreen switch {name}` moves the traffic"),
-            );
-        }
     }
 
     /// Stays where it is until somebody says `resume`.

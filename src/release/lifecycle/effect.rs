@@ -77,6 +77,9 @@ pub enum Purpose {
 }
 
 impl Purpose {
+    /// All of them.
+    pub const ALL: [Purpose; 4] = [Self::Validation, Self::Shadow, Self::Step, Self::Bake];
+
     /// As it is shown and stored.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -4,8 +4,10 @@
 //! verbs are in [`verbs`], what happens by itself in [`signal`], and [`advance`] has the transitions that both use.
 
 mod advance;
+mod begin;
 mod clock;
 mod effect;
+mod gates;
 mod reconcile;
 mod record;
 mod rollout;

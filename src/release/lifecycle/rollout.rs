@@ -6,13 +6,19 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{PhaseClock, Purpose};
-use crate::model::{Colour, Endpoint, Promotion, ReleaseSpec, Revision, check::CheckSpec};
+use crate::model::{
+    Colour, Endpoint, Name, Promotion, ReleaseSpec, Revision,
+    check::{CheckKind, CheckSpec, Decision},
+};
 
 /// Changes of phase that are kept; of more, those in the middle go: how it began and how it ended is what one reads.
 pub const MAX_LOG: usize = 48;
 
 /// The longest reason that is kept, in characters: it is read in a terminal and in a change ticket.
 pub const MAX_REASON: usize = 600;
+
+/// Decisions that are kept: nobody has asked so many people, and a revision stays small.
+pub(super) const MAX_DECISIONS: usize = 100;
 
 /// Where a release stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -154,6 +160,12 @@ pub struct Rollout {
     /// The analysis run that this phase waits for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub analysis: Option<u64>,
+    /// What people said to `manual` checks, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub decisions: Vec<Decision>,
+    /// The revision that made the preview route for gates that go through the proxies, while they run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preview_in: Option<Revision>,
     /// How many analysis runs there have been; the number of the newest.
     #[serde(default)]
     pub analyses: u64,
@@ -258,6 +270,14 @@ impl Rollout {
         }
     }
 
+    /// Some check of any of its analyses has that name and asks people.
+    pub(super) fn asks_people(&self, check: &Name) -> bool {
+        Purpose::ALL
+            .into_iter()
+            .flat_map(|purpose| self.checks(purpose))
+            .any(|spec| spec.name == *check && matches!(spec.kind, CheckKind::Manual(_)))
+    }
+
     /// It goes on by itself once the gates have passed.
     pub fn is_automatic(&self) -> bool {
         self.spec
@@ -282,6 +302,8 @@ impl Rollout {
             validated: None,
             subject: Vec::new(),
             analysis: None,
+            decisions: Vec::new(),
+            preview_in: None,
             analyses: 0,
             step: 0,
             shadowed: false,

@@ -306,6 +306,7 @@ impl Draft<'_> {
     fn delivered(&mut self, rollout: &Rollout) -> Result<(), Refusal> {
         match rollout.phase {
             RolloutPhase::Staged => self.validate(),
+            RolloutPhase::Validating => self.analyse(Purpose::Validation),
             RolloutPhase::Shifting => {
                 self.analyse(Purpose::Step);
                 self.time_went_by()?;

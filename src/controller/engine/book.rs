@@ -1,0 +1,245 @@
+//! Keeps the records of releases: beside the revisions, so that these stay small.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use tokio::time::{Duration, Instant};
+
+use super::{super::Handle, HeadRef, job::Jobs, retain_services};
+use crate::{
+    fleet::Requirement,
+    model::{Colour, Name, Revision, TypeUrl},
+    release::{DeliveryRecord, ProxyAck, ReleaseRecord, ResourceDigest, Rollout, ServiceState},
+    snapshot::{Snapshot, cluster_name},
+    store::StoreError,
+};
+
+/// A push is followed so long for its record: who has not accepted it by then is away, and the record says so.
+const FOLLOWED: Duration = Duration::from_secs(600);
+
+/// How often a push on its way is entered: the ledger has every ACK with its time, so nothing is lost in between.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// What is written of each service's newest release.
+#[derive(Default)]
+pub(super) struct Book {
+    written: BTreeMap<Name, Written>,
+}
+
+struct Written {
+    /// The release as it is in the record.
+    rollout: Rollout,
+    /// The push that is followed, since when, and how far it was.
+    push: Option<(Revision, Instant, u32)>,
+    /// When its deliveries were looked at last.
+    looked: Instant,
+}
+
+impl Book {
+    /// Enters what is new; true: something is still to come without a new revision.
+    pub async fn look(&mut self, handle: &Handle, head: HeadRef<'_>, jobs: &Jobs) -> bool {
+        retain_services(&mut self.written, head);
+        let mut open = false;
+        for (name, service) in &head.state.services {
+            let Some(rollout) = service.rollout.as_deref() else {
+                self.written.remove(name);
+                continue;
+            };
+            if let Some(analysis) = rollout.analysis
+                && let Some(progress) = jobs.progress(name, rollout.number, analysis)
+            {
+                handle.set_analysis(name, rollout.number, progress);
+            }
+            open |= self.enter(handle, head, name, service, rollout).await;
+        }
+        open
+    }
+
+    async fn enter(
+        &mut self,
+        handle: &Handle,
+        head: HeadRef<'_>,
+        name: &Name,
+        service: &ServiceState,
+        rollout: &Rollout,
+    ) -> bool {
+        let now = Instant::now();
+        let known = self.written.get(name);
+        let news = known.is_none_or(|known| known.rollout != *rollout);
+        let push = match (rollout.moved_in, known.and_then(|known| known.push)) {
+            (Some(revision), Some(push)) if push.0 == revision => Some(push),
+            (Some(revision), _) => Some((revision, now, 0)),
+            (None, _) => None,
+        };
+        let following = push.filter(|(_, since, _)| since.elapsed() < FOLLOWED);
+        let due = known.is_none_or(|known| known.looked.elapsed() >= EVERY);
+        let mut delivery = None;
+        let mut on_its_way = false;
+        let mut acked = push.map_or(0, |(.., acked)| acked);
+        if let Some((revision, ..)) = following
+            && (news || due)
+        {
+            let found = found(handle, revision);
+            on_its_way = found.acked < found.total;
+            if news || found.acked != acked {
+                acked = found.acked;
+                delivery = Some(found);
+            }
+        } else if following.is_some() {
+            on_its_way = true;
+        }
+        if news || delivery.is_some() {
+            let before = match delivery.as_ref().map(|it| it.revision) {
+                Some(revision) if news => digests_before(handle, service, revision).await,
+                _ => Vec::new(),
+            };
+            let after = digests(&head.snapshot, service);
+            let (what, at) = match &delivery {
+                Some(found) => said(handle, found.revision).await,
+                None => Default::default(),
+            };
+            let entered = update(handle, name, rollout.number, |record| {
+                record.rollout = rollout.clone();
+                let endpoints = |colour: Colour| {
+                    let deployment = service.environment(colour).deployment.as_ref();
+                    deployment.map(|it| (it.number, it.endpoints.clone()))
+                };
+                if let Some((number, endpoints)) = endpoints(rollout.to.colour)
+                    && number == rollout.to.deployment
+                {
+                    record.endpoints = endpoints;
+                }
+                if let Some(from) = &rollout.from
+                    && let Some((number, endpoints)) = endpoints(from.colour)
+                    && number == from.deployment
+                {
+                    record.from_endpoints = endpoints;
+                }
+                if let Some(mut found) = delivery {
+                    found.what = what;
+                    found.at = at.unwrap_or(found.at);
+                    if record.before.is_empty() {
+                        record.before = before;
+                    }
+                    record.after = after;
+                    record.delivered(found);
+                }
+            })
+            .await;
+            if let Err(error) = entered {
+                tracing::warn!(service = %name, %error, "the record of a release was not kept");
+                return true;
+            }
+        } else if !due {
+            return on_its_way;
+        }
+        self.written.insert(
+            name.clone(),
+            Written {
+                rollout: rollout.clone(),
+                push: push.map(|(revision, since, _)| (revision, since, acked)),
+                looked: now,
+            },
+        );
+        on_its_way
+    }
+}
+
+/// Changes the record of a release, one change at a time.
+pub(super) async fn update(
+    handle: &Handle,
+    service: &Name,
+    number: u64,
+    change: impl FnOnce(&mut ReleaseRecord) + Send,
+) -> Result<(), StoreError> {
+    let _turn = handle.0.records.lock().await;
+    let (store, fleet) = (&handle.0.shared.store, handle.name());
+    let mut record = match store.release(fleet, service, number).await? {
+        Some(record) => ReleaseRecord::clone(&record),
+        None => {
+            let head = handle.head();
+            let state = head.and_then(|head| head.state.services.get(service).cloned());
+            let rollout = state.and_then(|state| state.rollout.clone());
+            let Some(rollout) = rollout.filter(|rollout| rollout.number == number) else {
+                // Nobody will ask for the record of a service that is gone.
+                return Ok(());
+            };
+            ReleaseRecord::new(fleet.clone(), service.clone(), *rollout)
+        }
+    };
+    change(&mut record);
+    record.updated_at = (handle.0.shared.clock)();
+    store.save_release(Arc::new(record)).await
+}
+
+/// How far a push is, by the ledger.
+fn found(handle: &Handle, revision: Revision) -> DeliveryRecord {
+    let requirement = Requirement::weights(revision);
+    let proof = handle.ledger().proof(&requirement);
+    let mut record = DeliveryRecord {
+        revision,
+        what: String::new(),
+        at: (handle.0.shared.clock)(),
+        total: proof.total,
+        acked: 0,
+        nacked: proof.nacked,
+        first: None,
+        median: None,
+        last: None,
+        proxies: Vec::new(),
+    };
+    let acks = handle.ledger().acks(&requirement);
+    let timed = acks.into_iter().filter_map(|(proxy, at)| {
+        let at = at?;
+        Some(ProxyAck { proxy, at })
+    });
+    record.accepted(timed.collect());
+    record
+}
+
+/// What a revision did, and when it was durable.
+async fn said(handle: &Handle, revision: Revision) -> (String, Option<jiff::Timestamp>) {
+    match handle.meta(revision).await {
+        Some(meta) => (meta.what, Some(meta.at)),
+        None => (String::new(), None),
+    }
+}
+
+async fn digests_before(
+    handle: &Handle,
+    service: &ServiceState,
+    revision: Revision,
+) -> Vec<ResourceDigest> {
+    let before = Revision(revision.0.saturating_sub(1));
+    let stored = handle.0.shared.store.revision(handle.name(), before).await;
+    match stored {
+        Ok(Some(stored)) => digests(&stored.snapshot, service),
+        // It is not kept any more, or can't be read: the record goes without.
+        _ => Vec::new(),
+    }
+}
+
+/// The resources of a service: its clusters, their endpoints, and what routes to them.
+fn digests(snapshot: &Snapshot, service: &ServiceState) -> Vec<ResourceDigest> {
+    let clusters = Colour::BOTH.map(|colour| cluster_name(&service.name, colour));
+    let mut all = Vec::new();
+    for set in snapshot.types() {
+        for (name, resource) in &set.resources {
+            let its = match set.type_url {
+                TypeUrl::Cluster | TypeUrl::ClusterLoadAssignment => {
+                    clusters.iter().any(|cluster| **cluster == **name)
+                }
+                _ => clusters
+                    .iter()
+                    .any(|cluster| resource.references.clusters.contains(&**cluster)),
+            };
+            if its {
+                all.push(ResourceDigest {
+                    kind: set.type_url.short().to_owned(),
+                    name: name.to_string(),
+                    digest: resource.digest.to_string(),
+                });
+            }
+        }
+    }
+    all
+}

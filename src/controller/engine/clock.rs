@@ -1,0 +1,99 @@
+//! The time that counts for releases, between the commits that store it.
+
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::{super::Handle, HeadRef, job::Jobs, retain_services};
+use crate::{
+    model::Name,
+    release::{Rollout, RolloutPhase, SignalKind, Stopwatch},
+};
+
+/// Time that counted is stored at least so often: a crash gives a bake at most this once more, and an hour's standby is sixty
+/// small revisions at most.
+const CHECKPOINT: Duration = Duration::from_secs(60);
+
+/// The stopwatches of a fleet's releases.
+#[derive(Default)]
+pub(super) struct Clocks {
+    /// When the engine began to look; readings are since then.
+    began: Option<Instant>,
+    running: BTreeMap<Name, (Key, Stopwatch)>,
+}
+
+/// A stopwatch belongs to one phase, and to what is stored of it.
+type Key = (u64, RolloutPhase, usize, u64);
+
+fn key(rollout: &Rollout) -> Key {
+    (
+        rollout.number,
+        rollout.phase,
+        rollout.step,
+        rollout.clock.elapsed_ms,
+    )
+}
+
+impl Clocks {
+    /// Looks at the clock, and tells releases whose time is over, or worth storing.
+    pub fn look(&mut self, handle: &Handle, head: HeadRef<'_>, settled: bool, jobs: &mut Jobs) {
+        let now = Instant::now();
+        let reading = now - *self.began.get_or_insert(now);
+        retain_services(&mut self.running, head);
+        let mut reports = None;
+        for (name, service) in &head.state.services {
+            let Some(rollout) = service.rollout.as_deref().filter(|it| counts(it)) else {
+                self.running.remove(name);
+                continue;
+            };
+            // Asked once for all services: reading it costs as much as the fleet is large.
+            let reported = settled && *reports.get_or_insert_with(|| reporting(handle));
+            let key = key(rollout);
+            let watch = match self.running.entry(name.clone()) {
+                Entry::Occupied(entry) => {
+                    let (known, watch) = entry.into_mut();
+                    if *known != key {
+                        let same = (known.0, known.1, known.2) == (key.0, key.1, key.2);
+                        if same {
+                            let stored = key.3.saturating_sub(known.3);
+                            watch.stored(Duration::from_millis(stored));
+                        } else {
+                            *watch = Stopwatch::default();
+                        }
+                        *known = key;
+                    }
+                    watch
+                }
+                Entry::Vacant(entry) => &mut entry.insert((key, Stopwatch::default())).1,
+            };
+            watch.look(reading, reported);
+            let counted = watch.counted();
+            handle.set_elapsed(name, rollout.number, counted);
+            if counted >= rollout.clock.left() || counted >= CHECKPOINT {
+                if rollout.clock.is_over() {
+                    continue;
+                }
+                let kind = SignalKind::Elapsed { time: counted };
+                jobs.tell(name, rollout.number, kind, "elapsed");
+            }
+        }
+    }
+}
+
+/// Time ends the phase, and counts in it.
+fn counts(rollout: &Rollout) -> bool {
+    rollout.clock.is_running()
+        && rollout.phase != RolloutPhase::Paused
+        && rollout.pushed.is_none()
+        && !rollout.is_over()
+}
+
+/// At least half of the proxies are there.
+fn reporting(handle: &Handle) -> bool {
+    let presence = handle.ledger().presence();
+    let there = presence.iter().filter(|(_, there)| *there).count();
+    there > 0 && 2 * there >= presence.len()
+}

@@ -1,0 +1,306 @@
+//! Effects as tasks: one per effect in an outbox, started when it appears and stopped when it is gone.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use tokio::{sync::watch, task::AbortHandle, time::sleep};
+
+use super::{
+    super::{Command, CommandError, Handle, Request, Waivers, nack::by_server},
+    HeadRef, analyse, events, hook,
+};
+use crate::{
+    model::{
+        HookKind, Name,
+        check::{Analysis, Decision},
+    },
+    release::{Effect, EffectKind, Reason, ServiceState, Signal, SignalKind},
+};
+
+/// A command of the server's own that was refused, or could not be stored, is given again after this, and then after twice as
+/// long, up to [`LATEST`].
+const SOON: Duration = Duration::from_millis(500);
+
+/// The longest pause between two tries: what stood in the way is gone at some time, and nobody wants to wait for long then.
+const LATEST: Duration = Duration::from_secs(15);
+
+/// One task.
+struct Running {
+    task: AbortHandle,
+    /// For an analysis: its time is over.
+    finish: Option<watch::Sender<bool>>,
+    /// And what people said to its `manual` checks.
+    decisions: Option<watch::Sender<Vec<Decision>>>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// The tasks of a fleet.
+pub(super) struct Jobs {
+    handle: Handle,
+    /// By service and effect.
+    running: BTreeMap<(Name, u64), Running>,
+    /// Signals on their way, so that none is sent twice while its turn is to come.
+    sending: BTreeMap<(Name, &'static str), AbortHandle>,
+    /// What analyses have found so far, by service and release.
+    progress: BTreeMap<(Name, u64, u64), watch::Receiver<Analysis>>,
+}
+
+impl Jobs {
+    pub fn new(handle: Handle) -> Self {
+        Self {
+            handle,
+            running: BTreeMap::new(),
+            sending: BTreeMap::new(),
+            progress: BTreeMap::new(),
+        }
+    }
+
+    /// Starts what is new in the outboxes, and stops what is gone.
+    pub fn follow(&mut self, head: HeadRef<'_>) {
+        let mut wanted = BTreeSet::new();
+        for (name, service) in &head.state.services {
+            let mut events_open = false;
+            for effect in &service.outbox {
+                // Events of a service go out one after the other: the first that is open stands for all.
+                if matches!(effect.kind, EffectKind::SendEvent { .. }) {
+                    if events_open {
+                        continue;
+                    }
+                    events_open = true;
+                }
+                let key = (name.clone(), effect.id);
+                wanted.insert(key.clone());
+                match self.running.get(&key) {
+                    None => {
+                        let running = self.start(head, name, service, effect);
+                        self.running.insert(key, running);
+                    }
+                    Some(running) => {
+                        if let (EffectKind::Analyse { finish, .. }, Some(sender)) =
+                            (&effect.kind, &running.finish)
+                        {
+                            sender
+                                .send_if_modified(|now| std::mem::replace(now, *finish) != *finish);
+                        }
+                        if let Some(sender) = &running.decisions {
+                            let decisions = decisions(service);
+                            sender.send_if_modified(|now| {
+                                let news = *now != decisions;
+                                *now = decisions;
+                                news
+                            });
+                        }
+                    }
+                }
+            }
+        }
+        self.running.retain(|key, _| wanted.contains(key));
+        self.progress.retain(|(name, release, _), _| {
+            let service = head.state.services.get(name);
+            let rollout = service.and_then(|service| service.rollout.as_deref());
+            rollout.is_some_and(|rollout| rollout.number == *release)
+        });
+        self.sending.retain(|_, task| !task.is_finished());
+    }
+
+    /// What the analysis of a release has found so far.
+    pub fn progress(&self, service: &Name, release: u64, analysis: u64) -> Option<Analysis> {
+        let key = (service.clone(), release, analysis);
+        Some(self.progress.get(&key)?.borrow().clone())
+    }
+
+    /// Tells a release something, unless the same kind of news is on its way to it already.
+    pub fn tell(&mut self, service: &Name, release: u64, kind: SignalKind, id: &'static str) {
+        let key = (service.clone(), id);
+        if self
+            .sending
+            .get(&key)
+            .is_some_and(|task| !task.is_finished())
+        {
+            return;
+        }
+        let (handle, service) = (self.handle.clone(), service.clone());
+        let signal = Signal { release, kind };
+        let task = tokio::spawn(async move {
+            // What can't be stored now is seen again at the next look.
+            if let Err(error) = advance(&handle, &service, signal).await {
+                tracing::debug!(%service, %error, "a release was not told");
+            }
+        });
+        self.sending.insert(key, task.abort_handle());
+    }
+
+    fn start(
+        &mut self,
+        head: HeadRef<'_>,
+        name: &Name,
+        service: &ServiceState,
+        effect: &Effect,
+    ) -> Running {
+        let (handle, name, release, id) =
+            (self.handle.clone(), name.clone(), effect.release, effect.id);
+        let (mut finish, mut said) = (None, None);
+        let task = match &effect.kind {
+            EffectKind::Analyse {
+                analysis,
+                purpose,
+                finish: over,
+            } => {
+                let (sender, receiver) = watch::channel(*over);
+                finish = Some(sender);
+                let (sender, people) = watch::channel(decisions(service));
+                said = Some(sender);
+                let (job, progress) =
+                    analyse::job(&handle, head, service, *purpose, receiver, people);
+                self.progress
+                    .insert((name.clone(), release, *analysis), progress);
+                tokio::spawn(analyse::run(handle, name, release, *analysis, job))
+            }
+            EffectKind::CallHook { hook } => {
+                let call = hook::Call::of(&handle, service, effect, *hook);
+                let effect = (id, *hook);
+                tokio::spawn(answer(handle, name, release, effect, call))
+            }
+            EffectKind::Promote => {
+                let waivers = waivers(service);
+                let command = Command::Switch {
+                    service: name.clone(),
+                    to: None,
+                };
+                tokio::spawn(command_itself(handle, name, release, id, command, waivers))
+            }
+            EffectKind::Retire => {
+                let command = Command::Retire {
+                    service: name.clone(),
+                    force: false,
+                };
+                let waivers = Waivers::default();
+                tokio::spawn(command_itself(handle, name, release, id, command, waivers))
+            }
+            EffectKind::SendEvent { .. } => tokio::spawn(events::send(handle, name)),
+        };
+        Running {
+            task: task.abort_handle(),
+            finish,
+            decisions: said,
+        }
+    }
+}
+
+fn decisions(service: &ServiceState) -> Vec<Decision> {
+    let rollout = service.rollout.as_deref();
+    rollout.map_or_else(Vec::new, |rollout| rollout.decisions.clone())
+}
+
+/// Gives a release its news.
+pub(super) async fn advance(
+    handle: &Handle,
+    service: &Name,
+    signal: Signal,
+) -> Result<(), CommandError> {
+    let request = Request {
+        command: Command::Advance {
+            service: service.clone(),
+            signal,
+        },
+        ..by_server(handle)
+    };
+    handle.execute(request, &|_| {}).await.map(drop)
+}
+
+/// The same, until it is stored. It ends with its effect, or with the server.
+pub(super) async fn advance_for_sure(handle: &Handle, service: &Name, signal: Signal) {
+    let mut pause = SOON;
+    loop {
+        match advance(handle, service, signal.clone()).await {
+            Ok(()) | Err(CommandError::Stopping) => return,
+            Err(error) => {
+                tracing::warn!(%service, %error, "a release can't go on yet");
+                sleep(pause).await;
+                pause = (2 * pause).min(LATEST);
+            }
+        }
+    }
+}
+
+async fn answer(
+    handle: Handle,
+    service: Name,
+    release: u64,
+    (effect, hook): (u64, HookKind),
+    call: hook::Call,
+) {
+    let answer = call.run().await;
+    tracing::info!(%service, release, hook = hook.as_str(), yes = answer.yes, "{}", answer.detail);
+    let kind = SignalKind::HookAnswered {
+        effect,
+        yes: answer.yes,
+        detail: answer.detail,
+        endpoints: answer.endpoints,
+    };
+    advance_for_sure(&handle, &service, Signal { release, kind }).await;
+}
+
+/// The server gives itself a command, with the same preconditions as anybody's; what is refused is said with the release, and
+/// tried again.
+async fn command_itself(
+    handle: Handle,
+    service: Name,
+    release: u64,
+    effect: u64,
+    command: Command,
+    waivers: Waivers,
+) {
+    let mut pause = SOON;
+    let mut told = String::new();
+    let operation_id = format!("release-{service}-{release}-{effect}");
+    loop {
+        let request = Request {
+            command: command.clone(),
+            operation_id: operation_id.clone(),
+            message: format!("release {release} goes on by itself"),
+            waivers,
+            ..by_server(&handle)
+        };
+        match handle.execute(request, &|_| {}).await {
+            Ok(_) | Err(CommandError::Stopping) => return,
+            Err(error) => {
+                let reason = format!("{error}: {}", error.remedy());
+                tracing::info!(%service, release, "it waits: {reason}");
+                if told != reason {
+                    told.clone_from(&reason);
+                    let kind = SignalKind::Held { effect, reason };
+                    // Not being able to say why is no reason not to try again.
+                    let _ = advance(&handle, &service, Signal { release, kind }).await;
+                }
+            }
+        }
+        sleep(pause).await;
+        pause = (2 * pause).min(LATEST);
+    }
+}
+
+/// What the operator gave up when the release began to move counts for what the server does for it.
+fn waivers(service: &ServiceState) -> Waivers {
+    let waived = |reason: Reason| {
+        let rollout = service.rollout.as_deref();
+        rollout.is_some_and(|rollout| rollout.waived.iter().any(|name| name == reason.name()))
+    };
+    Waivers {
+        allow_lagging: if waived(Reason::FleetLagging) {
+            u32::MAX
+        } else {
+            0
+        },
+        skip_probe: waived(Reason::EndpointUnreachable),
+        skip_gates: waived(Reason::GatesNotPassed),
+        force: false,
+    }
+}

@@ -1,0 +1,45 @@
+//! What a release is doing at this moment, beyond what is stored of it: for people who watch.
+
+use std::time::Duration;
+
+use super::super::{Handle, registry::lock};
+use crate::model::{Name, check::Analysis};
+
+/// What a release is doing.
+#[derive(Clone, Debug, Default)]
+pub struct ReleaseProgress {
+    /// The release.
+    pub release: u64,
+    /// Time that counted in its phase, beyond what is stored.
+    pub elapsed: Duration,
+    /// The analysis that runs, as far as it is.
+    pub analysis: Option<Analysis>,
+}
+
+impl Handle {
+    /// What the release of a service is doing; None: nothing that takes time.
+    pub fn release_progress(&self, service: &Name) -> Option<ReleaseProgress> {
+        lock(&self.0.progress).get(service).cloned()
+    }
+
+    pub(super) fn set_elapsed(&self, service: &Name, release: u64, elapsed: Duration) {
+        self.progress_of(service, release, |progress| progress.elapsed = elapsed);
+    }
+
+    pub(super) fn set_analysis(&self, service: &Name, release: u64, analysis: Analysis) {
+        self.progress_of(service, release, |it| it.analysis = Some(analysis));
+        super::super::handle::bump(&self.0.ledger_changes);
+    }
+
+    fn progress_of(&self, service: &Name, release: u64, change: impl FnOnce(&mut ReleaseProgress)) {
+        let mut all = lock(&self.0.progress);
+        let progress = all.entry(service.clone()).or_default();
+        if progress.release != release {
+            *progress = ReleaseProgress {
+                release,
+                ..ReleaseProgress::default()
+            };
+        }
+        change(progress);
+    }
+}

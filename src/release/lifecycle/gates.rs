@@ -1,0 +1,142 @@
+//! From a deployment in its environment to one that may get traffic: staged, validated, ready.
+
+use std::time::Duration;
+
+use super::{
+    super::{PREVIEW_HEADER, Temporary, draft::Draft},
+    EffectKind, Purpose, RolloutPhase, Validated,
+};
+use crate::model::{Colour, Endpoint, check::Through};
+
+/// The preview route of gates ends with them; if the server is gone, after this: no gate that goes through proxies takes longer.
+const PREVIEW_LIMIT: Duration = Duration::from_secs(4 * 3600);
+
+impl Draft<'_> {
+    /// The deployment is in its environment; the fleet is to accept its endpoints.
+    pub(super) fn stage(&mut self, why: &str) {
+        let Some(to) = self
+            .state
+            .rollout
+            .as_deref()
+            .map(|rollout| rollout.to.clone())
+        else {
+            return;
+        };
+        let introduced = self.introduced(to.colour);
+        self.change(|rollout| {
+            rollout.pushed = introduced;
+            rollout.validated = None;
+            rollout.confirmed = false;
+            rollout.shadowed = false;
+            rollout.subject.clear();
+        });
+        self.enter(
+            RolloutPhase::Staged,
+            format!(
+                "{} is in {}{why}; proxies accept its endpoints",
+                to.version, to.colour
+            ),
+        );
+    }
+
+    /// The gates run, for exactly the endpoints of now. Without gates the release is ready.
+    pub(super) fn validate(&mut self) {
+        let Some(rollout) = self.state.rollout.as_deref().cloned() else {
+            return;
+        };
+        let endpoints = self.declared(rollout.to.colour);
+        let count = rollout.checks(Purpose::Validation).len();
+        self.change(|rollout| {
+            rollout.subject.clone_from(&endpoints);
+            rollout.validated = None;
+            rollout.pushed = None;
+        });
+        if count == 0 {
+            self.change(|rollout| {
+                rollout.validated = Some(Validated {
+                    analysis: 0,
+                    deployment: rollout.to.deployment,
+                    endpoints,
+                });
+            });
+            return self.ready();
+        }
+        let through = rollout
+            .checks(Purpose::Validation)
+            .iter()
+            .any(|check| check.through == Through::Proxies);
+        let gates = if count == 1 {
+            "1 gate runs".to_owned()
+        } else {
+            format!("{count} gates run")
+        };
+        self.enter(
+            RolloutPhase::Validating,
+            format!(
+                "{gates} against {} in {}",
+                rollout.to.version, rollout.to.colour
+            ),
+        );
+        if through && self.open_preview() {
+            let revision = self.context.revision;
+            self.change(|rollout| {
+                rollout.preview_in = Some(revision);
+                rollout.pushed = Some(revision);
+            });
+            return;
+        }
+        self.analyse(Purpose::Validation);
+    }
+
+    /// Makes the route by which gates reach the new environment through the proxies; false: there is one already, or there
+    /// can't be one, which the gates then say.
+    fn open_preview(&mut self) -> bool {
+        let there = self.state.shifting.preview.as_ref();
+        if there.is_some_and(|preview| !preview.window.over) {
+            return false;
+        }
+        let ended_by = self.context.ended_by;
+        self.preview(PREVIEW_HEADER, None, PREVIEW_LIMIT, ended_by)
+            .is_ok()
+    }
+
+    /// Takes that route away again.
+    fn close_preview(&mut self) {
+        let opened = self.state.rollout.as_deref().and_then(|it| it.preview_in);
+        let preview = self.state.shifting.preview.as_ref();
+        if opened.is_some() && preview.map(|it| it.window.started_in) == opened {
+            self.state.shifting.over(Temporary::Preview);
+        }
+        self.change(|rollout| rollout.preview_in = None);
+    }
+
+    /// The declared endpoints of an environment, sorted.
+    pub(super) fn declared(&self, colour: Colour) -> Vec<Endpoint> {
+        let deployment = self.state.environment(colour).deployment.as_ref();
+        let mut endpoints = deployment.map_or_else(Vec::new, |it| it.endpoints.clone());
+        endpoints.sort();
+        endpoints
+    }
+
+    /// Nothing stands in the way any more.
+    pub(super) fn ready(&mut self) {
+        let Some(rollout) = self.state.rollout.as_deref() else {
+            return;
+        };
+        let passed = match rollout.checks(Purpose::Validation).len() {
+            0 => "there are no gates".to_owned(),
+            1 => "the gate has passed".to_owned(),
+            count => format!("all {count} gates have passed"),
+        };
+        if rollout.is_automatic() {
+            self.enter(RolloutPhase::Ready, format!("{passed}: the traffic moves"));
+            self.want(EffectKind::Promote);
+        } else {
+            let name = self.state.name.clone();
+            self.enter(
+                RolloutPhase::Ready,
+                format!("{passed}: `bluegreen switch {name}` moves the traffic"),
+            );
+        }
+    }
+}
