@@ -11,6 +11,7 @@ mod fixtures;
 mod fleets;
 mod nack;
 mod pages;
+mod releases;
 mod restart;
 mod shifting;
 mod staged;

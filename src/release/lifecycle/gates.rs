@@ -101,7 +101,7 @@ impl Draft<'_> {
     }
 
     /// Takes that route away again.
-    fn close_preview(&mut self) {
+    pub(super) fn close_preview(&mut self) {
         let opened = self.state.rollout.as_deref().and_then(|it| it.preview_in);
         let preview = self.state.shifting.preview.as_ref();
         if opened.is_some() && preview.map(|it| it.window.started_in) == opened {

@@ -319,7 +319,7 @@ impl Draft<'_> {
         }
     }
 
-    fn staged_in(&self, colour: Colour) -> Option<&Deployment> {
+    pub(super) fn staged_in(&self, colour: Colour) -> Option<&Deployment> {
         let environment = self.state.environment(colour);
         let staged = environment.role == Role::Staged;
         environment.deployment.as_ref().filter(|_| staged)
