@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
@@ -41,6 +42,7 @@ pub(super) struct Shared {
     pub clock: Clock,
     pub epoch: u64,
     pub release: ReleaseOptions,
+    pub check_data: Option<Arc<PathBuf>>,
     pub roster_away: Duration,
     pub roster_save: Duration,
     pub settle: Duration,
@@ -89,6 +91,7 @@ impl Controllers {
             clock: options.clock,
             epoch: options.epoch,
             release: options.release,
+            check_data: options.check_data,
             roster_away: options.roster_away,
             roster_save: options.roster_save,
             settle: options.settle,

@@ -333,7 +333,7 @@ async fn proxies_that_stop_reporting_in_the_bake_take_it_back() {
     reached(&handle, RolloutPhase::Baking).await;
     proxy.disconnect();
     second.disconnect();
-    let back = reached(&handle, RolloutPhase::RollingBack).await;
+    let back = reached(&handle, RolloutPhase::RolledBack).await;
     assert!(
         back.reason.contains("2 of 2 proxies stopped reporting"),
         "{}",

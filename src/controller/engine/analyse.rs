@@ -41,6 +41,8 @@ pub struct Job {
     pub interval: Option<Duration>,
     /// True: their time is over, and checks that would go on give their last word.
     pub finish: watch::Receiver<bool>,
+    /// The folder of check data, if the server has one.
+    pub files: Option<Arc<PathBuf>>,
     /// The time of day.
     pub clock: Clock,
     /// Where the newest state is published.
@@ -58,15 +60,12 @@ pub trait Analyst: Send + Sync {
 pub struct GateAnalyst {
     /// Makes their requests; None: the TLS library can't be used.
     pub client: Option<Client>,
-    /// The folder of check data, if there is one.
-    pub files: Option<Arc<PathBuf>>,
 }
 
 impl Default for GateAnalyst {
     fn default() -> Self {
         Self {
             client: Client::new().ok(),
-            files: None,
         }
     }
 }
@@ -95,7 +94,7 @@ impl Analyst for GateAnalyst {
             client,
             telemetry: job.telemetry.clone(),
             decisions: job.decisions.clone(),
-            files: self.files.clone(),
+            files: job.files.clone(),
             clock: job.clock.clone(),
         };
         let options = match job.interval {
@@ -170,6 +169,7 @@ pub(super) fn job(
         decisions,
         interval,
         finish,
+        files: handle.0.shared.check_data.clone(),
         clock,
         progress,
     };
