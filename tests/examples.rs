@@ -27,8 +27,9 @@ fn examples() -> Vec<(String, Vec<Document>)> {
         .flat_map(|folder| fs::read_dir(root.join(folder)).unwrap())
         .map(|entry| entry.unwrap().path())
         .filter(|path| {
-            path.extension()
-                .is_some_and(|extension| extension == "yaml")
+            let documents = path.extension().is_some_and(|end| end == "yaml");
+            // A part of a document, which the test of its example reads.
+            documents && !path.ends_with("gates.yaml")
         })
         .collect();
     files.sort();

@@ -158,6 +158,8 @@ impl ControlPlane {
             format!("--admin={}", self.admin),
             format!("--http={}", self.http),
             format!("--data-dir={}", self.dir.join("data").display()),
+            // Seldom enough for any fleet is 10 s; the demo is too short for that.
+            "--load-report-interval=500ms".to_owned(),
         ];
         let mut server = Process::start("control-plane", &self.binary, args, &self.dir)?;
         let http = self.http;

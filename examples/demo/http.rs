@@ -1,10 +1,10 @@
-//! One GET on a connection of its own: enough to ask an admin port something.
+//! One request on a connection of its own: enough to ask an admin port something.
 
 use std::{io, net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
-use http::{Request, StatusCode, header};
-use http_body_util::{BodyExt, Empty};
+use http::{Request, StatusCode, header, request};
+use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
@@ -19,6 +19,14 @@ pub async fn get(addr: SocketAddr, path: &str) -> io::Result<(StatusCode, Bytes)
     get_with(addr, path, &[]).await
 }
 
+/// Posts a body to `addr` at `path`.
+///
+/// # Errors
+/// As [`get`].
+pub async fn post(addr: SocketAddr, path: &str, body: String) -> io::Result<(StatusCode, Bytes)> {
+    within(addr, Request::post(path), path, body).await
+}
+
 /// The same, with these headers.
 ///
 /// # Errors
@@ -28,7 +36,20 @@ pub async fn get_with(
     path: &str,
     headers: &[(&str, &str)],
 ) -> io::Result<(StatusCode, Bytes)> {
-    tokio::time::timeout(TIMEOUT, request(addr, path, headers))
+    let mut request = Request::get(path);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    within(addr, request, path, String::new()).await
+}
+
+async fn within(
+    addr: SocketAddr,
+    builder: request::Builder,
+    path: &str,
+    body: String,
+) -> io::Result<(StatusCode, Bytes)> {
+    tokio::time::timeout(TIMEOUT, send(addr, builder, body))
         .await
         .map_err(|_| {
             io::Error::new(
@@ -38,22 +59,19 @@ pub async fn get_with(
         })?
 }
 
-async fn request(
+async fn send(
     addr: SocketAddr,
-    path: &str,
-    headers: &[(&str, &str)],
+    builder: request::Builder,
+    body: String,
 ) -> io::Result<(StatusCode, Bytes)> {
     let stream = TcpStream::connect(addr).await?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
         .await
         .map_err(io::Error::other)?;
     let driver = tokio::spawn(connection);
-    let mut request = Request::get(path).header(header::HOST, addr.to_string());
-    for (name, value) in headers {
-        request = request.header(*name, *value);
-    }
-    let request = request
-        .body(Empty::<Bytes>::new())
+    let request = builder
+        .header(header::HOST, addr.to_string())
+        .body(Full::new(Bytes::from(body)))
         .map_err(io::Error::other)?;
     let response = sender
         .send_request(request)

@@ -18,6 +18,7 @@ mod process;
 mod report;
 mod screen;
 mod story;
+mod trial;
 mod world;
 
 use std::{path::PathBuf, process::ExitCode};

@@ -10,7 +10,6 @@ use crate::{
     customers::{self, RATE},
     ending::{Ending, Flip, Mark},
     envoy::EnvoyError,
-    http,
     load::Load,
     screen::{Paint, Screen, thousands},
     world::{FLEET_SIZE, World, WorldError},
@@ -54,6 +53,9 @@ pub enum Failed {
     /// Another version answered.
     #[error("the preview was answered by {0}")]
     NotPreviewed(String),
+    /// A model server did not take its trouble.
+    #[error("cannot make trouble: {0}")]
+    Trouble(std::io::Error),
     /// The fleet stayed away.
     #[error("only {0} of {FLEET_SIZE} proxies came back to the control plane within {COME_BACK:?}")]
     FleetAway(u64),
@@ -62,11 +64,13 @@ pub enum Failed {
 /// The story while it is told.
 #[derive(Debug)]
 pub struct Story<'a> {
-    world: &'a mut World,
-    screen: &'a mut Screen,
-    load: Option<Load>,
+    pub(crate) world: &'a mut World,
+    pub(crate) screen: &'a mut Screen,
+    pub(crate) load: Option<Load>,
     flips: Vec<Flip>,
-    marks: Vec<Mark>,
+    pub(crate) marks: Vec<Mark>,
+    /// Where the version runs that was deployed last.
+    pub(crate) newest: Vec<SocketAddr>,
 }
 
 impl<'a> Story<'a> {
@@ -78,6 +82,7 @@ impl<'a> Story<'a> {
             load: None,
             flips: Vec::new(),
             marks: Vec::new(),
+            newest: Vec::new(),
         }
     }
 
@@ -106,11 +111,13 @@ impl<'a> Story<'a> {
         for weight in [10, 50] {
             self.shift("v1.3.1", weight).await?;
         }
+        self.scores().await?;
         self.flip("switch", "v1.2", "v1.3.1").await?;
         self.hold(seconds(3.0)).await;
 
         self.crash().await?;
         self.hold(seconds(1.0)).await;
+        self.drift().await?;
         self.flip("rollback", "v1.3.1", "v1.2").await?;
         self.hold(seconds(3.0)).await;
         self.end().await
@@ -176,6 +183,7 @@ impl<'a> Story<'a> {
 
     async fn deploy(&mut self, version: &str) -> Result<(), Failed> {
         let endpoints = self.world.start_model(version).await?;
+        self.newest.clone_from(&endpoints);
         let endpoints: Vec<_> = endpoints.iter().map(ToString::to_string).collect();
         let mut args = vec!["deploy", "fraud-model", "--version", version];
         for endpoint in &endpoints {
@@ -190,92 +198,6 @@ impl<'a> Story<'a> {
             ms(took)
         ));
         Ok(())
-    }
-
-    /// One who knows the header looks at the staged version, and nobody else does.
-    async fn preview(&mut self, version: &str) -> Result<(), Failed> {
-        self.screen.command("preview fraud-model --for 1m");
-        let preview = ["preview", "fraud-model", "--for", "1m", "--wait", "30s"];
-        self.world.control_plane.run(&preview).await?;
-        let header = [("x-bluegreen-preview", "green")];
-        let seen = http::get_with(self.world.listener(), "/version", &header).await;
-        let (_, body) = seen.map_err(Failed::Preview)?;
-        let seen = String::from_utf8_lossy(&body).into_owned();
-        if !seen.contains(version) {
-            return Err(Failed::NotPreviewed(seen));
-        }
-        self.screen.detail(format!(
-            "GET /version with x-bluegreen-preview: green answers {seen}"
-        ));
-        self.hold(seconds(0.5)).await;
-        Ok(())
-    }
-
-    /// The staged version gets copies of live requests, for a second.
-    async fn shadow(&mut self) -> Result<(), Failed> {
-        self.screen
-            .command("shadow fraud-model --percent 10 --for 1s");
-        let before = self.sent_to_staged().await?;
-        let shadow = [
-            "shadow",
-            "fraud-model",
-            "--percent",
-            "10",
-            "--for",
-            "1s",
-            "--wait",
-            "30s",
-        ];
-        self.world.control_plane.run(&shadow).await?;
-        self.hold(seconds(2.0)).await;
-        let copies = self.sent_to_staged().await? - before;
-        self.screen.detail(format!(
-            "{copies} copies of live requests reached it, and it ended by itself"
-        ));
-        Ok(())
-    }
-
-    /// Requests that the proxies have sent to the staged environment.
-    async fn sent_to_staged(&self) -> Result<u64, Failed> {
-        let mut sum = 0;
-        for envoy in self.world.envoys() {
-            let sent = r"^cluster\.fraud-model/green\.upstream_rq_total$";
-            sum += envoy.stats(sent).await?.values().sum::<u64>();
-        }
-        Ok(sum)
-    }
-
-    /// One step of a canary.
-    async fn shift(&mut self, version: &'static str, weight: u32) -> Result<(), Failed> {
-        let weight = weight.to_string();
-        self.screen
-            .command(&format!("shift fraud-model --weight {weight}"));
-        let shift = ["shift", "fraud-model", "--weight", &weight, "--wait", "30s"];
-        let ran = self.world.control_plane.run(&shift).await?;
-        self.marks.push(Mark {
-            at: ran.started,
-            what: "shift",
-        });
-        self.hold(seconds(2.0)).await;
-        let share = self.share_since(version, ran.returned);
-        self.screen
-            .detail(format!("{version} answers {share:.1}% of the requests"));
-        Ok(())
-    }
-
-    /// The share of a version among the answers to requests sent since, in percent.
-    fn share_since(&self, version: &str, since: Instant) -> f64 {
-        let Some(load) = &self.load else { return 0.0 };
-        let since = since.saturating_duration_since(load.origin());
-        let samples = load.samples();
-        let answers = samples
-            .iter()
-            .filter(|sample| sample.sent >= since)
-            .filter_map(|sample| sample.outcome.as_ref().ok());
-        let (of_version, all) = answers.fold((0_u32, 0_u32), |(of_version, all), by| {
-            (of_version + u32::from(**by == *version), all + 1)
-        });
-        100.0 * f64::from(of_version) / f64::from(all.max(1))
     }
 
     async fn flip(
@@ -401,7 +323,7 @@ impl<'a> Story<'a> {
     }
 
     /// Lets time pass, with the living line showing who answers.
-    async fn hold(&self, time: Duration) {
+    pub(crate) async fn hold(&self, time: Duration) {
         let until = Instant::now() + time;
         while Instant::now() < until {
             self.tick();
@@ -440,7 +362,7 @@ impl<'a> Story<'a> {
     }
 }
 
-fn seconds(seconds: f64) -> Duration {
+pub(crate) fn seconds(seconds: f64) -> Duration {
     Duration::from_secs_f64(seconds)
 }
 

@@ -210,6 +210,16 @@ def story(world):
     print(f"  {len(customers.answers)} requests, none failed: {counts}", flush=True)
 
 
+def model_servers(world):
+    """Both versions, until the standard input ends: their ports as one line of JSON."""
+    servers = {version: world.model(version) for version in VERSIONS}
+    for version, (port, process) in servers.items():
+        path = f"/v2/models/fraud/versions/{version}/ready"
+        wait_for(f"MLServer {version}", lambda: ask(port, path)[0] == 200, process)
+    print(json.dumps({version: port for version, (port, _) in servers.items()}), flush=True)
+    sys.stdin.read()
+
+
 def release(world, green):
     """v1.3 beside the live version, asked by header first, then everything."""
     proven(world.cli("deploy", "fraud-sklearn", "--version", "v1.3", "--endpoint", green))
@@ -226,9 +236,14 @@ def proven(answer):
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--bluegreen", default=str(ROOT / "target/release/bluegreen"), help="the binary to run")
-    world = World(arguments.parse_args().bluegreen)
+    arguments.add_argument("--models", action="store_true", help="only the two MLServers, until standard input ends")
+    arguments = arguments.parse_args()
+    world = World(arguments.bluegreen)
     try:
-        story(world)
+        if arguments.models:
+            model_servers(world)
+        else:
+            story(world)
     except Failed as error:
         print(f"examples/mlserver: {error}", file=sys.stderr)
         for log in sorted(world.folder.glob("*.log")):

@@ -19,7 +19,7 @@ from sklearn.linear_model import LogisticRegression
 # amount (log10), abroad, at night, risk of the merchant, payments in the last hour (log), age of the card (log10)
 FEATURES = 6
 TRAINING = 4000
-LABELLED = 400
+LABELLED = 1000
 
 
 def transactions(rng, rows):

@@ -183,6 +183,33 @@ async fn a_preview_is_for_those_who_ask_and_ends_at_its_deadline() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_mirror_and_a_preview_end_although_the_control_plane_is_dead() {
+    let backends = Backends::start().await;
+    let world = world(&backends).await;
+    let shadow = ["shadow", "fraud-model", "--percent", "100", "--for", "1h"];
+    world.json(&shadow).await;
+    world.json(&["preview", "fraud-model"]).await;
+    let asked = async || {
+        let mut asker = Asker::connect(world.listener.addr()).await;
+        let copies = total(&backends.green, Backend::mirrored);
+        let with = asker.ask(&PREVIEW).await;
+        asker.ask(&[]).await;
+        (with, total(&backends.green, Backend::mirrored) > copies)
+    };
+    let on = ("green".to_owned(), true);
+    waiting::until("both on", asked, |seen| *seen == on).await;
+
+    world.kill().await;
+    let off = ("blue".to_owned(), false);
+    waiting::until("both off", asked, |seen| *seen == off).await;
+
+    // Back again, it goes on as the operator wanted it, until its deadline.
+    world.serve(&[]).await;
+    waiting::until("both on again", asked, |seen| *seen == on).await;
+    no_trouble(&world).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_group_moves_under_load_in_one_revision_and_loses_nothing() {
     let first = Backends::start().await;
     let second = Backends::start().await;
