@@ -62,7 +62,10 @@ impl Session {
                     Some(view) => {
                         channel.accepted_version = shown.as_str().into();
                         let has = channel.subscription.of(&view, &cache);
-                        channel.resume(has);
+                        // What lives for a while may have died since: it is said again, and kept alive from then on.
+                        if has.ttl.is_none() {
+                            channel.resume(has);
+                        }
                     }
                     None => channel.unknown_past = true,
                 }
@@ -105,6 +108,8 @@ fn presented_items(
             let item = item.unwrap_or_else(|| Item::unknown(type_url, name, shown));
             (item.resource.name.clone(), item)
         })
+        // As above: without having heard of it for a while the client may have dropped it.
+        .filter(|(_, item)| item.resource.ttl.is_none())
         .collect()
 }
 

@@ -2,6 +2,7 @@
 
 mod delta;
 mod grpc;
+mod mortal;
 mod ordering;
 
 use super::{testkit::*, *};
