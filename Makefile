@@ -9,9 +9,11 @@ GRPC_LOOKUP := tests/grpc/get-python
 
 # A switch for `make demo`: `make demo ARGS=--keep`.
 ARGS ?=
+# How long `make fuzz` looks at each target.
+FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help prerequisites demo demo-mlserver test test-mlserver test-envoys soak bench lint compose-test image prebuilt envoy
+.PHONY: help prerequisites demo demo-mlserver test test-mlserver test-envoys fuzz fuzz-build soak bench lint compose-test image prebuilt envoy
 
 help: ## this list
 	@echo "bluegreen: an Envoy control plane for blue-green deployment"
@@ -51,6 +53,16 @@ soak: prerequisites ## a thousand switches and rollbacks of real Envoys under lo
 test-envoys: prerequisites ## the tests with real Envoys on each version that is supported (ARGS=names of tests)
 	@envoy/test-versions $(ARGS)
 
+fuzz: prerequisites $(TOOLS)/bin/cargo-fuzz ## a minute of each fuzz target (FUZZ_SECONDS=60; needs a nightly toolchain)
+	@$(CARGO) +nightly --version >/dev/null 2>&1 || { echo "nightly is missing: rustup toolchain install nightly" >&2; exit 1; }
+	@for target in $$(ls fuzz/fuzz_targets | sed 's/\.rs$$//'); do \
+		PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" $(CARGO) +nightly fuzz run --target-dir target/fuzz $$target -- \
+			-max_total_time=$(FUZZ_SECONDS) || exit 1; \
+	done
+
+fuzz-build: prerequisites ## the fuzz targets, without a nightly toolchain: that they build
+	RUSTFLAGS="--cfg fuzzing" $(CARGO) build --manifest-path fuzz/Cargo.toml --target-dir target/fuzz-build
+
 bench: prerequisites ## what a switch costs to build, by size of the fleet
 	$(CARGO) bench
 
@@ -60,6 +72,9 @@ lint: prerequisites $(TOOLS)/bin/cargo-deny ## format, clippy, licences and advi
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets --all-features -- -D warnings
 	.ci/deny $(TOOLS)/bin/cargo-deny
+
+$(TOOLS)/bin/cargo-fuzz: | prerequisites
+	$(CARGO) install --locked --debug --quiet --root $(TOOLS) cargo-fuzz
 
 # A debug build of the tool: it compiles in half of the time, and runs for two seconds.
 $(TOOLS)/bin/cargo-deny: | prerequisites

@@ -3,6 +3,8 @@
 
 mod support;
 
+#[path = "bad_input/operators.rs"]
+mod operators;
 #[path = "bad_input/server.rs"]
 mod server;
 

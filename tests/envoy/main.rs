@@ -9,6 +9,7 @@ mod changes;
 mod crash;
 mod fixtures;
 mod fleets;
+mod habits;
 mod nack;
 mod pages;
 mod releases;

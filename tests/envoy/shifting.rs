@@ -71,7 +71,7 @@ async fn a_share_of_the_requests_follows_the_weight_step_by_step() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_user_who_met_the_new_version_stays_with_it_while_the_share_grows() {
+async fn line_28_a_user_who_met_the_new_version_stays_with_it_while_the_share_grows() {
     const USERS: usize = 300;
     let backends = Backends::start().await;
     let mut world = World::start().await;
@@ -126,7 +126,7 @@ async fn a_user_who_met_the_new_version_stays_with_it_while_the_share_grows() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_mirror_copies_its_share_and_changes_no_answer() {
+async fn line_29_a_mirror_copies_its_share_and_changes_no_answer() {
     let backends = Backends::start().await;
     let world = world(&backends).await;
     let shadow = ["shadow", "fraud-model", "--percent", "25", "--for", "1h"];
@@ -158,7 +158,7 @@ async fn a_mirror_copies_its_share_and_changes_no_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_preview_is_for_those_who_ask_and_ends_at_its_deadline() {
+async fn line_30_a_preview_is_for_those_who_ask_and_ends_at_its_deadline() {
     let backends = Backends::start().await;
     let world = world(&backends).await;
     let mut asker = Asker::connect(world.listener.addr()).await;

@@ -16,7 +16,7 @@ const HEALTH_CHECK: &str =
     "  cluster: { healthCheck: { path: /healthz, interval: 200ms, timeout: 1s } }";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn endpoints_that_were_replaced_while_staged_get_no_request() {
+async fn line_31_endpoints_that_were_replaced_while_staged_get_no_request() {
     let backends = Backends::start().await;
     let mut world = World::start().await;
     let target = world.listener.addr();
@@ -57,7 +57,7 @@ async fn endpoints_that_were_replaced_while_staged_get_no_request() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_staged_endpoint_that_died_refuses_the_switch_and_gets_no_request() {
+async fn line_31_a_staged_endpoint_that_died_refuses_the_switch_and_gets_no_request() {
     let Backends { blue, green } = Backends::start().await;
     let backends = Backends { blue, green };
     let mut world = World::start().await;

@@ -56,7 +56,9 @@ impl XdsClient {
     }
 
     pub async fn with_node(server: SocketAddr, node: Option<Node>) -> Self {
-        let mut ads = AggregatedDiscoveryServiceClient::new(channel(server).await);
+        // As Envoys do, which take responses of any size.
+        let mut ads = AggregatedDiscoveryServiceClient::new(channel(server).await)
+            .max_decoding_message_size(usize::MAX);
         let (requests, stream) = mpsc::unbounded_channel();
         let responses = ads
             .stream_aggregated_resources(UnboundedReceiverStream::new(stream))
@@ -130,8 +132,13 @@ impl XdsClient {
 
     /// The next response, whatever it is.
     pub async fn next(&mut self) -> Result<Option<DiscoveryResponse>, Status> {
-        let next = tokio::time::timeout(PATIENCE, self.responses.message());
-        let response = next.await.expect("the server said nothing")?;
+        let next = tokio::time::timeout(PATIENCE, self.sometime());
+        next.await.expect("the server said nothing")
+    }
+
+    /// The next response, whenever it comes.
+    pub async fn sometime(&mut self) -> Result<Option<DiscoveryResponse>, Status> {
+        let response = self.responses.message().await?;
         if let Some(response) = &response {
             let type_url = TypeUrl::from_url(&response.type_url).unwrap();
             self.last.insert(type_url, response.clone());

@@ -61,7 +61,7 @@ pub enum BuildError {
     #[error(transparent)]
     Raw(#[from] Box<RawError>),
     /// Two resources of one type have one name, so proxies could have only one of them.
-    #[error("{type_url} {name} comes from {first} and from {second}: rename or remove one")]
+    #[error("{type_url} {name} {}: rename or remove one", makers(first, second))]
     SameName {
         /// Their type.
         type_url: TypeUrl,
@@ -79,6 +79,14 @@ fn services(first: &Name, second: &Name) -> String {
         format!("service {first}")
     } else {
         format!("services {first} and {second}")
+    }
+}
+
+fn makers(first: &str, second: &str) -> String {
+    if first == second {
+        format!("is there twice in {first}")
+    } else {
+        format!("comes from {first} and from {second}")
     }
 }
 

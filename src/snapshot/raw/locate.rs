@@ -34,6 +34,14 @@ fn inside(
 ) -> Option<(Path, RawProblem)> {
     let error = deserialize(descriptor, value).err()?;
     let here = || (path.clone(), RawProblem::Value(quoted(&error)));
+    // The reader does not say what it would have taken, and `250ms` is what people write.
+    if descriptor.full_name() == "google.protobuf.Duration" {
+        let problem = format!(
+            "{} is no duration: write seconds, e.g. 0.25s",
+            quoted(value)
+        );
+        return Some((path.clone(), RawProblem::Value(problem)));
+    }
     let Value::Object(fields) = value else {
         return Some(here());
     };

@@ -209,7 +209,7 @@ fn two_of_one_name_are_refused() {
 }
 
 #[test]
-fn what_is_legal_but_unwise_is_told() {
+fn line_27_what_is_legal_but_unwise_is_told() {
     let weighted = json!({ "clusters": [{ "name": "a", "weight": 1 }], "runtime_key_prefix": "x" });
     let encoded = encoded(vec![routes(json!({ "weighted_clusters": weighted }))]).unwrap();
     assert_eq!(

@@ -21,6 +21,9 @@ pub(super) const RESPONSES_QUEUED: usize = 8;
 /// grpc-go refuses larger messages unless it was told otherwise.
 const LARGE_RESPONSE: usize = 4 * 1024 * 1024;
 
+/// Of an unknown type so many characters are logged: Envoy's longest have about 90.
+const MAX_TYPE_SHOWN: usize = 200;
+
 /// Where the responses go; dropped, it ends the stream.
 pub(super) type Responses = mpsc::Sender<Result<Response, Status>>;
 
@@ -64,6 +67,7 @@ async fn serve<Q: Said>(mut opened: Opened<Q>, shared: Arc<Shared>) -> Result<()
     let session = Session::new(Q::MODE, feed.options, shared.cache(&fleet));
     let mut stream = Stream {
         only: opened.only,
+        asked_in_vain: false,
         proxy: Connected::new(opened.id, fleet, proxy, feed.ledger.clone()),
         session,
         began: (Timestamp::now(), Instant::now()),
@@ -111,6 +115,8 @@ impl Drop for Connected {
 
 struct Stream {
     only: Option<TypeUrl>,
+    /// A type that is not served was asked for, and that was logged.
+    asked_in_vain: bool,
     proxy: Connected,
     session: Session,
     began: (Timestamp, Instant),
@@ -182,8 +188,12 @@ impl Stream {
             (None, None) => None,
         };
         let Some(type_url) = type_url else {
-            warn!(fleet = %self.proxy.fleet, proxy = %self.proxy.id, r#type = said,
-                "the proxy asks for a type that is not served: it gets no answer");
+            // Once: it may ask again and again.
+            if !std::mem::replace(&mut self.asked_in_vain, true) {
+                let r#type: String = said.chars().take(MAX_TYPE_SHOWN).collect();
+                warn!(fleet = %self.proxy.fleet, proxy = %self.proxy.id, r#type,
+                    "the proxy asks for a type that is not served: it gets no answer");
+            }
             return Ok(());
         };
         let now = self.now();

@@ -1,0 +1,13 @@
+//! Clients that are broken or mean harm, against the real server as a process: nobody else notices, its memory is bounded
+//! and given back, it never panics.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod bytes;
+mod connections;
+mod lines;
+mod plane;
+mod requests;
+mod stalled;
+mod wire;

@@ -1,0 +1,93 @@
+//! A proxy that stops reading in the middle of a response.
+
+use std::fmt::Write as _;
+
+use bluegreen::model::TypeUrl;
+use envoy_types::pb::envoy::service::discovery::v3::{DiscoveryRequest, DiscoveryResponse};
+
+use crate::{
+    plane::{FLEET, Plane},
+    support::xds_client::node,
+    wire::{Raw, SOTW, WINDOW},
+};
+
+/// Versions that it misses.
+const VERSIONS: usize = 1_000;
+
+/// Proxies that do so.
+const STALLED: usize = 100;
+
+/// What the server may have more at the end, in MiB: a thousand revisions in the store's cache, and less than what was
+/// on its way to all the stalled.
+const KEPT: u64 = 128;
+
+fn request(type_url: TypeUrl, names: &[&str]) -> DiscoveryRequest {
+    DiscoveryRequest {
+        type_url: type_url.url().to_owned(),
+        resource_names: names.iter().map(|name| (*name).to_owned()).collect(),
+        ..DiscoveryRequest::default()
+    }
+}
+
+/// A hundred clusters with something long in each, more than the window of a client that does not read.
+fn large() -> String {
+    let long = "x".repeat(20_000);
+    let mut document = format!(
+        "apiVersion: bluegreen/v1\nkind: EnvoyResources\nmetadata: {{ name: large }}\nspec:\n  fleet: {FLEET}\n  resources:\n"
+    );
+    for number in 0..100 {
+        let _ = writeln!(
+            document,
+            "    - {{ \"@type\": {}, name: raw-{number}, type: STATIC, alt_stat_name: {long} }}",
+            TypeUrl::Cluster.url()
+        );
+    }
+    assert!(document.len() > 10 * WINDOW as usize);
+    document
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn line_05_a_client_that_stops_reading_misses_a_thousand_versions_and_gets_the_newest() {
+    let mut plane = Plane::start().await;
+    plane.world.apply(&large(), &[]).await.ok();
+    let listener = plane.world.listener.addr().to_string();
+    let mut stalled = Vec::new();
+    for number in 0..STALLED {
+        let mut raw = Raw::open(plane.world.xds, SOTW).await;
+        raw.message(&DiscoveryRequest {
+            node: Some(node(&format!("stalled-{number}"), FLEET)),
+            ..request(TypeUrl::Cluster, &[])
+        })
+        .await;
+        raw.begins().await;
+        stalled.push(raw);
+    }
+    for version in 0..VERSIONS {
+        plane.flip(version % 2 == 0).await;
+        if version % 250 == 0 {
+            plane.goes_on().await;
+        }
+    }
+    plane.goes_on().await;
+    let fleet = plane.world.json(&["fleet", FLEET]).await;
+    let newest = fleet["revision"].as_u64().expect("a revision");
+    assert!(newest > VERSIONS as u64);
+    for mut raw in stalled {
+        // What was on its way, whole; and then nothing but the newest.
+        let clusters: DiscoveryResponse = raw.next().await;
+        assert_eq!(clusters.resources.len(), 102);
+        raw.message(&DiscoveryRequest {
+            version_info: clusters.version_info,
+            response_nonce: clusters.nonce,
+            ..request(TypeUrl::Cluster, &[])
+        })
+        .await;
+        raw.message(&request(TypeUrl::RouteConfiguration, &[&listener]))
+            .await;
+        let routes: DiscoveryResponse = raw.next().await;
+        assert_eq!(routes.type_url, TypeUrl::RouteConfiguration.url());
+        let revision = routes.version_info.split('-').next().expect("a revision");
+        assert_eq!(revision.parse(), Ok(newest));
+    }
+    plane.recovers_but(512, KEPT).await;
+}
