@@ -4,6 +4,10 @@
 mod documents;
 #[path = "../fuzz/inputs/resources.rs"]
 mod resources;
+#[path = "../fuzz/inputs/session.rs"]
+mod session;
+
+use bluegreen::xds::session::Mode;
 
 use proptest::prelude::*;
 
@@ -58,6 +62,12 @@ proptest! {
     #[test]
     fn any_text_is_read_or_refused(text in almost()) {
         documents::run(text.as_bytes());
+    }
+
+    #[test]
+    fn a_client_may_say_anything(said in prop::collection::vec(any::<u8>(), 0..400)) {
+        session::run(Mode::Sotw, &said);
+        session::run(Mode::Delta, &said);
     }
 
     #[test]

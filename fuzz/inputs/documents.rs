@@ -51,6 +51,7 @@ pub fn run(data: &[u8]) {
                     .insert(document.name.clone(), Arc::new(service));
                 specs.insert(document.name, spec);
             }
+            DocumentSpec::Group(_) => {}
             DocumentSpec::EnvoyResources(set) => {
                 if !validate_resources(&set).is_empty() {
                     return;

@@ -6,6 +6,7 @@ mod support;
 
 mod bytes;
 mod connections;
+mod delta;
 mod lines;
 mod plane;
 mod requests;
