@@ -6,7 +6,6 @@ mod support;
 
 mod bytes;
 mod connections;
-mod delta;
 mod lines;
 mod plane;
 mod requests;

@@ -1,7 +1,10 @@
 //! Requests that are too many, too long, or about what nobody knows.
 
 use bluegreen::model::TypeUrl;
-use envoy_types::pb::envoy::{config::core::v3::Node, service::discovery::v3::DiscoveryRequest};
+use envoy_types::pb::{
+    envoy::{config::core::v3::Node, service::discovery::v3::DiscoveryRequest},
+    google::protobuf::{Struct, Value, value::Kind},
+};
 
 use crate::{
     plane::{FLEET, Plane},
@@ -43,6 +46,33 @@ async fn a_hundred_thousand_names_are_answered_and_forgotten() {
         plane.goes_on().await;
     }
     plane.recovers(256).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn huge_nodes_are_not_kept() {
+    /// Ten of them are more than the server may have.
+    const METADATA: usize = 16 << 20;
+    let plane = Plane::start().await;
+    let text = "x".repeat(METADATA);
+    let mut clients = Vec::new();
+    for number in 0..20 {
+        let value = Value {
+            kind: Some(Kind::StringValue(text.clone())),
+        };
+        let node = Node {
+            metadata: Some(Struct {
+                fields: [("huge".to_owned(), value)].into(),
+            }),
+            ..node(&format!("huge-{number}"), FLEET)
+        };
+        let mut client = XdsClient::with_node(plane.world.xds, Some(node)).await;
+        client.subscribe(TypeUrl::Cluster, &[]);
+        client.expect(TypeUrl::Cluster, 2).await;
+        clients.push(client);
+    }
+    // They are all connected, and what they have sent is gone.
+    plane.recovers(128).await;
+    drop(clients);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -15,10 +15,10 @@ use crate::{
 const VERSIONS: usize = 1_000;
 
 /// Proxies that do so.
-const STALLED: usize = 100;
+const STALLED: usize = 20;
 
-/// What the server may have more at the end, in MiB: a thousand revisions in the store's cache, and less than what was
-/// on its way to all the stalled.
+/// What the server may have more at the end, in MiB: a thousand revisions in the store's cache, and what the allocator
+/// keeps of responses that were encoded for each stream.
 const KEPT: u64 = 128;
 
 fn request(type_url: TypeUrl, names: &[&str]) -> DiscoveryRequest {

@@ -18,10 +18,6 @@ use tokio_stream::{StreamExt, wrappers::ReceiverStream};
 pub const SOTW: &str =
     "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources";
 
-/// Incremental, aggregated.
-pub const DELTA: &str =
-    "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";
-
 /// What the server may send beyond what was read, in bytes: HTTP/2's own default.
 pub const WINDOW: u32 = 65_535;
 

@@ -4,6 +4,7 @@ mod directory;
 mod lrs;
 mod metadata;
 mod node;
+mod requests;
 mod services;
 mod stream;
 mod wire;

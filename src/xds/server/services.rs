@@ -27,18 +27,15 @@ use tower::Service;
 use super::{
     Directory,
     node::FleetBy,
+    requests::Requests,
     stream::{self, Opened, RESPONSES_QUEUED},
-    wire::{DeltaDiscoveryRequest, DiscoveryCodec, DiscoveryRequest, Said},
+    wire::{DeltaDiscoveryRequest, DiscoveryRequest, ResponseCodec, Said},
 };
 use crate::{
     fleet::StreamId,
     model::{Name, TypeUrl},
     xds::session::{Cache, Response},
 };
-
-/// A proxy that reconnects to delta ADS repeats everything that it has, seen with more than 20 MB; tonic's default of
-/// 4 MiB would lock it out for ever.
-const MAX_REQUEST: usize = 256 * 1024 * 1024;
 
 /// Fleets whose streams' memory is kept although no stream is open; past it only those with streams are. A client can
 /// name any fleet.
@@ -159,28 +156,43 @@ impl<K: Kind> Discovery<K> {
     }
 
     async fn stream<Q: Said>(self, request: http::Request<Body>) -> http::Response<Body> {
-        let codec = DiscoveryCodec::<Q>::default();
-        let mut grpc = Grpc::new(codec).max_decoding_message_size(MAX_REQUEST);
-        grpc.streaming(self, request).await
+        let (head, body) = request.into_parts();
+        let opening = Opening {
+            service: self,
+            requests: Some(Requests::<Q>::new(body)),
+        };
+        // Requests are read by us: tonic would keep the memory of the largest for as long as the stream is open.
+        let request = http::Request::from_parts(head, Body::empty());
+        Grpc::new(ResponseCodec).streaming(opening, request).await
     }
 }
 
-impl<K: Kind, Q: Said> StreamingService<Q> for Discovery<K> {
+/// A stream that is about to be opened.
+struct Opening<K, Q> {
+    service: Discovery<K>,
+    requests: Option<Requests<Q>>,
+}
+
+impl<K: Kind, Q: Said> StreamingService<()> for Opening<K, Q> {
     type Response = Response;
     type ResponseStream = Responses<Response>;
     type Future = std::future::Ready<Result<tonic::Response<Self::ResponseStream>, Status>>;
 
-    fn call(&mut self, request: Request<Streaming<Q>>) -> Self::Future {
+    fn call(&mut self, request: Request<Streaming<()>>) -> Self::Future {
         let (responses, body) = mpsc::channel(RESPONSES_QUEUED);
-        let opened = Opened {
-            id: StreamId(self.shared.opened.fetch_add(1, Ordering::Relaxed)),
-            only: K::ONLY,
-            peer: request.remote_addr(),
-            requests: request.into_inner(),
-            responses,
-            closing: self.shared.closing.clone(),
-        };
-        tokio::spawn(stream::run(opened, self.shared.clone()));
+        let shared = &self.service.shared;
+        // Tonic opens a stream once.
+        if let Some(requests) = self.requests.take() {
+            let opened = Opened {
+                id: StreamId(shared.opened.fetch_add(1, Ordering::Relaxed)),
+                only: K::ONLY,
+                peer: request.remote_addr(),
+                requests,
+                responses,
+                closing: shared.closing.clone(),
+            };
+            tokio::spawn(stream::run(opened, shared.clone()));
+        }
         let body: Self::ResponseStream = Box::pin(ReceiverStream::new(body));
         std::future::ready(Ok(tonic::Response::new(body)))
     }

@@ -4,10 +4,10 @@ use std::{collections::VecDeque, net::SocketAddr, sync::Arc, time::Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{mpsc, watch};
-use tonic::{Status, Streaming};
+use tonic::Status;
 use tracing::{debug, info, warn};
 
-use super::{FleetFeed, node::identify, services::Shared, wire::Said};
+use super::{FleetFeed, node::identify, requests::Requests, services::Shared, wire::Said};
 use crate::{
     fleet::{Ledger, ProxyInfo, Record, StreamId},
     model::{Name, TypeUrl},
@@ -33,7 +33,7 @@ pub(super) struct Opened<Q> {
     /// The only type that it is for; none: all.
     pub(super) only: Option<TypeUrl>,
     pub(super) peer: Option<SocketAddr>,
-    pub(super) requests: Streaming<Q>,
+    pub(super) requests: Requests<Q>,
     pub(super) responses: Responses,
     /// True once the server is to stop.
     pub(super) closing: watch::Receiver<bool>,

@@ -1,6 +1,6 @@
 //! What goes over the wire: requests as far as they are needed, and responses made from bytes that are encoded once.
 
-use std::{collections::BTreeMap, marker::PhantomData};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use prost::Message;
@@ -119,47 +119,35 @@ impl Said for DeltaDiscoveryRequest {
     }
 }
 
-/// Reads discovery requests, writes responses.
+/// Writes responses. Requests are read by [`Requests`](super::requests::Requests), not by tonic.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct DiscoveryCodec<Q>(PhantomData<Q>);
+pub(super) struct ResponseCodec;
 
-impl<Q> Default for DiscoveryCodec<Q> {
-    fn default() -> Self {
-        Self(PhantomData)
-    }
-}
-
-impl<Q: Said> Codec for DiscoveryCodec<Q> {
+impl Codec for ResponseCodec {
     type Encode = Response;
-    type Decode = Q;
+    type Decode = ();
     type Encoder = ResponseEncoder;
-    type Decoder = RequestDecoder<Q>;
+    type Decoder = NoRequests;
 
     fn encoder(&mut self) -> Self::Encoder {
         ResponseEncoder
     }
 
     fn decoder(&mut self) -> Self::Decoder {
-        RequestDecoder(PhantomData)
+        NoRequests
     }
 }
 
-/// Decodes requests.
+/// Reads nothing.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct RequestDecoder<Q>(PhantomData<Q>);
+pub(super) struct NoRequests;
 
-impl<Q: Said> Decoder for RequestDecoder<Q> {
-    type Item = Q;
+impl Decoder for NoRequests {
+    type Item = ();
     type Error = Status;
 
-    fn decode(&mut self, source: &mut DecodeBuf<'_>) -> Result<Option<Self::Item>, Status> {
-        Q::decode(source).map(Some).map_err(|error| {
-            Status::invalid_argument(format!("this is no discovery request of xDS v3: {error}"))
-        })
-    }
-
-    fn buffer_settings(&self) -> BufferSettings {
-        BufferSettings::default()
+    fn decode(&mut self, _: &mut DecodeBuf<'_>) -> Result<Option<()>, Status> {
+        Ok(None)
     }
 }
 
