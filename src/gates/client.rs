@@ -290,6 +290,13 @@ async fn read(mut body: Incoming, ask: &Ask, deadline: Instant) -> Result<Bytes,
     }
 }
 
+/// rustls' error, as deep as it may be wrapped.
+fn tls_in(error: &io::Error) -> Option<&rustls::Error> {
+    let inner = error.get_ref()?;
+    let deeper = || inner.downcast_ref::<io::Error>().and_then(tls_in);
+    inner.downcast_ref::<rustls::Error>().or_else(deeper)
+}
+
 /// hyper's errors say what they are only in their sources.
 fn explain(error: &legacy::Error) -> AskError {
     let mut source = std::error::Error::source(error);
@@ -311,10 +318,7 @@ fn explain(error: &legacy::Error) -> AskError {
             return AskError::Tls(tls.to_string());
         }
         if let Some(io) = cause.downcast_ref::<io::Error>() {
-            if let Some(tls) = io
-                .get_ref()
-                .and_then(|it| it.downcast_ref::<rustls::Error>())
-            {
+            if let Some(tls) = tls_in(io) {
                 return AskError::Tls(tls.to_string());
             }
             if !error.is_connect() {
@@ -329,3 +333,7 @@ fn explain(error: &legacy::Error) -> AskError {
         AskError::NotHttp(last)
     }
 }
+
+#[cfg(test)]
+#[path = "client_tests.rs"]
+mod tests;

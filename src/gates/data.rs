@@ -138,3 +138,7 @@ fn read_file(folder: &Path, file: &str) -> Result<Vec<u8>, DataError> {
     }
     Ok(text)
 }
+
+#[cfg(test)]
+#[path = "data_tests.rs"]
+mod tests;

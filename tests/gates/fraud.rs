@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bluegreen::model::check::Phase;
+use bluegreen::model::{Protocol, check::Phase};
 
 use crate::fixtures::{FraudModel, checks, context, run};
 
@@ -83,4 +83,18 @@ async fn a_version_that_is_too_slow_fails_the_load_alone() {
     let load = analysis.check("load").unwrap();
     assert_eq!(load.phase, Phase::Failed);
     assert!(load.message.starts_with("p50 is "), "{}", load.message);
+}
+
+/// The same endpoints, spoken to in HTTP/2.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_speaks_http2_is_asked_in_http2() {
+    let (old, new) = (
+        FraudModel::start("v1.2").await,
+        FraudModel::start("v1.3").await,
+    );
+    let mut context = context(("v1.3", vec![new.address]), ("v1.2", vec![old.address]));
+    let target = std::sync::Arc::get_mut(&mut context.target).unwrap();
+    target.protocol = Protocol::Http2;
+    let analysis = run(checks(GATES), &context).await;
+    assert_eq!(analysis.phase, Phase::Successful, "{}", analysis.message);
 }

@@ -13,6 +13,7 @@ mod fraud_model {
     pub mod trouble;
 }
 
+mod bad_input;
 mod fixtures;
 mod fraud;
 mod manual;
