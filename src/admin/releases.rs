@@ -11,10 +11,13 @@ use super::{
     release_markdown, views,
 };
 use crate::{
-    api::{self, steer_request::Verb as Told},
-    controller::{Command, Controllers, Verb},
-    model::{Name, Promotion, check::CheckResult},
-    release::{Reason, Refusal, ReleaseRecord, Rollout},
+    api::{self, steer_request},
+    controller::{Command, Controllers, Handle, Verb},
+    model::{
+        Name, Promotion,
+        check::{CheckKind, CheckResult, Verdict},
+    },
+    release::{Purpose, Reason, Refusal, ReleaseRecord, Rollout, RolloutPhase},
 };
 
 /// Releases of an answer where the client names no limit.
@@ -48,27 +51,91 @@ impl Call {
     }
 
     pub fn steer(controllers: &Controllers, request: api::SteerRequest) -> Result<Self, Status> {
-        let verb = verb(&request)?;
+        let told = told(&request)?;
+        let waiting = manual_checks(controllers, &request.service);
         Self::on_service(controllers, request.meta, &request.service, |service| {
-            Ok(Command::Steer { service, verb })
+            Ok(match told {
+                Told::Steer(verb) => Command::Steer { service, verb },
+                Told::Decide(verdict) => Command::Decide {
+                    service,
+                    check: named_or_only(&request.check, waiting)?,
+                    verdict,
+                },
+            })
         })
     }
 }
 
-fn verb(request: &api::SteerRequest) -> Result<Verb, Status> {
-    match Told::try_from(request.verb) {
-        Ok(Told::Validate) => Ok(Verb::Validate),
-        Ok(Told::Pause) => Ok(Verb::Pause),
-        Ok(Told::Resume) => Ok(Verb::Resume),
-        Ok(Told::Abort) => Ok(Verb::Abort),
-        Ok(Told::Retry) => Ok(Verb::Retry),
-        Ok(Told::Extend) => Ok(Verb::Extend {
-            by: Duration::from_millis(request.extend_ms),
-        }),
-        Ok(Told::Unspecified) | Err(_) => Err(bad_input(
-            format!("a release can't be told {}", request.verb),
-            "say validate, pause, resume, abort, retry or extend",
+/// What is told: to the release, or to one of its checks.
+enum Told {
+    Steer(Verb),
+    Decide(Verdict),
+}
+
+fn told(request: &api::SteerRequest) -> Result<Told, Status> {
+    Ok(Told::Steer(
+        match steer_request::Verb::try_from(request.verb) {
+            Ok(steer_request::Verb::Validate) => Verb::Validate,
+            Ok(steer_request::Verb::Pause) => Verb::Pause,
+            Ok(steer_request::Verb::Resume) => Verb::Resume,
+            Ok(steer_request::Verb::Abort) => Verb::Abort,
+            Ok(steer_request::Verb::Retry) => Verb::Retry,
+            Ok(steer_request::Verb::Extend) => Verb::Extend {
+                by: Duration::from_millis(request.extend_ms),
+            },
+            Ok(steer_request::Verb::Approve) => return Ok(Told::Decide(Verdict::Approved)),
+            Ok(steer_request::Verb::Reject) => return Ok(Told::Decide(Verdict::Rejected)),
+            Ok(steer_request::Verb::Unspecified) | Err(_) => {
+                return Err(bad_input(
+                    format!("a release can't be told {}", request.verb),
+                    "say validate, pause, resume, abort, retry, extend, approve or reject",
+                ));
+            }
+        },
+    ))
+}
+
+/// The `manual` checks that the release of a service has.
+fn manual_checks(controllers: &Controllers, service: &str) -> Vec<Name> {
+    let head = controllers
+        .fleet_of_service(service)
+        .and_then(|handle| handle.head());
+    let Some(head) = head else {
+        return Vec::new();
+    };
+    let rollout = head
+        .state
+        .services
+        .iter()
+        .find(|(name, _)| name.as_str() == service)
+        .and_then(|(_, state)| state.rollout.as_deref());
+    let checks = rollout.into_iter().flat_map(|rollout| {
+        Purpose::ALL
+            .into_iter()
+            .flat_map(|purpose| rollout.checks(purpose))
+    });
+    checks
+        .filter(|check| matches!(check.kind, CheckKind::Manual(_)))
+        .map(|check| check.name.clone())
+        .collect()
+}
+
+/// The check that is named, or the only one there is to mean.
+fn named_or_only(named: &str, waiting: Vec<Name>) -> Result<Name, Status> {
+    match (named, waiting.as_slice()) {
+        ("", [only]) => Ok(only.clone()),
+        ("", []) => Err(bad_input(
+            "the release has no manual check",
+            "`bluegreen status SERVICE` shows its checks",
         )),
+        ("", several) => {
+            let names: Vec<&str> = several.iter().map(Name::as_str).collect();
+            Err(bad_input(
+                "the release has several manual checks",
+                format!("name one of them with --check: {}", names.join(", ")),
+            ))
+        }
+        (named, _) => convert::name("check", named),
     }
 }
 
@@ -184,8 +251,39 @@ fn whole(record: &ReleaseRecord) -> Result<api::ReleaseSummary, Status> {
     })
 }
 
+/// Where the release of a service stands at this moment, with the checks that run.
+pub(super) fn now(handle: &Handle, service: &Name, rollout: &Rollout) -> api::ReleaseStatus {
+    let mut status = status(rollout);
+    let progress = handle.release_progress(service);
+    let Some(progress) = progress.filter(|progress| progress.release == rollout.number) else {
+        return status;
+    };
+    if rollout.clock.is_running() {
+        let more = u64::try_from(progress.elapsed.as_millis()).unwrap_or(u64::MAX);
+        status.elapsed_ms = status.elapsed_ms.saturating_add(more).min(status.limit_ms);
+    }
+    if let Some(analysis) = &progress.analysis {
+        let purpose = last_purpose(rollout).map_or("", Purpose::as_str);
+        let checks = analysis.checks.iter();
+        status.checks = checks.map(|check| check_status(check, purpose)).collect();
+    }
+    status
+}
+
+/// What the checks are for that run, or ran last.
+fn last_purpose(rollout: &Rollout) -> Option<Purpose> {
+    let phases = rollout.log.iter().rev().map(|entry| entry.phase);
+    phases.into_iter().find_map(|phase| match phase {
+        RolloutPhase::Validating => Some(Purpose::Validation),
+        RolloutPhase::Shadowing => Some(Purpose::Shadow),
+        RolloutPhase::Shifting => Some(Purpose::Step),
+        RolloutPhase::Baking => Some(Purpose::Bake),
+        _ => None,
+    })
+}
+
 /// Where a release stands, without its checks.
-pub(super) fn status(rollout: &Rollout) -> api::ReleaseStatus {
+fn status(rollout: &Rollout) -> api::ReleaseStatus {
     let version = |side: Option<&crate::release::Side>| {
         side.map(|side| side.version.clone()).unwrap_or_default()
     };

@@ -41,7 +41,7 @@ pub(super) fn get(
         let delivery = delivery_of(handle, &head);
         for service in head.state.services.values() {
             if request.service.is_empty() || service.name.as_str() == request.service {
-                services.push(service_status(service, &head, &delivery));
+                services.push(service_status(handle, service, &head, &delivery));
             }
         }
     }
@@ -97,6 +97,7 @@ pub(super) fn delivery_of(handle: &Handle, head: &Head) -> api::Delivery {
 }
 
 fn service_status(
+    handle: &Handle,
     service: &ServiceState,
     head: &Head,
     delivery: &api::Delivery,
@@ -110,7 +111,7 @@ fn service_status(
         green: Some(environment(service, Colour::Green)),
         delivery: Some(delivery.clone()),
         drift: drift(service),
-        release: release(service),
+        release: release(handle, service),
         temporary: Temporary::ALL
             .into_iter()
             .filter_map(|what| temporary(service, what))
@@ -119,9 +120,9 @@ fn service_status(
 }
 
 /// Where the newest release stands. One that was made before releases had phases of their own has the three it had then.
-fn release(service: &ServiceState) -> Option<api::ReleaseStatus> {
+fn release(handle: &Handle, service: &ServiceState) -> Option<api::ReleaseStatus> {
     if let Some(rollout) = service.rollout.as_deref() {
-        return Some(releases::status(rollout));
+        return Some(releases::now(handle, &service.name, rollout));
     }
     service.release.as_ref().map(|release| api::ReleaseStatus {
         number: release.number,

@@ -7,8 +7,8 @@ const GROUPS: [(&str, &[&str]); 5] = [
     (
         "Release a version",
         &[
-            "release", "deploy", "validate", "preview", "shadow", "shift", "switch", "rollback",
-            "pause", "resume", "abort", "retry", "extend", "retire", "scale",
+            "release", "deploy", "validate", "approve", "reject", "preview", "shadow", "shift",
+            "switch", "rollback", "pause", "resume", "abort", "retry", "extend", "retire", "scale",
         ],
     ),
     ("Declare", &["apply", "get", "describe", "export", "delete"]),

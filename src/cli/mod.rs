@@ -58,6 +58,8 @@ pub enum Command {
     Release(rollout::ReleaseArgs),
     Deploy(deploy::Args),
     Validate(rollout::ValidateArgs),
+    Approve(rollout::ApproveArgs),
+    Reject(rollout::RejectArgs),
     #[command(visible_alias = "promote")]
     Switch(switch::Args),
     #[command(visible_alias = "undo")]
@@ -145,6 +147,8 @@ pub async fn run(globals: Globals, command: Command, whole: clap::Command) -> Ex
         )),
         Command::Release(args) => rollout::release(&cx, args).await,
         Command::Validate(args) => rollout::validate(&cx, args).await,
+        Command::Approve(args) => rollout::approve(&cx, args).await,
+        Command::Reject(args) => rollout::reject(&cx, args).await,
         Command::Pause(args) => rollout::pause(&cx, args).await,
         Command::Resume(args) => rollout::resume(&cx, args).await,
         Command::Abort(args) => rollout::abort(&cx, args).await,

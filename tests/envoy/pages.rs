@@ -141,3 +141,22 @@ async fn the_page_on_canaries_is_as_it_says() {
 async fn the_page_on_groups_is_as_it_says() {
     assert_eq!(Stage::set().await.play("groups.md").await, (6, 1));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_on_releases_is_as_it_says() {
+    let stage = Stage::set().await;
+    assert_eq!(stage.play("release-a-fraud-model.md").await, (11, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_on_what_to_do_after_a_rollback_is_as_it_says() {
+    let stage = Stage::set().await;
+    for line in [
+        "bluegreen release fraud-model --version v1.3 --endpoint 10.0.0.2:9000",
+        "bluegreen switch fraud-model",
+        "bluegreen rollback fraud-model",
+    ] {
+        stage.run(line).await;
+    }
+    assert_eq!(stage.play("when-it-rolled-back.md").await, (9, 0));
+}

@@ -1,5 +1,6 @@
 //! Releases on the command line: begin one, watch it, tell it what to do, and read about it later.
 
+mod approve;
 mod begin;
 mod exit;
 mod extend;
@@ -10,11 +11,13 @@ mod track;
 mod verbs;
 mod view;
 
+pub use approve::{ApproveArgs, RejectArgs};
 pub use begin::Args as ReleaseArgs;
 pub use extend::Args as ExtendArgs;
 pub use releases::Args as ReleasesArgs;
 pub use verbs::{AbortArgs, PauseArgs, ResumeArgs, RetryArgs, ValidateArgs};
 
+pub(super) use approve::{approve, reject};
 pub(super) use begin::run as release;
 pub(super) use extend::run as extend;
 pub(super) use releases::run as releases;

@@ -16,6 +16,7 @@ pub(super) struct Told {
     pub service: String,
     pub verb: api::steer_request::Verb,
     pub extend_ms: u64,
+    pub check: String,
 }
 
 impl Told {
@@ -25,6 +26,7 @@ impl Told {
             service,
             verb,
             extend_ms: 0,
+            check: String::new(),
         }
     }
 
@@ -34,6 +36,7 @@ impl Told {
             service: self.service.clone(),
             verb: self.verb.into(),
             extend_ms: self.extend_ms,
+            check: self.check.clone(),
         }
     }
 }
