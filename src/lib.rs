@@ -6,6 +6,7 @@
 pub mod admin;
 pub mod app;
 pub mod cli;
+pub mod console;
 pub mod controller;
 pub mod fault;
 pub mod fleet;

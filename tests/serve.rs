@@ -84,6 +84,34 @@ async fn it_says_where_it_listens_and_that_it_is_well() {
 }
 
 #[tokio::test]
+async fn its_metrics_are_open_metrics() {
+    let server = start("127.0.0.1:0", &[]).await;
+    let (status, text) = http::get(server.http, "/metrics").await.unwrap();
+    assert_eq!(status, 200);
+    let text = String::from_utf8(text.to_vec()).unwrap();
+    for line in [
+        concat!(
+            "bluegreen_info{version=\"",
+            env!("CARGO_PKG_VERSION"),
+            "\"} 1"
+        ),
+        "bluegreen_fleets_waiting 0",
+        "bluegreen_xds_responses_total{type=\"RouteConfiguration\"} 0",
+        "# TYPE bluegreen_proxies gauge",
+        "# TYPE bluegreen_nacks counter",
+    ] {
+        assert!(text.lines().any(|l| l == line), "{line} in\n{text}");
+    }
+    assert!(text.ends_with("# EOF\n"), "{text}");
+    // Each family is described once, or a scraper refuses all of them.
+    let mut types: Vec<_> = text.lines().filter(|l| l.starts_with("# TYPE")).collect();
+    let count = types.len();
+    types.sort_unstable();
+    types.dedup();
+    assert_eq!(types.len(), count, "{text}");
+}
+
+#[tokio::test]
 async fn reflection_names_the_admin_api() {
     let server = start("127.0.0.1:0", &[]).await;
     let mut reflection = ServerReflectionClient::new(channel(server.admin).await);

@@ -12,11 +12,11 @@ use super::setting::{Setting, SettingError, Values};
 use crate::{
     controller::EventSink,
     model::HumanDuration,
-    xds::server::{FleetBy, LOAD_REPORT_INTERVAL},
+    xds::server::{CsdsAccess, FleetBy, LOAD_REPORT_INTERVAL},
 };
 
 /// All settings, in the order of the help.
-static SETTINGS: [Setting; 18] = [
+static SETTINGS: [Setting; 19] = [
     Setting {
         name: "xds",
         value_name: "IP:PORT",
@@ -108,6 +108,12 @@ static SETTINGS: [Setting; 18] = [
         help: "Holds the secret that signs events (HMAC-SHA256, in the header X-Bluegreen-Signature)",
     },
     Setting {
+        name: "csds",
+        value_name: "off|loopback|on",
+        default: Some("loopback"),
+        help: "Who may ask on the xDS port what each Envoy has (CSDS). The admin port always answers, with its token",
+    },
+    Setting {
         name: "accept-older",
         value_name: "true|false",
         default: Some("false"),
@@ -158,6 +164,8 @@ pub struct Config {
     pub allow_exec_hooks: bool,
     /// Where events of releases go.
     pub events: Option<EventSink>,
+    /// Who may ask on the xDS port what each proxy has.
+    pub csds: CsdsAccess,
     /// Start on a store that went back in time.
     pub accept_older: bool,
 }
@@ -181,6 +189,7 @@ impl Config {
             check_data: None,
             allow_exec_hooks: false,
             events: None,
+            csds: CsdsAccess::default(),
             accept_older: false,
         }
     }
@@ -333,6 +342,7 @@ pub fn config(values: &Values) -> Result<Config, ConfigError> {
             choice(text, "true", "false")
         })?,
         events: events(values)?,
+        csds: values.required(setting("csds"), str::parse::<CsdsAccess>)?,
         accept_older: values.required(setting("accept-older"), |text| {
             choice(text, "true", "false")
         })?,

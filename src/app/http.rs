@@ -1,11 +1,19 @@
-//! `/healthz` and `/readyz`, for those who run the server.
+//! `/healthz`, `/readyz` and `/metrics`, for those who run the server.
 
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
 };
 
-use axum::{Router, http::StatusCode, routing::get};
+use axum::{
+    Router,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use prometheus_client::registry::Registry;
+
+use crate::console;
 
 /// Whether the server takes commands and proxies: true between start and shutdown.
 #[derive(Clone, Default)]
@@ -22,19 +30,39 @@ impl Readiness {
     }
 }
 
-/// `/healthz`: the process answers. `/readyz`: it takes commands and proxies.
-pub fn router(readiness: Readiness) -> Router {
-    Router::new().route("/healthz", get(async || "ok\n")).route(
-        "/readyz",
-        get(async move || {
-            if readiness.get() {
-                (StatusCode::OK, "ready\n")
-            } else {
-                (
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    "not ready: starting or stopping\n",
-                )
-            }
-        }),
-    )
+/// What OpenMetrics text is sent as.
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// `/healthz`: the process answers. `/readyz`: it takes commands and proxies. `/metrics`: OpenMetrics.
+pub fn router(readiness: Readiness, registry: Registry) -> Router {
+    let registry = Arc::new(registry);
+    Router::new()
+        .route("/healthz", get(async || "ok\n"))
+        .route(
+            "/readyz",
+            get(async move || {
+                if readiness.get() {
+                    (StatusCode::OK, "ready\n")
+                } else {
+                    (
+                        StatusCode::SERVICE_UNAVAILABLE,
+                        "not ready: starting or stopping\n",
+                    )
+                }
+            }),
+        )
+        .route("/metrics", get(async move || metrics(registry).await))
+}
+
+async fn metrics(registry: Arc<Registry>) -> Response {
+    // It looks at every proxy of every fleet: not on a thread that serves one.
+    let text = tokio::task::spawn_blocking(move || console::text(&registry)).await;
+    match text {
+        Ok(Ok(text)) => ([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
+        _ => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the metrics could not be written\n",
+        )
+            .into_response(),
+    }
 }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use envoy_types::pb::envoy::service::status::v3::client_status_discovery_service_server::ClientStatusDiscoveryServiceServer;
+use prometheus_client::registry::Registry;
 use tokio::{net::TcpListener, sync::watch};
 use tonic::{
     service::interceptor::InterceptedService,
@@ -16,7 +18,7 @@ use super::{
 use crate::{
     admin,
     api::{self, admin_server::AdminServer},
-    xds,
+    xds::{self, server::ClientStatus},
 };
 
 type Served = Result<(), RunError>;
@@ -26,13 +28,14 @@ pub async fn stopped(mut stopping: watch::Receiver<bool>) {
     let _ = stopping.wait_for(|stop| *stop).await;
 }
 
-/// Serves `/healthz` and `/readyz` until the server stops.
+/// Serves `/healthz`, `/readyz` and `/metrics` until the server stops.
 pub async fn serve_http(
     listener: TcpListener,
     readiness: Readiness,
+    registry: Registry,
     stopping: watch::Receiver<bool>,
 ) -> Served {
-    axum::serve(listener, http::router(readiness))
+    axum::serve(listener, http::router(readiness, registry))
         .with_graceful_shutdown(stopped(stopping))
         .await
         .map_err(|source| RunError::Serve {
@@ -60,6 +63,7 @@ pub async fn serve_xds(
 pub fn serve_admin(
     listener: TcpListener,
     service: InterceptedService<AdminServer<admin::Service>, admin::Token>,
+    csds: InterceptedService<ClientStatusDiscoveryServiceServer<ClientStatus>, admin::Token>,
     stopping: watch::Receiver<bool>,
 ) -> Result<impl Future<Output = Served> + Send + 'static, tonic_reflection::server::Error> {
     let reflection = || {
@@ -79,6 +83,7 @@ pub fn serve_admin(
             .await;
         Server::builder()
             .add_service(service)
+            .add_service(csds)
             .add_service(health_service)
             .add_service(reflection)
             .add_service(reflection_alpha)

@@ -2,11 +2,14 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
+use prometheus_client::{metrics::info::Info, registry::Registry};
 use tokio::{
     net::TcpListener,
     sync::watch,
     task::{JoinError, JoinSet},
 };
+
+use tonic::service::interceptor::InterceptedService;
 
 use super::{
     config::Config,
@@ -15,10 +18,10 @@ use super::{
     listeners::{serve_admin, serve_http, serve_xds},
 };
 use crate::{
-    admin, api,
+    admin, api, console,
     controller::{Controllers, Options, ReleaseOptions, SystemResolver},
     store::{SledOptions, SledStore, Store, StoreError},
-    xds::{self, session},
+    xds::{self, server::CsdsAccess, session},
 };
 
 /// A server that listens; [`App::run`] serves until it is told to stop.
@@ -147,7 +150,23 @@ impl App {
         let options = xds::server::Options {
             fleet_by: config.fleet_by,
             load_report_interval: config.load_report_interval,
+            csds: config.csds,
+            meters: Arc::default(),
+            streams: Arc::default(),
         };
+        // Whoever has the token may ask, from wherever he comes.
+        let csds = InterceptedService::new(
+            xds::server::client_status(options.streams.clone(), CsdsAccess::On),
+            admin::Token::new(config.admin_token.clone()),
+        );
+        let mut registry = Registry::default();
+        registry.register(
+            "bluegreen",
+            "The server's version",
+            Info::new([("version", env!("CARGO_PKG_VERSION"))]),
+        );
+        registry.register_collector(Box::new(console::FleetMetrics::new(controllers.clone())));
+        options.meters.register(&mut registry);
         tasks.spawn(serve_xds(xds, fleets, options, stopping.clone()));
         let info = api::GetServerInfoResponse {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -156,8 +175,8 @@ impl App {
             http_address: http_address.to_string(),
         };
         let service = admin::service(controllers.clone(), config.admin_token, info);
-        tasks.spawn(serve_admin(admin, service, stopping.clone())?);
-        tasks.spawn(serve_http(http, readiness.clone(), stopping));
+        tasks.spawn(serve_admin(admin, service, csds, stopping.clone())?);
+        tasks.spawn(serve_http(http, readiness.clone(), registry, stopping));
 
         readiness.set(true);
         Ok(Self {

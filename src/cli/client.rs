@@ -2,6 +2,7 @@
 
 use std::{fs, time::Duration};
 
+use envoy_types::pb::envoy::service::status::v3::client_status_discovery_service_client::ClientStatusDiscoveryServiceClient;
 use tonic::{
     Request, Status,
     metadata::{Ascii, MetadataValue},
@@ -28,6 +29,10 @@ const MAX_ANSWER: usize = 256 << 20;
 
 /// The admin API with the token on each call.
 pub(super) type Client = AdminClient<InterceptedService<Channel, Token>>;
+
+/// The client status discovery service with the token on each call.
+pub(super) type StatusClient =
+    ClientStatusDiscoveryServiceClient<InterceptedService<Channel, Token>>;
 
 /// Everything a verb is given besides its own arguments.
 pub(super) struct Context {
@@ -59,6 +64,21 @@ impl Context {
 
     /// Connects to the server.
     pub async fn connect(&self) -> Result<Client, Error> {
+        let channel = self.channel().await?;
+        Ok(AdminClient::with_interceptor(channel, self.token()?)
+            .max_decoding_message_size(MAX_ANSWER))
+    }
+
+    /// Connects to the server's client status discovery service, which is beside the admin API.
+    pub async fn connect_to_client_status(&self) -> Result<StatusClient, Error> {
+        let channel = self.channel().await?;
+        Ok(
+            ClientStatusDiscoveryServiceClient::with_interceptor(channel, self.token()?)
+                .max_decoding_message_size(MAX_ANSWER),
+        )
+    }
+
+    async fn channel(&self) -> Result<Channel, Error> {
         let url = self.url();
         let wrong = |why: &str| Error::Url {
             url: url.clone(),
@@ -68,15 +88,13 @@ impl Context {
         if endpoint.uri().scheme_str() != Some("http") {
             return Err(wrong("the admin API is spoken over http"));
         }
-        let channel = endpoint
+        endpoint
             .connect_timeout(CONNECT_TIMEOUT)
             .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
             .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
             .connect()
             .await
-            .map_err(|source| Error::Unreachable { url, source })?;
-        Ok(AdminClient::with_interceptor(channel, self.token()?)
-            .max_decoding_message_size(MAX_ANSWER))
+            .map_err(|source| Error::Unreachable { url, source })
     }
 
     /// Connects, and makes sure that an admin API answers there: a command that is sent to something else looks

@@ -7,6 +7,7 @@ use super::{
     client::{Context, actor},
     convert,
     error::Error,
+    fleet_resources::{self, Resource},
     fleet_stats, fleet_text,
     report::Proxies,
 };
@@ -32,9 +33,9 @@ Examples:
   bluegreen fleet forget payments envoy-3"
 )]
 pub struct Args {
-    /// The fleet; all without it. With --stats it may be a proxy
+    /// The fleet, or a proxy; all fleets without it
     name: Option<String>,
-    /// One of its proxies, with the errors it reported
+    /// One of its proxies, with each resource it was sent and the errors it reported
     proxy: Option<String>,
     /// Requests, errors, requests in progress and ORCA metrics, per cluster and proxy
     #[arg(long)]
@@ -61,6 +62,9 @@ enum Command {
     },
 }
 
+/// Exit code of what does not exist (docs/operations.md).
+const NOT_FOUND: u8 = 3;
+
 /// One fleet and its proxies.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -86,6 +90,9 @@ pub(super) struct Proxy {
     /// What an operator should know of it.
     pub warnings: Vec<String>,
     pub types: Vec<Type>,
+    /// One by one; of a single proxy only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resources: Option<Vec<Resource>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -119,35 +126,70 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, Error> {
         };
         return fleet_stats::run(cx, request).await;
     }
+    let now = jiff::Timestamp::now();
+    let ages = |since: &str| age(since, now);
+    let Some(name) = args.name else {
+        let fleets = fetch(cx, "", "").await?;
+        cx.out.data(&fleets, || fleet_text::fleets(&fleets, ages))?;
+        return Ok(0);
+    };
+    if let Some(proxy) = args.proxy {
+        let fleets = fetch(cx, &name, &proxy).await?;
+        return one(cx, fleets, &proxy, ages).await;
+    }
+    let (fleets, refused) = match fetch(cx, &name, "").await {
+        Ok(fleets) => (fleets, None),
+        Err(error) if error.exit_code() == NOT_FOUND => (Vec::new(), Some(error)),
+        Err(error) => return Err(error),
+    };
+    if let [fleet] = fleets.as_slice() {
+        cx.out.data(fleet, || fleet_text::fleets(&fleets, ages))?;
+        return Ok(0);
+    }
+    // It may be the name of a proxy.
+    let fleets = fetch(cx, "", &name).await.unwrap_or_default();
+    if fleets.iter().any(|fleet| fleet.has(&name)) {
+        return one(cx, fleets, &name, ages).await;
+    }
+    Err(refused.unwrap_or_else(|| Error::NotFound(format!("there is no fleet {name}"))))
+}
+
+async fn fetch(cx: &Context, fleet: &str, proxy: &str) -> Result<Vec<Fleet>, Error> {
     let request = api::GetFleetsRequest {
-        fleet: args.name.clone().unwrap_or_default(),
-        proxy: args.proxy.clone().unwrap_or_default(),
+        fleet: fleet.to_owned(),
+        proxy: proxy.to_owned(),
     };
     let answer = cx.connect().await?.get_fleets(request).await;
     let answer = answer.map_err(|e| cx.failed(&e))?.into_inner();
-    let fleets: Vec<Fleet> = answer.fleets.into_iter().map(fleet).collect();
-    let now = jiff::Timestamp::now();
-    match (fleets.as_slice(), &args.name, &args.proxy) {
-        ([fleet], Some(_), Some(name)) => {
-            let Some(proxy) = fleet.proxies.iter().find(|proxy| proxy.proxy == *name) else {
-                return Err(Error::NotFound(format!(
-                    "fleet {} has no proxy {name}",
-                    fleet.fleet
-                )));
-            };
-            cx.out
-                .data(proxy, || fleet_text::proxy(proxy, |since| age(since, now)))?;
-        }
-        ([fleet], Some(_), None) => {
-            cx.out.data(fleet, || {
-                fleet_text::fleets(&fleets, |since| age(since, now))
-            })?;
-        }
-        ([], Some(name), _) => return Err(Error::NotFound(format!("there is no fleet {name}"))),
-        _ => cx.out.data(&fleets, || {
-            fleet_text::fleets(&fleets, |since| age(since, now))
-        })?,
+    Ok(answer.fleets.into_iter().map(self::fleet).collect())
+}
+
+/// One proxy on one page, with every resource that it has.
+async fn one(
+    cx: &Context,
+    fleets: Vec<Fleet>,
+    name: &str,
+    ages: impl Fn(&str) -> String + Copy,
+) -> Result<u8, Error> {
+    let within = fleets.iter().filter(|fleet| fleet.has(name)).count();
+    let mut fleets = fleets.into_iter();
+    let Some(fleet) = fleets.find(|fleet| within == 0 || fleet.has(name)) else {
+        return Err(Error::NotFound(format!("there is no proxy {name}")));
+    };
+    if within > 1 {
+        return Err(Error::Usage(format!(
+            "proxy {name} is in {within} fleets: name the fleet too, bluegreen fleet FLEET {name}"
+        )));
     }
+    let in_fleet = fleet.fleet;
+    let mut proxies = fleet.proxies.into_iter();
+    let Some(mut proxy) = proxies.find(|proxy| proxy.proxy == name) else {
+        let message = format!("fleet {in_fleet} has no proxy {name}");
+        return Err(Error::NotFound(message));
+    };
+    let resources = fleet_resources::fetch(cx, &in_fleet, name).await?;
+    proxy.resources = Some(resources);
+    cx.out.data(&proxy, || fleet_text::proxy(&proxy, ages))?;
     Ok(0)
 }
 
@@ -165,6 +207,12 @@ async fn forget(cx: &Context, fleet: String, proxy: String) -> Result<u8, Error>
     });
     cx.out.data(&done, || format!("{message}\n"))?;
     Ok(0)
+}
+
+impl Fleet {
+    fn has(&self, name: &str) -> bool {
+        self.proxies.iter().any(|proxy| proxy.proxy == name)
+    }
 }
 
 fn fleet(fleet: api::FleetStatus) -> Fleet {
@@ -200,5 +248,6 @@ fn proxy(proxy: api::ProxyStatus) -> Proxy {
         duplicate: proxy.duplicate,
         warnings: proxy.warnings,
         types: types.collect(),
+        resources: None,
     }
 }

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::{
     fleet::{Fleet, Proxy, Type},
+    fleet_resources,
     out::{BAD, WARN, paint},
     table::Columns,
 };
@@ -184,5 +185,7 @@ pub(super) fn proxy(proxy: &Proxy, age: impl Fn(&str) -> String) -> String {
     }
     text.push_str(&table.text());
     text.push_str(&troubles(proxy, ""));
+    let resources = proxy.resources.as_deref().unwrap_or_default();
+    text.push_str(&fleet_resources::text(resources));
     text
 }

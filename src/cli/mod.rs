@@ -22,6 +22,7 @@ mod error;
 mod export;
 mod files;
 mod fleet;
+mod fleet_resources;
 mod fleet_stats;
 mod fleet_text;
 mod get;

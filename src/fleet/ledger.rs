@@ -3,7 +3,10 @@
 use std::{
     collections::BTreeMap,
     hash::{DefaultHasher, Hash, Hasher},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -30,12 +33,38 @@ pub enum ForgetError {
     Connected(String),
 }
 
+/// What has happened to the streams of a fleet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Streams that began.
+    pub streams_opened: u64,
+    /// Of those, the ones that have ended.
+    pub streams_closed: u64,
+    /// Rejections, by type.
+    pub nacks: BTreeMap<TypeUrl, u64>,
+}
+
+#[derive(Default)]
+struct Counted {
+    opened: AtomicU64,
+    closed: AtomicU64,
+    nacks: Mutex<BTreeMap<TypeUrl, u64>>,
+}
+
+impl Counted {
+    fn nacks(&self) -> MutexGuard<'_, BTreeMap<TypeUrl, u64>> {
+        // Numbers are whole whatever happened to a thread that held them.
+        self.nacks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Who belongs to the fleet and what each has accepted. Shared by all streams of the fleet.
 ///
 /// It never waits and never calls out but to `observer`, which must return at once.
 pub struct Ledger {
     proxies: Sharded<Arc<str>, Row>,
     streams: Sharded<StreamId, Arc<str>>,
+    counted: Counted,
     observer: Box<dyn Fn() + Send + Sync>,
 }
 
@@ -45,6 +74,7 @@ impl Ledger {
         Self {
             proxies: Sharded::new(),
             streams: Sharded::new(),
+            counted: Counted::default(),
             observer: Box::new(observer),
         }
     }
@@ -52,6 +82,7 @@ impl Ledger {
     /// A stream of that proxy began.
     pub fn connect(&self, stream: StreamId, proxy: ProxyInfo, at: Timestamp) {
         let id = proxy.id.clone();
+        self.counted.opened.fetch_add(1, Ordering::Relaxed);
         self.streams.of(&stream).insert(stream, id.clone());
         self.proxies
             .of(&id)
@@ -67,6 +98,10 @@ impl Ledger {
         let Some(id) = self.streams.of(&stream).get(&stream).cloned() else {
             return;
         };
+        if let Record::Rejected { type_url, .. } = &record {
+            let mut nacks = self.counted.nacks();
+            *nacks.entry(*type_url).or_default() += 1;
+        }
         let changed = self
             .proxies
             .of(&id)
@@ -82,6 +117,7 @@ impl Ledger {
         let Some(id) = self.streams.of(&stream).remove(&stream) else {
             return;
         };
+        self.counted.closed.fetch_add(1, Ordering::Relaxed);
         if let Some(row) = self.proxies.of(&id).get_mut(&id) {
             row.disconnect(stream, at);
         }
@@ -170,6 +206,15 @@ impl Ledger {
         });
         views.sort_by(|a, b| (&a.info.id, a.since).cmp(&(&b.info.id, b.since)));
         views
+    }
+
+    /// What has happened since the server started.
+    pub fn counts(&self) -> Counts {
+        Counts {
+            streams_opened: self.counted.opened.load(Ordering::Relaxed),
+            streams_closed: self.counted.closed.load(Ordering::Relaxed),
+            nacks: self.counted.nacks().clone(),
+        }
     }
 
     /// Whether nobody is on the roster.

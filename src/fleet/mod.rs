@@ -6,7 +6,7 @@ mod record;
 mod row;
 mod software;
 
-pub use ledger::{ForgetError, Ledger};
+pub use ledger::{Counts, ForgetError, Ledger};
 pub use proof::{NotAcked, NotAckedState, Proof, Requirement};
 pub use record::{ProxyInfo, ProxyView, Record, RosterEntry, StreamId, TypeState, TypeView};
 pub use software::{OLDEST_ENVOY, software_warning};

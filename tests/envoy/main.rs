@@ -14,6 +14,7 @@ mod nack;
 mod pages;
 mod releases;
 mod restart;
+mod seen;
 mod shifting;
 mod staged;
 mod start;

@@ -1,5 +1,6 @@
 //! The protocol over real sockets: the server with a scripted client, a line of the checklist per test.
 
+mod client_status;
 mod load_reports;
 #[path = "../support/mod.rs"]
 mod support;

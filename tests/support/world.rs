@@ -39,7 +39,8 @@ pub struct World {
     pub listener: ReservedPort,
     /// The fleet.
     pub envoys: Vec<Envoy>,
-    http: SocketAddr,
+    /// Where health and metrics are.
+    pub http: SocketAddr,
     server: Mutex<Option<Child>>,
 }
 

@@ -25,7 +25,7 @@ use tower::Service;
 use tracing::debug;
 
 use super::{
-    Directory,
+    Directory, Meters,
     node::{FleetBy, Node, identify},
     services::{Responses, refuse},
     stream::closed,
@@ -61,6 +61,7 @@ struct Shared {
     directory: Arc<dyn Directory>,
     fleet_by: FleetBy,
     interval: Duration,
+    meters: Arc<Meters>,
     closing: watch::Receiver<bool>,
     /// Streams opened since the start.
     opened: AtomicU64,
@@ -72,12 +73,14 @@ impl LoadReports {
         directory: Arc<dyn Directory>,
         fleet_by: FleetBy,
         interval: Duration,
+        meters: Arc<Meters>,
         closing: watch::Receiver<bool>,
     ) -> Self {
         Self(Arc::new(Shared {
             directory,
             fleet_by,
             interval,
+            meters,
             closing,
             opened: AtomicU64::new(0),
         }))
@@ -135,6 +138,7 @@ impl Shared {
         // A proxy that reported to an earlier stream begins with what it counted since.
         stream.report(&first.cluster_stats);
         while let Some(report) = reports.message().await? {
+            self.meters.load_report();
             stream.report(&report.cluster_stats);
         }
         Ok(())

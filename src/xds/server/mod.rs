@@ -1,12 +1,17 @@
 //! The I/O around the sessions: tonic services for discovery and load reports; one task per stream.
 
+mod csds;
 mod directory;
+mod inspect;
 mod lrs;
+mod matcher;
 mod metadata;
+mod meters;
 mod node;
 mod requests;
 mod services;
 mod stream;
+mod told;
 mod wire;
 
 use std::{future::Future, sync::Arc, time::Duration};
@@ -22,7 +27,10 @@ use self::{
     services::{Ads, Cds, Discovery, Ecds, Eds, Lds, Rds, Rtds, Sds, Shared, Srds, Vhds},
 };
 
+pub use csds::{ClientStatus, CsdsAccess, CsdsAccessError, client_status};
 pub use directory::{Directory, FleetFeed, JoinError};
+pub use inspect::Streams;
+pub use meters::Meters;
 pub use node::{FleetBy, FleetByError};
 
 /// A proxy that is silent for so long is asked whether it is still there; a dead connection must not count as a
@@ -45,6 +53,12 @@ pub struct Options {
     pub fleet_by: FleetBy,
     /// How often proxies are asked to report their load.
     pub load_report_interval: Duration,
+    /// Where it is counted what goes out and comes in.
+    pub meters: Arc<Meters>,
+    /// Who may ask on this port what each proxy has.
+    pub csds: CsdsAccess,
+    /// Where the open streams are found.
+    pub streams: Arc<Streams>,
 }
 
 impl Default for Options {
@@ -52,6 +66,9 @@ impl Default for Options {
         Self {
             fleet_by: FleetBy::default(),
             load_report_interval: LOAD_REPORT_INTERVAL,
+            meters: Arc::default(),
+            csds: CsdsAccess::default(),
+            streams: Arc::default(),
         }
     }
 }
@@ -71,7 +88,7 @@ pub async fn serve(
     health
         .set_service_status(Discovery::<Ads>::NAME, tonic_health::ServingStatus::Serving)
         .await;
-    let shared = Shared::new(directory.clone(), options.fleet_by.clone(), closing.clone());
+    let shared = Shared::new(directory.clone(), options.clone(), closing.clone());
     // Every push is one small message that somebody waits for.
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     Server::builder()
@@ -92,8 +109,10 @@ pub async fn serve(
             directory,
             options.fleet_by,
             options.load_report_interval,
+            options.meters.clone(),
             closing,
         ))
+        .add_service(client_status(options.streams, options.csds))
         .add_service(health_service)
         .serve_with_incoming_shutdown(incoming, async move {
             shutdown.await;

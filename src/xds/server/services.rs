@@ -25,10 +25,10 @@ use tonic::{
 use tower::Service;
 
 use super::{
-    Directory,
-    node::FleetBy,
+    Directory, Options,
     requests::Requests,
     stream::{self, Opened, RESPONSES_QUEUED},
+    told::Told,
     wire::{DeltaDiscoveryRequest, DiscoveryRequest, ResponseCodec, Said},
 };
 use crate::{
@@ -47,7 +47,9 @@ pub(super) type Responses<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Se
 /// What the streams of all services share.
 pub(super) struct Shared {
     pub(super) directory: Arc<dyn Directory>,
-    pub(super) fleet_by: FleetBy,
+    pub(super) options: Options,
+    /// Rejections that the log has already.
+    pub(super) told: Told,
     closing: watch::Receiver<bool>,
     /// Streams opened since the start.
     opened: AtomicU64,
@@ -57,12 +59,13 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn new(
         directory: Arc<dyn Directory>,
-        fleet_by: FleetBy,
+        options: Options,
         closing: watch::Receiver<bool>,
     ) -> Arc<Self> {
         Arc::new(Self {
             directory,
-            fleet_by,
+            options,
+            told: Told::default(),
             closing,
             opened: AtomicU64::new(0),
             caches: Mutex::default(),

@@ -7,7 +7,9 @@ use tokio::sync::{mpsc, watch};
 use tonic::Status;
 use tracing::{debug, info, warn};
 
-use super::{FleetFeed, node::identify, requests::Requests, services::Shared, wire::Said};
+use super::{
+    FleetFeed, inspect::Seated, node::identify, requests::Requests, services::Shared, wire::Said,
+};
 use crate::{
     fleet::{Ledger, ProxyInfo, Record, StreamId},
     model::{Name, TypeUrl},
@@ -17,9 +19,6 @@ use crate::{
 /// Responses that may wait for the client to read: one round of all types. Snapshots that come meanwhile are skipped
 /// but for the newest.
 pub(super) const RESPONSES_QUEUED: usize = 8;
-
-/// grpc-go refuses larger messages unless it was told otherwise.
-const LARGE_RESPONSE: usize = 4 * 1024 * 1024;
 
 /// Of an unknown type so many characters are logged: Envoy's longest have about 90.
 const MAX_TYPE_SHOWN: usize = 200;
@@ -58,17 +57,18 @@ async fn serve<Q: Said>(mut opened: Opened<Q>, shared: Arc<Shared>) -> Result<()
     let Some(first) = first else {
         return Ok(());
     };
-    let (fleet, proxy) = identify(first.node(), opened.peer, &shared.fleet_by)?;
-    let feed = shared
-        .directory
-        .join(&fleet)
-        .map_err(|unknown| Status::not_found(unknown.to_string()))?;
+    let (fleet, proxy) = identify(first.node(), opened.peer, &shared.options.fleet_by)?;
+    let feed = shared.directory.join(&fleet)?;
     info!(%fleet, proxy = %proxy.id, address = %proxy.address, software = %proxy.software, "proxy connected");
+    let streams = &shared.options.streams;
+    let seat = streams.enter(opened.id, fleet.clone(), proxy.clone());
     let session = Session::new(Q::MODE, feed.options, shared.cache(&fleet));
     let mut stream = Stream {
         only: opened.only,
         asked_in_vain: false,
         proxy: Connected::new(opened.id, fleet, proxy, feed.ledger.clone()),
+        seat,
+        shared: shared.clone(),
         session,
         began: (Timestamp::now(), Instant::now()),
         outbox: VecDeque::new(),
@@ -118,6 +118,9 @@ struct Stream {
     /// A type that is not served was asked for, and that was logged.
     asked_in_vain: bool,
     proxy: Connected,
+    /// Where others ask what the session knows.
+    seat: Seated,
+    shared: Arc<Shared>,
     session: Session,
     began: (Timestamp, Instant),
     /// Responses for which the client has no room yet.
@@ -152,6 +155,8 @@ impl Stream {
                     Ok(()) => self.newest(&mut feed),
                     Err(_) => return Err(Status::unavailable("the control plane no longer serves this fleet")),
                 },
+                // Whoever asks for the status does not wait for a client that reads nothing.
+                () = self.seat.asked() => self.seat.answer(|| self.session.client_status()),
                 () = sleep(deadline), if deadline.is_some() => {
                     let now = self.now();
                     let output = self.session.tick(now);
@@ -214,7 +219,7 @@ impl Stream {
             debug!(fleet = %self.proxy.fleet, proxy = %self.proxy.id, r#type = %message.type_url,
                 version = &*message.version, resources = message.resources.len(), removed = ?message.removed, bytes,
                 "response");
-            if bytes > LARGE_RESPONSE {
+            if self.shared.options.meters.response(message.type_url, bytes) {
                 warn!(fleet = %self.proxy.fleet, proxy = %self.proxy.id, r#type = %message.type_url, bytes,
                     "a response is larger than 4 MiB, which clients in Go refuse unless told otherwise");
             }
@@ -237,7 +242,13 @@ impl Stream {
                 resources,
                 message,
             } => {
-                warn!(%fleet, %proxy, r#type = %type_url, %revision, ?resources, message, "rejected");
+                let told = &self.shared.told;
+                if told.is_news(fleet, *type_url, *revision, message) {
+                    warn!(%fleet, %proxy, r#type = %type_url, %revision, ?resources, message,
+                        "rejected; others that say the same are in `bluegreen fleet`");
+                } else {
+                    debug!(%fleet, %proxy, r#type = %type_url, %revision, ?resources, message, "rejected");
+                }
             }
             Record::Held(type_url, clusters) if !clusters.is_empty() => {
                 warn!(%fleet, %proxy, r#type = %type_url, ?clusters, "held until the proxy has these clusters");

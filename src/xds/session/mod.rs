@@ -19,6 +19,7 @@ mod plan;
 mod refusal;
 mod resume;
 mod settle;
+mod status;
 mod subscription;
 mod version;
 
@@ -48,6 +49,7 @@ use crate::{
 pub use cache::Cache;
 pub use message::Response;
 pub use options::{OnWarmTimeout, Options, REMOVAL_GRACE, WARM_TIMEOUT};
+pub use status::{ResourceState, ResourceStatus};
 
 /// How a stream speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,6 +4,7 @@ mod delta;
 mod grpc;
 mod mortal;
 mod ordering;
+mod status;
 
 use super::{testkit::*, *};
 use crate::snapshot::{References, Resource};

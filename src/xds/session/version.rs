@@ -21,6 +21,11 @@ pub(super) fn of_item(changed_in: Revision, digest: Digest) -> String {
     format!("{changed_in}-{}", &digest.to_string()[..LONG])
 }
 
+/// A content as delta's versions name it, from whatever revision.
+pub(super) fn of_content(digest: Digest) -> String {
+    digest.to_string()[..LONG].to_owned()
+}
+
 /// Whether a version of one resource, from whatever revision, stands for this content.
 pub(super) fn is_of(version: &str, digest: Digest) -> bool {
     let digits = version.split_once('-').map(|(_, digits)| digits);
