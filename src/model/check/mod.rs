@@ -24,6 +24,10 @@ mod template;
 mod tests;
 mod validate;
 
+pub use self::http::{
+    Comparison, HttpBody, HttpCheck, HttpExpect, HttpRequest, JsonExpect, OpenAi, OpenInference,
+    Scheme, StatusExpect,
+};
 pub use analysis::{
     Analysis, CheckResult, Decision, MAX_DETAILS, MAX_MEASUREMENTS, MAX_MESSAGE, MAX_VALUES,
     Measurement, Tally, Verdict,
@@ -32,10 +36,6 @@ pub use assess::Limits;
 pub use data::{DataSource, SampleSource};
 pub use drift::{ChiSquare, DriftCheck, DriftField, KolmogorovSmirnov};
 pub use evaluate::{EvaluateCheck, Metric, MetricLimit};
-pub use http::{
-    Comparison, HttpBody, HttpCheck, HttpExpect, HttpRequest, JsonExpect, OpenAi, OpenInference,
-    Scheme, StatusExpect,
-};
 pub use limit::{Margin, Range};
 pub use load::{LatencyLimit, LoadCheck, LoadLimits, Percentile, RateLimit};
 pub use other::{ManualCheck, ParityCheck, PrometheusCheck, WebhookCheck};

@@ -22,6 +22,7 @@ impl Draft<'_> {
         });
         let mut rollout = Rollout::new(self.state.next_release(), to, from);
         rollout.begun = self.context.now;
+        rollout.deployments = self.state.deployments;
         rollout.since = self.context.now;
         rollout.by.clone_from(&self.context.actor);
         rollout.why.clone_from(&self.context.why);

@@ -14,19 +14,24 @@ impl Draft<'_> {
             return Ok(());
         };
         let standing = rollout.standing();
-        if standing == RolloutPhase::Provisioning
-            || matches!(
-                standing,
-                RolloutPhase::Completed
-                    | RolloutPhase::Aborted
-                    | RolloutPhase::RolledBack
-                    | RolloutPhase::RollingBack
-            )
-        {
+        if matches!(
+            standing,
+            RolloutPhase::Completed
+                | RolloutPhase::Aborted
+                | RolloutPhase::RolledBack
+                | RolloutPhase::RollingBack
+        ) {
             return Ok(());
         }
         let environment = self.state.environment(rollout.to.colour);
         match standing {
+            // What somebody deploys meanwhile is not for the hook to replace.
+            RolloutPhase::Provisioning if self.state.deployments > rollout.deployments => {
+                self.enter(
+                    RolloutPhase::Aborted,
+                    "another version was deployed while its environment was made",
+                );
+            }
             RolloutPhase::Failed if rollout.to.deployment == 0 => {}
             RolloutPhase::Failed
             | RolloutPhase::Staged

@@ -184,6 +184,9 @@ pub struct Rollout {
     /// The revision that moved its traffic last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moved_in: Option<Revision>,
+    /// The service's deployments when it began.
+    #[serde(default)]
+    pub deployments: u64,
     /// While the provision hook runs: what takes the standby's place may take it.
     #[serde(default)]
     pub replace_standby: bool,
@@ -310,6 +313,7 @@ impl Rollout {
             confirmed: false,
             pushed: None,
             moved_in: None,
+            deployments: 0,
             replace_standby: false,
             clock: PhaseClock::default(),
             rolled_back_by_server: false,

@@ -464,6 +464,15 @@ fn a_release_needs_endpoints_a_hook_or_something_staged() {
 }
 
 #[test]
+fn a_version_that_somebody_deploys_meanwhile_is_not_replaced_by_the_hook() {
+    let story = with(whole())
+        .then(release("v1.3", &[]))
+        .then(deploy("v1.4", &["10.0.0.4:80"]));
+    assert_eq!(story.phase(), RolloutPhase::Aborted);
+    assert_eq!(story.wants(), [] as [&EffectKind; 0]);
+}
+
+#[test]
 fn a_hook_that_fails_or_says_no_is_a_result_and_no_dead_end() {
     let failed = with(whole())
         .then(release("v1.3", &["10.0.0.2:80"]))
