@@ -8,6 +8,7 @@ use crate::{
     support::{
         asker::Asker,
         backend::Backend,
+        envoy::{self, Envoy},
         load::{Protocol, Shot},
         world::World,
     },
@@ -206,6 +207,48 @@ async fn a_mirror_and_a_preview_end_although_the_control_plane_is_dead() {
     // Back again, it goes on as the operator wanted it, until its deadline.
     world.serve(&[]).await;
     waiting::until("both on again", asked, |seen| *seen == on).await;
+    no_trouble(&world).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_a_proxy_has_no_runtime_layer_the_server_ends_a_preview_and_says_that_it_is_weaker() {
+    let backends = Backends::start().await;
+    let mut world = world(&backends).await;
+    let binary = envoy::binary().await.expect("an Envoy");
+    let mut bootstrap = envoy::bootstrap(world.xds).expect("the bootstrap");
+    let layers = bootstrap.as_object_mut().expect("a mapping");
+    assert!(layers.remove("layered_runtime").is_some());
+    let dir = world.dir.path();
+    let bare = Envoy::start(&binary, &bootstrap, "bare", "payments", dir).await;
+    world.envoys.push(bare.expect("a proxy"));
+    world.ready().await;
+
+    let answer = world.json(&["preview", "fraud-model", "--for", "3s"]).await;
+    assert_eq!(answer["proxies"]["acked"], 2, "{answer}");
+    let notices = answer["notices"].as_array().expect("notices").iter();
+    let weaker: Vec<_> = notices
+        .filter(|one| one["kind"] == "ended-by-server")
+        .filter_map(|one| one["text"].as_str())
+        .collect();
+    assert!(
+        matches!(weaker[..], [text] if text.contains("bare have no runtime layer")),
+        "{weaker:?}"
+    );
+    let status = world.json(&["status", "fraud-model"]).await;
+    assert_eq!(status["temporary"][0]["endedBy"], "server", "{status}");
+
+    // Connections spread over both proxies, and both do it.
+    let asked = async || {
+        let mut answers = BTreeSet::new();
+        for _ in 0..16 {
+            let mut asker = Asker::connect(world.listener.addr()).await;
+            answers.insert(asker.ask(&PREVIEW).await);
+        }
+        answers
+    };
+    let only = |colour: &str| BTreeSet::from([colour.to_owned()]);
+    waiting::until("previewed", asked, |seen| *seen == only("green")).await;
+    waiting::until("over", asked, |seen| *seen == only("blue")).await;
     no_trouble(&world).await;
 }
 
