@@ -44,7 +44,7 @@ test: prerequisites ## every test, those with real Envoys and gRPC clients too
 	@tests/python/get-packages statistics >/dev/null
 	@tests/python/get-packages embedder >/dev/null
 	$(CARGO) test --features fault-points
-	BLUEGREEN_TEST_XDS=delta $(CARGO) test --features fault-points --test envoy -- changes nack restart start switching waiting
+	BLUEGREEN_TEST_XDS_MODE=delta $(CARGO) test --features fault-points --test envoy -- changes nack restart start switching waiting
 
 soak: prerequisites ## a thousand switches and rollbacks of real Envoys under load
 	@$(ENVOY_LOOKUP) >/dev/null

@@ -1,6 +1,6 @@
 //! The service that the tests release: documents, backends, load.
 //!
-//! Every test here runs in either mode of ADS: state of the world, or with `BLUEGREEN_TEST_XDS=delta` delta. `make test`
+//! Every test here runs in either mode of ADS: state of the world, or with `BLUEGREEN_TEST_XDS_MODE=delta` delta. `make test`
 //! does both.
 
 use std::{

@@ -44,12 +44,12 @@ pub struct World {
     server: Mutex<Option<Child>>,
 }
 
-/// Whether the Envoys of this run speak delta: `BLUEGREEN_TEST_XDS=delta`. Every test is one of both modes.
+/// Whether the Envoys of this run speak delta: `BLUEGREEN_TEST_XDS_MODE=delta`. Every test is one of both modes.
 pub fn delta() -> bool {
-    match std::env::var("BLUEGREEN_TEST_XDS").as_deref() {
+    match std::env::var("BLUEGREEN_TEST_XDS_MODE").as_deref() {
         Ok("delta") => true,
         Ok("sotw") | Err(_) => false,
-        Ok(other) => panic!("BLUEGREEN_TEST_XDS is sotw or delta, not {other}"),
+        Ok(other) => panic!("BLUEGREEN_TEST_XDS_MODE is sotw or delta, not {other}"),
     }
 }
 
