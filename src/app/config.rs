@@ -13,10 +13,14 @@ use crate::{
     controller::EventSink,
     model::HumanDuration,
     xds::server::{CsdsAccess, FleetBy, LOAD_REPORT_INTERVAL},
+    xds::{
+        server::{FleetBy, LOAD_REPORT_INTERVAL},
+        session::OnWarmTimeout,
+    },
 };
 
 /// All settings, in the order of the help.
-static SETTINGS: [Setting; 19] = [
+static SETTINGS: [Setting; 20] = [
     Setting {
         name: "xds",
         value_name: "IP:PORT",
@@ -75,7 +79,13 @@ static SETTINGS: [Setting; 19] = [
         name: "warm-timeout",
         value_name: "DURATION",
         default: Some("20s"),
-        help: "After how long a route that waits for its new cluster is reported (it goes on waiting)",
+        help: "After how long a route that waits for its new cluster is reported",
+    },
+    Setting {
+        name: "on-warm-timeout",
+        value_name: "hold|send",
+        default: Some("hold"),
+        help: "What becomes of that route then: it goes on waiting, or is sent and fails until its cluster is ready",
     },
     Setting {
         name: "load-report-interval",
@@ -156,6 +166,8 @@ pub struct Config {
     pub forget_after: Duration,
     /// After how long a route that waits for its cluster is reported.
     pub warm_timeout: Duration,
+    /// What becomes of it then.
+    pub on_warm_timeout: OnWarmTimeout,
     /// How often proxies report their load.
     pub load_report_interval: Duration,
     /// The folder of check data.
@@ -185,6 +197,7 @@ impl Config {
             history_limit: 1000,
             forget_after: Duration::from_secs(600),
             warm_timeout: Duration::from_secs(20),
+            on_warm_timeout: OnWarmTimeout::Hold,
             load_report_interval: LOAD_REPORT_INTERVAL,
             check_data: None,
             allow_exec_hooks: false,
@@ -330,6 +343,12 @@ pub fn config(values: &Values) -> Result<Config, ConfigError> {
         })?,
         forget_after: duration("forget-after")?,
         warm_timeout: duration("warm-timeout")?,
+        on_warm_timeout: values.required(setting("on-warm-timeout"), |text| {
+            Ok::<_, String>(match choice(text, "send", "hold")? {
+                true => OnWarmTimeout::Send,
+                false => OnWarmTimeout::Hold,
+            })
+        })?,
         load_report_interval: values.required(setting("load-report-interval"), |text| {
             match text.parse::<HumanDuration>() {
                 Ok(HumanDuration(interval)) if interval >= MIN_LOAD_REPORT_INTERVAL => Ok(interval),

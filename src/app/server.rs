@@ -143,6 +143,7 @@ impl App {
             reject_unknown: config.reject_unknown_fleets,
             sessions: session::Options {
                 warm_timeout: config.warm_timeout,
+                on_warm_timeout: config.on_warm_timeout,
                 accept_older: config.accept_older,
                 ..session::Options::default()
             },

@@ -43,7 +43,7 @@ pub use service::{
     Protocol, ResourceSet, RetryOn, RetrySpec, RouteMatch, RouteSpec, ServiceSpec, Split,
 };
 pub use sticky::{EndedBy, Sticky, is_header_value, is_token};
-pub use type_url::TypeUrl;
+pub use type_url::{RESOURCE_WRAPPER, TypeUrl};
 pub use validate::{
     DuplicateDocument, FleetConflict, Invalid, MAX_ATTEMPTS, MAX_DURATION, MAX_STEPS, MAX_VERSION,
     endpoints_problem, unique_documents, validate_fleet, validate_group, validate_resources,

@@ -22,6 +22,9 @@ pub enum TypeUrl {
     TypedExtensionConfig,
 }
 
+/// The message in which a resource stands that has a time to live. It is no resource itself.
+pub const RESOURCE_WRAPPER: &str = "type.googleapis.com/envoy.service.discovery.v3.Resource";
+
 impl TypeUrl {
     /// Every type, in push order.
     pub const ALL: [TypeUrl; 9] = [

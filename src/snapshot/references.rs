@@ -39,6 +39,9 @@ pub struct References {
     pub by_header: bool,
 }
 
+/// After this long Envoy ends a request unless its route says otherwise.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(15);
+
 /// How a field uses the cluster that it names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Use {
@@ -201,11 +204,52 @@ impl References {
         }
     }
 
+    /// Remembers how long a request to a cluster may be open, in milliseconds, if that is longer than by default.
+    pub(super) fn add_timeout(&mut self, cluster: &str, millis: u64) {
+        if millis > 0 && millis <= DEFAULT_TIMEOUT.as_millis() as u64 {
+            return;
+        }
+        let longest = self.timeouts.entry(cluster.into()).or_insert(millis);
+        *longest = match (*longest, millis) {
+            (0, _) | (_, 0) => 0,
+            (known, new) => known.max(new),
+        };
+    }
+
+    fn add_route(&mut self, action: &DynamicMessage) {
+        let Some(timeout) = dynamic::child(action, "timeout") else {
+            return;
+        };
+        let millis = duration_of(&timeout).as_millis();
+        let millis = u64::try_from(millis).unwrap_or(u64::MAX);
+        let mut names: Vec<String> = clusters_of(action).map(|(_, _, name)| name).collect();
+        let weighted = dynamic::child(action, "weighted_clusters");
+        for list in [
+            weighted
+                .as_ref()
+                .and_then(|w| w.get_field_by_name("clusters")),
+            action.get_field_by_name("request_mirror_policies"),
+        ] {
+            let items = list.as_deref().and_then(prost_reflect::Value::as_list);
+            let items = items.into_iter().flatten();
+            let messages = items.filter_map(prost_reflect::Value::as_message);
+            names.extend(messages.flat_map(clusters_of).map(|(_, _, name)| name));
+        }
+        for name in names {
+            self.add_timeout(&name, millis);
+        }
+    }
+
     fn add(&mut self, message: &DynamicMessage) {
         for (_, used, name) in clusters_of(message) {
             match used {
                 Use::Header => self.by_header = true,
                 Use::Helper => drop(self.helpers.insert(name.into())),
+                Use::Connection => {
+                    // A connection has no timeout.
+                    self.add_timeout(&name, 0);
+                    self.clusters.insert(name.into());
+                }
                 _ => drop(self.clusters.insert(name.into())),
             }
         }
@@ -223,9 +267,22 @@ impl References {
                 }
             }
             "envoy.config.cluster.v3.Cluster" => self.endpoints.extend(endpoints_name(message)),
+            "envoy.config.route.v3.RouteAction" => self.add_route(message),
             _ => {}
         }
     }
+}
+
+/// A `google.protobuf.Duration`; what is negative is none.
+pub(super) fn duration_of(message: &DynamicMessage) -> Duration {
+    let seconds = message.get_field_by_name("seconds");
+    let seconds = seconds.and_then(|seconds| seconds.as_i64()).unwrap_or(0);
+    let nanos = message.get_field_by_name("nanos");
+    let nanos = nanos.and_then(|nanos| nanos.as_i32()).unwrap_or(0);
+    Duration::new(
+        seconds.try_into().unwrap_or(0),
+        nanos.try_into().unwrap_or(0),
+    )
 }
 
 /// The load assignment that a cluster asks this control plane for.
@@ -302,6 +359,30 @@ mod tests {
         );
         assert_eq!(names(&found.clusters), ["a", "b0", "b1", "m0", "m1"]);
         assert!(found.by_header);
+    }
+
+    #[test]
+    fn a_request_may_be_open_as_long_as_its_route_says() {
+        let route = |timeout: serde_json::Value, action: serde_json::Value| {
+            let mut action = action;
+            action["timeout"] = timeout;
+            json!({ "match": { "prefix": "/" }, "route": action })
+        };
+        let found = of(
+            TypeUrl::RouteConfiguration,
+            json!({ "name": "r", "virtual_hosts": [{ "name": "v", "domains": ["*"], "routes": [
+                route(json!("60s"), json!({ "cluster": "long" })),
+                route(json!("120.5s"), json!({ "cluster": "long" })),
+                route(json!("3s"), json!({ "cluster": "short" })),
+                route(json!("0s"), json!({ "weighted_clusters": { "clusters": [{ "name": "open", "weight": 1 }] },
+                    "request_mirror_policies": [{ "cluster": "mirror" }] })),
+                route(json!("60s"), json!({ "cluster": "open" })),
+            ] }] }),
+        );
+        let patience = |name: &str| found.patience(name);
+        assert_eq!(patience("long"), Duration::from_millis(120_500));
+        assert_eq!(patience("short"), Duration::ZERO);
+        assert_eq!([patience("open"), patience("mirror")], [Duration::MAX; 2]);
     }
 
     #[test]

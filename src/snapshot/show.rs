@@ -3,6 +3,8 @@
 use serde_json::{Map, Value};
 use similar::TextDiff;
 
+use crate::model::RESOURCE_WRAPPER;
+
 use super::{Change, Resource, Snapshot, dynamic};
 
 /// Lines around a change that are shown with it, as `diff -u` does.
@@ -24,6 +26,14 @@ pub fn to_json(resource: &Resource) -> Value {
             let length = format!("{} bytes that are no such message", resource.bytes.len());
             all.insert("value".to_owned(), length.into());
         }
+    }
+    if let Some(ttl) = resource.ttl {
+        let mut wrapper = Map::new();
+        wrapper.insert("@type".to_owned(), RESOURCE_WRAPPER.into());
+        let seconds = format!("{}s", ttl.as_secs_f64());
+        wrapper.insert("ttl".to_owned(), seconds.into());
+        wrapper.insert("resource".to_owned(), Value::Object(all));
+        return Value::Object(wrapper);
     }
     Value::Object(all)
 }

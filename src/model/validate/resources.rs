@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::super::{ResourceSet, TypeUrl, path::Path, path::quoted};
+use super::super::{RESOURCE_WRAPPER, ResourceSet, TypeUrl, path::Path, path::quoted};
 use super::{Findings, Invalid};
 
 /// Everything wrong with a resource set: each resource is a mapping with an `@type` that is served.
@@ -14,6 +14,17 @@ pub fn validate_resources(set: &ResourceSet) -> Vec<Invalid> {
         let Value::Object(fields) = resource else {
             findings.add(path, "expected a mapping with @type and Envoy's fields");
             continue;
+        };
+        let (path, fields) = match fields.get("@type").and_then(Value::as_str) {
+            Some(RESOURCE_WRAPPER) => {
+                let path = path.join("resource");
+                let Some(Value::Object(inner)) = fields.get("resource") else {
+                    findings.add(path, "expected the resource that is to live for `ttl`");
+                    continue;
+                };
+                (path, inner)
+            }
+            _ => (path, fields),
         };
         let path = path.join("@type");
         match fields.get("@type") {

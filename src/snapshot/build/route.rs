@@ -25,7 +25,10 @@ use super::{
     overrides,
 };
 use crate::{
-    model::{Colour, ListenerSpec, Name, Protocol, RetryOn, RetrySpec, RouteMatch, TypeUrl},
+    model::{
+        Colour, HumanDuration, ListenerSpec, Name, Protocol, RetryOn, RetrySpec, RouteMatch,
+        ServiceSpec, TypeUrl,
+    },
     snapshot::{References, Resource, ServiceInput, cluster_name},
 };
 
@@ -58,16 +61,36 @@ pub(super) fn route_configuration(
     let clusters = group
         .iter()
         .flat_map(|(service, _)| Colour::BOTH.map(|colour| cluster_name(service, colour)));
-    let references = References {
+    let mut references = References {
         clusters: clusters.collect(),
         ..Default::default()
     };
+    for (service, input) in group.iter() {
+        let timeouts = input.spec.routes.iter();
+        let timeouts = timeouts.filter_map(|route| timeout(route.timeout, &input.spec));
+        for timeout in timeouts {
+            let millis = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
+            for colour in Colour::BOTH {
+                references.add_timeout(&cluster_name(service, colour), millis);
+            }
+        }
+    }
     Ok(resource(
         TypeUrl::RouteConfiguration,
         &name,
         &configuration,
         references,
     ))
+}
+
+/// How long a request may be open; None: as long as Envoy lets it by default.
+fn timeout(declared: Option<HumanDuration>, spec: &ServiceSpec) -> Option<Duration> {
+    match (declared, spec.cluster.protocol) {
+        (Some(timeout), _) => Some(timeout.0),
+        // gRPC clients bring their own deadline, and a stream is one long request.
+        (None, Protocol::Grpc) => Some(Duration::ZERO),
+        (None, Protocol::Http1 | Protocol::Http2) => None,
+    }
 }
 
 /// Whether the routes of a service would come out the same.
@@ -96,12 +119,7 @@ fn route(rule: Rule<'_>) -> Route {
         RouteMatch::Path(path) => PathSpecifier::Path(path.clone()),
         RouteMatch::Prefix(prefix) => PathSpecifier::Prefix(prefix.clone()),
     };
-    let timeout = match (route.timeout, input.spec.cluster.protocol) {
-        (Some(timeout), _) => Some(timeout.0),
-        // gRPC clients bring their own deadline, and a stream is one long request.
-        (None, Protocol::Grpc) => Some(Duration::ZERO),
-        (None, Protocol::Http1 | Protocol::Http2) => None,
-    };
+    let timeout = timeout(route.timeout, &input.spec);
     let websocket = route.websocket.then(|| UpgradeConfig {
         upgrade_type: WEBSOCKET.to_owned(),
         enabled: Some(BoolValue { value: true }),

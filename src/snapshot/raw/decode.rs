@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{
     error::{Place, RawError, RawProblem, quoted, similar},
     locate::locate,
-    preview, split,
+    preview, split, wrapper,
 };
 use crate::{
     model::{Name, Path, TypeUrl},
@@ -20,7 +20,8 @@ pub(super) fn resource(
     place: &Place<'_>,
     services: &BTreeMap<Name, Arc<ServiceInput>>,
 ) -> Result<(Arc<Resource>, Vec<String>), Box<RawError>> {
-    let Value::Object(fields) = place.value else {
+    let ttl = wrapper::ttl(place)?;
+    let Value::Object(fields) = wrapper::inner(place.value) else {
         return Err(place.error(RawProblem::NoMapping));
     };
     let url = fields.get("@type").and_then(Value::as_str);
@@ -58,10 +59,18 @@ pub(super) fn resource(
         }
         Ok::<(), Box<RawError>>(())
     })?;
-    preview::insert(&mut message, type_url, place.value, services);
+    preview::insert(
+        &mut message,
+        type_url,
+        wrapper::inner(place.value),
+        services,
+    );
     let bytes = dynamic::encode(&message).into();
     let references = references_in(&mut message);
-    let resource = Resource::new(type_url, &name, bytes, references);
+    let mut resource = Resource::new(type_url, &name, bytes, references);
+    if let Some(ttl) = ttl {
+        resource = resource.with_ttl(ttl);
+    }
     Ok((Arc::new(resource), warnings))
 }
 

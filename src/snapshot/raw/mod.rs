@@ -5,6 +5,7 @@ mod error;
 mod locate;
 mod preview;
 mod split;
+mod wrapper;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -76,11 +77,12 @@ pub(super) fn names_any(resources: &ResourceSet, services: &BTreeSet<&Name>) -> 
 }
 
 fn type_of(value: &Value) -> Option<TypeUrl> {
-    TypeUrl::from_url(value.get("@type")?.as_str()?)
+    TypeUrl::from_url(wrapper::inner(value).get("@type")?.as_str()?)
 }
 
 /// A load assignment has the name of its cluster, everything else a name of its own.
 fn name_of(value: &Value) -> Option<&str> {
+    let value = wrapper::inner(value);
     ["name", "cluster_name", "clusterName"]
         .iter()
         .find_map(|field| value.get(field)?.as_str())
