@@ -20,4 +20,5 @@ mod staged;
 mod start;
 mod stats;
 mod switching;
+mod ttl;
 mod waiting;

@@ -1,5 +1,6 @@
-//! The session against a client that behaves as Envoy was seen to: it withholds the answer to clusters until they
-//! are warm, answers several responses at once, applies the good part of what it rejects; messages cross on the way.
+//! The session against a client that behaves as Envoy was seen to, in either mode: it withholds the answer to clusters
+//! until they are warm, in state of the world answers several responses at once, applies the good part of what it
+//! rejects; messages cross on the way.
 //!
 //! Named invariants, over random schedules: **the client ends at the newest snapshot**; **it is never routed to a
 //! cluster that it does not have**; **a rejected response is never repeated**; **clusters and listeners never come
@@ -98,6 +99,15 @@ struct Known {
     version: String,
     nonce: String,
     asked: bool,
+    /// Of each resource. Delta only.
+    versions: BTreeMap<String, String>,
+}
+
+/// A request on its way.
+#[derive(Clone, Debug)]
+enum Said {
+    Sotw(Request),
+    Delta(DeltaRequest),
 }
 
 #[derive(Clone, Debug)]
@@ -109,8 +119,8 @@ struct ClientCluster {
 }
 
 /// A client like Envoy.
-#[derive(Default)]
 struct Envoy {
+    mode: Mode,
     types: BTreeMap<TypeUrl, Known>,
     clusters: BTreeMap<String, ClientCluster>,
     endpoints: BTreeMap<String, Digest>,
@@ -118,11 +128,51 @@ struct Envoy {
     routes: BTreeMap<String, Arc<Resource>>,
     /// An answer to clusters that is withheld, with the last error since the last answer.
     withheld: Option<Option<String>>,
-
-    out: VecDeque<(TypeUrl, Request)>,
+    /// Delta answers every response: nonces and errors.
+    withheld_deltas: Vec<(String, Option<String>)>,
+    out: VecDeque<(TypeUrl, Said)>,
 }
 
 impl Envoy {
+    fn speaking(mode: Mode) -> Self {
+        Self {
+            mode,
+            types: BTreeMap::new(),
+            clusters: BTreeMap::new(),
+            endpoints: BTreeMap::new(),
+            listeners: BTreeMap::new(),
+            routes: BTreeMap::new(),
+            withheld: None,
+            withheld_deltas: Vec::new(),
+            out: VecDeque::new(),
+        }
+    }
+
+    /// The first request of a type.
+    fn first(&mut self, type_url: TypeUrl) {
+        if self.mode == Mode::Sotw {
+            return self.request(type_url, None);
+        }
+        let known = self.types.entry(type_url).or_default();
+        known.asked = true;
+        let request = DeltaRequest {
+            subscribe: known.names.iter().cloned().collect(),
+            versions: known.versions.clone(),
+            ..DeltaRequest::default()
+        };
+        self.out.push_back((type_url, Said::Delta(request)));
+    }
+
+    /// Answers a delta response.
+    fn answer(&mut self, type_url: TypeUrl, nonce: String, error: Option<String>) {
+        let request = DeltaRequest {
+            nonce,
+            error,
+            ..DeltaRequest::default()
+        };
+        self.out.push_back((type_url, Said::Delta(request)));
+    }
+
     fn request(&mut self, type_url: TypeUrl, error: Option<String>) {
         let known = self.types.entry(type_url).or_default();
         known.asked = true;
@@ -132,12 +182,13 @@ impl Envoy {
             names: known.names.iter().cloned().collect(),
             error,
         };
-        self.out.push_back((type_url, request));
+        self.out.push_back((type_url, Said::Sotw(request)));
     }
 
     fn connect(&mut self) {
         self.out.clear();
         self.withheld = None;
+        self.withheld_deltas.clear();
         for known in self.types.values_mut() {
             known.nonce.clear();
         }
@@ -148,18 +199,39 @@ impl Envoy {
             .map(|(t, _)| *t)
             .collect();
         if asked.is_empty() {
-            self.request(CDS, None);
+            self.first(CDS);
         }
         for type_url in asked {
-            self.request(type_url, None);
+            self.first(type_url);
         }
     }
 
     fn subscribe(&mut self, type_url: TypeUrl, names: BTreeSet<String>) {
         let known = self.types.entry(type_url).or_default();
-        if known.names != names {
-            known.names = names;
-            self.request(type_url, None);
+        if known.names == names {
+            return;
+        }
+        let before = std::mem::replace(&mut known.names, names.clone());
+        if self.mode == Mode::Sotw {
+            return self.request(type_url, None);
+        }
+        if !known.asked {
+            return self.first(type_url);
+        }
+        known.versions.retain(|name, _| names.contains(name));
+        let request = DeltaRequest {
+            subscribe: names.difference(&before).cloned().collect(),
+            unsubscribe: before.difference(&names).cloned().collect(),
+            ..DeltaRequest::default()
+        };
+        self.out.push_back((type_url, Said::Delta(request)));
+    }
+
+    /// The answer to a response that is not withheld.
+    fn respond(&mut self, response: &Response, error: Option<String>) {
+        match self.mode {
+            Mode::Sotw => self.request(response.type_url(), error),
+            Mode::Delta => self.answer(response.type_url(), response.nonce.clone(), error),
         }
     }
 
@@ -180,6 +252,10 @@ impl Envoy {
         known.nonce = response.nonce.clone();
         if error.is_none() {
             known.version = response.version();
+            known.versions.extend(response.versions());
+            for name in &response.message.removed {
+                known.versions.remove(&**name);
+            }
         }
         match response.type_url() {
             CDS => self.receive_clusters(response, error),
@@ -194,15 +270,22 @@ impl Envoy {
                         cluster.active = true;
                     }
                 }
-                self.request(EDS, error);
+                self.respond(response, error);
                 self.answer_clusters();
             }
             LDS => {
                 let by_name = response
                     .resources()
                     .map(|r| (r.name.to_string(), r.clone()));
-                self.listeners = by_name.collect();
-                self.request(LDS, error);
+                if self.mode == Mode::Sotw {
+                    self.listeners = by_name.collect();
+                } else {
+                    self.listeners.extend(by_name);
+                    for name in &response.message.removed {
+                        self.listeners.remove(&**name);
+                    }
+                }
+                self.respond(response, error);
                 let routes = self.listeners.values().flat_map(|l| &l.references.routes);
                 let names: BTreeSet<String> = routes.map(|name| name.to_string()).collect();
                 self.routes.retain(|name, _| names.contains(name));
@@ -217,14 +300,21 @@ impl Envoy {
                     self.routes
                         .extend(by_name.filter(|(name, _)| wanted.contains(name)));
                 }
-                self.request(RDS, error);
+                self.respond(response, error);
             }
         }
     }
 
     fn receive_clusters(&mut self, response: &Response, error: Option<String>) {
         let listed: BTreeSet<&str> = response.resources().map(|r| &*r.name).collect();
-        self.clusters.retain(|name, _| listed.contains(&**name));
+        match self.mode {
+            Mode::Sotw => self.clusters.retain(|name, _| listed.contains(&**name)),
+            Mode::Delta => {
+                for name in &response.message.removed {
+                    self.clusters.remove(&**name);
+                }
+            }
+        }
         for resource in response.resources().filter(|r| !is_refused(r)) {
             let known = self.clusters.get(&*resource.name);
             if known.is_none_or(|known| known.content != resource.digest) {
@@ -239,8 +329,13 @@ impl Envoy {
                 );
             }
         }
-        let before = self.withheld.take().flatten();
-        self.withheld = Some(error.or(before));
+        match self.mode {
+            Mode::Sotw => {
+                let before = self.withheld.take().flatten();
+                self.withheld = Some(error.or(before));
+            }
+            Mode::Delta => self.withheld_deltas.push((response.nonce.clone(), error)),
+        }
 
         let names: BTreeSet<String> = self.clusters.keys().cloned().collect();
         self.endpoints.retain(|name, _| names.contains(name));
@@ -256,8 +351,11 @@ impl Envoy {
         if let Some(error) = self.withheld.take() {
             self.request(CDS, error);
         }
+        for (nonce, error) in std::mem::take(&mut self.withheld_deltas) {
+            self.answer(CDS, nonce, error);
+        }
         if !self.types.get(&LDS).is_some_and(|known| known.asked) {
-            self.request(LDS, None);
+            self.first(LDS);
         }
     }
 

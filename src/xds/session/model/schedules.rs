@@ -14,7 +14,8 @@ enum Step {
     /// The client's oldest message arrives.
     ToServer,
     Wait(u64),
-    Reconnect,
+    /// To the same server, or to one that remembers nothing.
+    Reconnect(bool),
 }
 
 fn steps(reconnects: bool) -> impl Strategy<Value = Vec<Step>> {
@@ -26,13 +27,15 @@ fn steps(reconnects: bool) -> impl Strategy<Value = Vec<Step>> {
         14 => Just(Step::ToClient),
         14 => Just(Step::ToServer),
         2 => (1u64..25).prop_map(Step::Wait),
-        (u32::from(reconnects)) => Just(Step::Reconnect),
+        (u32::from(reconnects)) => any::<bool>().prop_map(Step::Reconnect),
     ];
     proptest::collection::vec(step, 1..150)
 }
 
 /// A stream with messages on their way in both directions.
 struct Run {
+    mode: Mode,
+    cache: Arc<Cache>,
     session: Session,
     envoy: Envoy,
     world: World,
@@ -40,6 +43,8 @@ struct Run {
     to_client: VecDeque<Response>,
     now: Timestamp,
     check_routes: bool,
+    /// Every name that was told on this stream.
+    told: BTreeSet<(TypeUrl, Arc<str>)>,
     /// The responses of this stream.
     sent: BTreeMap<String, Sent>,
     /// What the client refused and the server knows of.
@@ -52,15 +57,19 @@ struct Sent {
 }
 
 impl Run {
-    fn new(check_routes: bool) -> Self {
+    fn new(mode: Mode, check_routes: bool) -> Self {
+        let cache = Arc::<Cache>::default();
         let mut run = Self {
-            session: Session::new(Mode::Sotw, Options::default(), Arc::default()),
-            envoy: Envoy::default(),
+            mode,
+            cache: cache.clone(),
+            session: Session::new(mode, Options::default(), cache),
+            envoy: Envoy::speaking(mode),
             world: World::default(),
             newest: Fleet::new().0,
             to_client: VecDeque::new(),
             now: at(0),
             check_routes,
+            told: BTreeSet::new(),
             sent: BTreeMap::new(),
             refused: BTreeMap::new(),
         };
@@ -85,6 +94,25 @@ impl Run {
                 "a rejected response is never repeated: {:?}",
                 response
             );
+            for name in &response.message.removed {
+                let has = |known: &Known| {
+                    known.versions.contains_key(&**name) || known.names.contains(&**name)
+                };
+                let on_its_way = |sent: &Response| {
+                    sent.type_url() == response.type_url()
+                        && sent.resources().any(|resource| resource.name == *name)
+                };
+                let known = self.envoy.types.get(&response.type_url()).is_some_and(has);
+                let rejected = self.told.contains(&(response.type_url(), name.clone()));
+                prop_assert!(
+                    known || rejected || self.to_client.iter().any(on_its_way),
+                    "{name} is taken away and was never told"
+                );
+            }
+            let names = response
+                .resources()
+                .map(|r| (response.type_url(), r.name.clone()));
+            self.told.extend(names);
             let sent = Sent {
                 version: response.version(),
                 list,
@@ -118,7 +146,15 @@ impl Run {
     }
 
     fn deliver_request(&mut self) -> Result<(), TestCaseError> {
-        if let Some((type_url, request)) = self.envoy.out.pop_front() {
+        let next = self.envoy.out.pop_front();
+        if let Some((type_url, Said::Delta(request))) = next {
+            let sent = self.sent.get(&request.nonce);
+            if let Some(sent) = sent.filter(|_| request.error.is_some()) {
+                self.refused.entry(type_url).or_default().insert(sent.list);
+            }
+            let output = self.session.delta_request(type_url, request, self.now);
+            self.take(output)?;
+        } else if let Some((type_url, Said::Sotw(request))) = next {
             match self.sent.get(&request.nonce) {
                 // Otherwise the error is about one of those before.
                 Some(sent) if request.error.is_some() && sent.version != request.version => {
@@ -161,9 +197,14 @@ impl Run {
             Step::ToClient => self.deliver_response(),
             Step::ToServer => self.deliver_request(),
             Step::Wait(seconds) => self.wait(seconds),
-            Step::Reconnect => {
-                self.session = Session::new(Mode::Sotw, Options::default(), Arc::default());
+            Step::Reconnect(same_server) => {
+                if !same_server {
+                    self.cache = Arc::default();
+                }
+                let cache = self.cache.clone();
+                self.session = Session::new(self.mode, Options::default(), cache);
                 self.to_client.clear();
+                self.told.clear();
                 self.sent.clear();
                 self.refused.clear();
                 self.envoy.connect();
@@ -212,37 +253,63 @@ impl Run {
     }
 }
 
-proptest! {
-    // The same schedules in every run. Among others there are some, with a client that reads nothing for longer than
-    // the removal grace, that these invariants do not survive yet: docs/operations.md says so under "Limits".
-    #![proptest_config(ProptestConfig {
-        cases: 512,
-        rng_seed: RngSeed::Fixed(1),
+/// The same schedules in every run; `BLUEGREEN_TEST_SEED=random` takes others each time, and PROPTEST_CASES more of them.
+fn config() -> ProptestConfig {
+    let random = std::env::var("BLUEGREEN_TEST_SEED").is_ok_and(|seed| seed == "random");
+    let more = std::env::var("PROPTEST_CASES").ok();
+    ProptestConfig {
+        cases: more.and_then(|cases| cases.parse().ok()).unwrap_or(512),
+        rng_seed: match random {
+            true => RngSeed::Random,
+            false => RngSeed::Fixed(1),
+        },
         failure_persistence: None,
         ..ProptestConfig::default()
-    })]
+    }
+}
+
+fn keeps_every_invariant(mode: Mode, steps: Vec<Step>) -> Result<(), TestCaseError> {
+    let mut run = Run::new(mode, true);
+    for step in steps {
+        run.step(step)?;
+    }
+    run.settle()
+}
+
+/// After a reconnect it is not known what the client routes to, but it still ends at the newest snapshot. Streams
+/// break while no cluster warms: a client that shows the newest versions then is taken to have it all.
+fn ends_at_the_newest(mode: Mode, steps: Vec<Step>) -> Result<(), TestCaseError> {
+    let mut run = Run::new(mode, false);
+    for step in steps {
+        let warms = run.envoy.clusters.values().any(|cluster| cluster.warming);
+        if warms && matches!(step, Step::Reconnect(_)) {
+            continue;
+        }
+        run.step(step)?;
+    }
+    run.settle()
+}
+
+proptest! {
+    #![proptest_config(config())]
 
     #[test]
     fn one_stream_keeps_every_invariant(steps in steps(false)) {
-        let mut run = Run::new(true);
-        for step in steps {
-            run.step(step)?;
-        }
-        run.settle()?;
+        keeps_every_invariant(Mode::Sotw, steps)?;
     }
 
-    /// After a reconnect it is not known what the client routes to, but it still ends at the newest snapshot. Streams
-    /// break while no cluster warms: a client that shows the newest versions then is taken to have it all.
+    #[test]
+    fn one_delta_stream_keeps_every_invariant(steps in steps(false)) {
+        keeps_every_invariant(Mode::Delta, steps)?;
+    }
+
     #[test]
     fn streams_that_break_end_at_the_newest(steps in steps(true)) {
-        let mut run = Run::new(false);
-        for step in steps {
-            let warms = run.envoy.clusters.values().any(|cluster| cluster.warming);
-            if warms && matches!(step, Step::Reconnect) {
-                continue;
-            }
-            run.step(step)?;
-        }
-        run.settle()?;
+        ends_at_the_newest(Mode::Sotw, steps)?;
+    }
+
+    #[test]
+    fn delta_streams_that_break_end_at_the_newest(steps in steps(true)) {
+        ends_at_the_newest(Mode::Delta, steps)?;
     }
 }

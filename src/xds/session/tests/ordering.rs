@@ -4,58 +4,64 @@ use super::*;
 
 #[test]
 fn line_19_additions_go_out_in_order_and_a_route_waits_for_its_clusters() {
-    let mut fleet = Fleet::with_a();
-    let mut client = Client::settled(&fleet);
-    let added = service("b").into_iter().chain([
-        endpoints("a/blue", 2),
-        listener("main", 2, &["main"]),
-        routes("main", &[("a", false), ("b", false)]),
-    ]);
-    let types: Vec<TypeUrl> = sent(&client.push(fleet.put(added)))
-        .into_iter()
-        .map(|(type_url, _)| type_url)
-        .collect();
-    assert_eq!(types, [CDS, EDS, LDS]);
-    let warm = client.ack(CDS);
-    assert_eq!(sent(&warm), [(RDS, vec!["main".into()])]);
+    for mode in MODES {
+        let mut fleet = Fleet::with_a();
+        let mut client = Client::settled_in(mode, &fleet);
+        let added = service("b").into_iter().chain([
+            endpoints("a/blue", 2),
+            listener("main", 2, &["main"]),
+            routes("main", &[("a", false), ("b", false)]),
+        ]);
+        let types: Vec<TypeUrl> = sent(&client.push(fleet.put(added)))
+            .into_iter()
+            .map(|(type_url, _)| type_url)
+            .collect();
+        assert_eq!(types, [CDS, EDS, LDS]);
+        let warm = client.ack(CDS);
+        assert_eq!(sent(&warm), [(RDS, vec!["main".into()])]);
+    }
 }
 
 #[test]
 fn line_19_a_switch_is_not_held_by_a_cluster_that_never_warms() {
-    let mut fleet = Fleet::with_a();
-    let mut client = Client::settled(&fleet);
-    client.push(
-        fleet.put(
-            service("b")
-                .into_iter()
-                .chain([routes("main", &[("a", false), ("b", false)])]),
-        ),
-    );
-    for to_green in [true, false] {
-        let switch = client.push(fleet.put([routes("main", &[("a", to_green), ("b", false)])]));
-        assert_eq!(sent(&switch), [(RDS, vec!["main".into()])]);
-        let routed = green(switch.responses[0].resource(0));
-        assert_eq!(routed, BTreeMap::from([("a".into(), to_green)]));
-        client.ack(RDS);
+    for mode in MODES {
+        let mut fleet = Fleet::with_a();
+        let mut client = Client::settled_in(mode, &fleet);
+        client.push(
+            fleet.put(
+                service("b")
+                    .into_iter()
+                    .chain([routes("main", &[("a", false), ("b", false)])]),
+            ),
+        );
+        for to_green in [true, false] {
+            let switch = client.push(fleet.put([routes("main", &[("a", to_green), ("b", false)])]));
+            assert_eq!(sent(&switch), [(RDS, vec!["main".into()])]);
+            let routed = green(switch.responses[0].resource(0));
+            assert_eq!(routed, BTreeMap::from([("a".into(), to_green)]));
+            client.ack(RDS);
+        }
     }
 }
 
 #[test]
 fn line_19_a_wait_that_is_too_long_is_told_and_goes_on() {
-    let mut fleet = Fleet::with_a();
-    let mut client = Client::settled(&fleet);
-    client.push(fleet.put(service("b")));
-    client.push(fleet.put([routes("main", &[("a", false), ("b", false)])]));
-    assert_eq!(client.wait(19).records, []);
-    assert_eq!(client.session.next_deadline(), Some(at(20)));
-    let told = client.wait(1);
-    let waits_for = vec![Arc::from("b/blue"), Arc::from("b/green")];
-    assert_eq!(told.records, [Record::Held(RDS, waits_for)]);
-    assert_eq!(sent(&told), []);
-    assert_eq!(client.wait(100).records, []);
-    let over = client.ack(CDS);
-    assert!(over.records.contains(&Record::Held(RDS, vec![])));
-    assert_eq!(sent(&over), [(RDS, vec!["main".into()])]);
+    for mode in MODES {
+        let mut fleet = Fleet::with_a();
+        let mut client = Client::settled_in(mode, &fleet);
+        client.push(fleet.put(service("b")));
+        client.push(fleet.put([routes("main", &[("a", false), ("b", false)])]));
+        assert_eq!(client.wait(19).records, []);
+        assert_eq!(client.session.next_deadline(), Some(at(20)));
+        let told = client.wait(1);
+        let waits_for = vec![Arc::from("b/blue"), Arc::from("b/green")];
+        assert_eq!(told.records, [Record::Held(RDS, waits_for)]);
+        assert_eq!(sent(&told), []);
+        assert_eq!(client.wait(100).records, []);
+        let over = client.ack(CDS);
+        assert!(over.records.contains(&Record::Held(RDS, vec![])));
+        assert_eq!(sent(&over), [(RDS, vec!["main".into()])]);
+    }
 }
 
 #[test]
@@ -93,20 +99,22 @@ fn line_19_a_listener_waits_for_the_cluster_that_it_names() {
 
 #[test]
 fn line_19_nothing_is_held_for_who_names_its_clusters_or_asks_for_none() {
-    let fleet = Fleet::with_a();
-    let mut grpc = Client::new();
-    grpc.push(fleet.newest());
-    grpc.ask(CDS, &["other"]);
-    assert_eq!(
-        sent(&grpc.ask(RDS, &["main"])),
-        [(RDS, vec!["main".into()])]
-    );
-    let mut routes_only = Client::new();
-    routes_only.push(fleet.newest());
-    assert_eq!(
-        sent(&routes_only.ask(RDS, &["main"])),
-        [(RDS, vec!["main".into()])]
-    );
+    for mode in MODES {
+        let fleet = Fleet::with_a();
+        let mut grpc = Client::speaking(mode);
+        grpc.push(fleet.newest());
+        grpc.ask(CDS, &["other"]);
+        assert_eq!(
+            sent(&grpc.ask(RDS, &["main"])),
+            [(RDS, vec!["main".into()])]
+        );
+        let mut routes_only = Client::speaking(mode);
+        routes_only.push(fleet.newest());
+        assert_eq!(
+            sent(&routes_only.ask(RDS, &["main"])),
+            [(RDS, vec!["main".into()])]
+        );
+    }
 }
 
 #[test]
@@ -159,12 +167,14 @@ fn line_20_endpoints_of_new_clusters_are_answered_before_the_ack_and_a_second_pu
 
 #[test]
 fn line_20_clusters_are_accepted_with_their_endpoints_only() {
-    let mut fleet = Fleet::with_a();
-    let mut client = Client::settled(&fleet);
-    client.push(fleet.put(service("b")));
-    assert_eq!(accepted(&client.ack(CDS)), [(CDS, rev(2))]);
-    client.ask_again(EDS, &["a/blue", "a/green", "b/blue", "b/green"]);
-    assert_eq!(accepted(&client.ack(EDS)), [(EDS, rev(2))]);
+    for mode in MODES {
+        let mut fleet = Fleet::with_a();
+        let mut client = Client::settled_in(mode, &fleet);
+        client.push(fleet.put(service("b")));
+        assert_eq!(accepted(&client.ack(CDS)), [(CDS, rev(2))]);
+        client.ask_again(EDS, &["a/blue", "a/green", "b/blue", "b/green"]);
+        assert_eq!(accepted(&client.ack(EDS)), [(EDS, rev(2))]);
+    }
 }
 
 #[test]
@@ -199,17 +209,19 @@ fn line_21_and_after_a_reconnect_in_which_clusters_were_sent() {
 
 #[test]
 fn line_22_a_switch_is_one_response_of_routes() {
-    let mut fleet = Fleet::with_a();
-    let mut client = Client::settled(&fleet);
-    let switch = client.push(fleet.put([routes("main", &[("a", true)])]));
-    assert_eq!(sent(&switch), [(RDS, vec!["main".into()])]);
-    // What the switch does not change is accepted with it at once; the routes are when they are answered.
-    assert_eq!(switch.records[0], Record::Sent(RDS, rev(2)));
-    assert_eq!(
-        accepted(&switch),
-        [(CDS, rev(2)), (EDS, rev(2)), (LDS, rev(2))]
-    );
-    assert_eq!(client.ack(RDS).records, [Record::Accepted(RDS, rev(2))]);
+    for mode in MODES {
+        let mut fleet = Fleet::with_a();
+        let mut client = Client::settled_in(mode, &fleet);
+        let switch = client.push(fleet.put([routes("main", &[("a", true)])]));
+        assert_eq!(sent(&switch), [(RDS, vec!["main".into()])]);
+        // What the switch does not change is accepted with it at once; the routes are when they are answered.
+        assert_eq!(switch.records[0], Record::Sent(RDS, rev(2)));
+        assert_eq!(
+            accepted(&switch),
+            [(CDS, rev(2)), (EDS, rev(2)), (LDS, rev(2))]
+        );
+        assert_eq!(client.ack(RDS).records, [Record::Accepted(RDS, rev(2))]);
+    }
 }
 
 #[test]
