@@ -2,6 +2,7 @@
 
 mod delta;
 mod grpc;
+mod living;
 mod mortal;
 mod ordering;
 mod status;
