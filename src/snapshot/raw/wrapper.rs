@@ -121,6 +121,6 @@ mod tests {
         says(wrapped(json!("15s"), "other"), "at name: is another");
         let mut unknown = wrapped(json!("15s"), "");
         unknown["tll"] = json!("15s");
-        says(unknown, "did you mean ttl?");
+        says(unknown, "at tll: unknown field");
     }
 }

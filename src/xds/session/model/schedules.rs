@@ -82,7 +82,7 @@ impl Run {
             let set = self.newest.get(response.type_url());
             let has_some = set.is_some_and(|set| !set.resources.is_empty());
             prop_assert!(
-                !(response.type_url().is_full_state()
+                !(self.mode.is_whole(response.type_url())
                     && response.message.resources.is_empty()
                     && has_some),
                 "clusters and listeners never come empty while the snapshot has some"
