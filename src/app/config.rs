@@ -12,9 +12,8 @@ use super::setting::{Setting, SettingError, Values};
 use crate::{
     controller::EventSink,
     model::HumanDuration,
-    xds::server::{CsdsAccess, FleetBy, LOAD_REPORT_INTERVAL},
     xds::{
-        server::{FleetBy, LOAD_REPORT_INTERVAL},
+        server::{CsdsAccess, FleetBy, LOAD_REPORT_INTERVAL},
         session::OnWarmTimeout,
     },
 };
