@@ -128,12 +128,7 @@ impl Ledger {
     pub fn presence(&self) -> Vec<(Arc<str>, bool)> {
         let mut all = Vec::new();
         self.proxies.each(|id, row| {
-            let members = row.members();
-            all.extend(
-                members
-                    .iter()
-                    .map(|member| (id.clone(), member.is_connected())),
-            );
+            row.each_member(|member| all.push((id.clone(), member.is_connected())));
         });
         all
     }
@@ -142,11 +137,11 @@ impl Ledger {
     pub fn acks(&self, requirement: &Requirement) -> Vec<(Arc<str>, Option<Timestamp>)> {
         let mut acks = Vec::new();
         self.proxies.each(|id, row| {
-            for member in row.members() {
+            row.each_member(|member| {
                 if let Ok(at) = member.accepted(requirement) {
                     acks.push((id.clone(), at));
                 }
-            }
+            });
         });
         acks
     }
@@ -158,7 +153,7 @@ impl Ledger {
             ..Proof::default()
         };
         self.proxies.each(|id, row| {
-            for member in row.members() {
+            row.each_member(|member| {
                 proof.total += 1;
                 match member.accepted(requirement) {
                     Ok(at) => {
@@ -181,7 +176,7 @@ impl Ledger {
                         });
                     }
                 }
-            }
+            });
         });
         proof.not_acked.sort_by(|a, b| a.proxy.cmp(&b.proxy));
         proof
@@ -194,15 +189,20 @@ impl Ledger {
     pub fn proxies(&self, newest: &BTreeMap<TypeUrl, Revision>) -> Vec<ProxyView> {
         let mut views = Vec::new();
         self.proxies.each(|_, row| {
-            let members = row.members();
-            let duplicate = members.len() > 1;
-            views.extend(members.iter().map(|member| ProxyView {
-                info: member.info.clone(),
-                connected: member.connected,
-                since: member.since,
-                duplicate,
-                types: member.types(newest),
-            }));
+            let first = views.len();
+            row.each_member(|member| {
+                views.push(ProxyView {
+                    info: member.info.clone(),
+                    connected: member.connected,
+                    since: member.since,
+                    duplicate: false,
+                    types: member.types(newest),
+                });
+            });
+            let duplicate = views.len() > first + 1;
+            views[first..] // proof: it was the length of the list
+                .iter_mut()
+                .for_each(|view: &mut ProxyView| view.duplicate = duplicate);
         });
         views.sort_by(|a, b| (&a.info.id, a.since).cmp(&(&b.info.id, b.since)));
         views
@@ -217,11 +217,15 @@ impl Ledger {
         }
     }
 
-    /// Whether nobody is on the roster.
+    /// How many belong to the fleet: node ids, connected or not.
+    pub fn len(&self) -> usize {
+        let shards = self.proxies.shards().iter();
+        shards.map(|shard| shard.lock().len()).sum()
+    }
+
+    /// Nobody does.
     pub fn is_empty(&self) -> bool {
-        let mut empty = true;
-        self.proxies.each(|_, _| empty = false);
-        empty
+        self.len() == 0
     }
 
     /// Who belongs to the fleet, by name, as it is kept in the store. `now` is the last sight of those connected.
