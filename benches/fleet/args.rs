@@ -53,20 +53,10 @@ pub struct RunArgs {
     )]
     pub proxies: Vec<usize>,
     /// Variants of the protocol
-    #[arg(
-        long,
-        value_enum,
-        value_delimiter = ',',
-        default_value = "sotw,delta"
-    )]
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "sotw,delta")]
     pub mode: Vec<Mode>,
     /// Generated fleets
-    #[arg(
-        long,
-        value_enum,
-        value_delimiter = ',',
-        default_value = "small,large"
-    )]
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "small,large")]
     pub shape: Vec<Shape>,
     /// Switches per row
     #[arg(long, value_name = "N", default_value_t = 5)]

@@ -31,6 +31,8 @@ pub struct Board {
     pub warm: AtomicUsize,
     pub acks: AtomicUsize,
     pub failed: AtomicUsize,
+    /// Connections that had to be tried again.
+    pub retried: AtomicU64,
     pub bytes: AtomicU64,
     pub responses: AtomicU64,
     failures: Mutex<Vec<String>>,
@@ -53,6 +55,7 @@ impl Board {
             warm: AtomicUsize::new(0),
             acks: AtomicUsize::new(0),
             failed: AtomicUsize::new(0),
+            retried: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             responses: AtomicU64::new(0),
             failures: Mutex::default(),

@@ -144,7 +144,12 @@ impl Envoy {
     }
 
     /// Books what came; names those that are new or have other content.
-    fn take(&mut self, at: usize, removed: &[String], read: &[Arc<Resource>]) -> Vec<Arc<Resource>> {
+    fn take(
+        &mut self,
+        at: usize,
+        removed: &[String],
+        read: &[Arc<Resource>],
+    ) -> Vec<Arc<Resource>> {
         let has = &mut self.kinds[at].has;
         for name in removed {
             has.remove(name.as_str());
@@ -190,7 +195,8 @@ impl Envoy {
             return false;
         }
         let before = std::mem::replace(&mut kind.names, names);
-        kind.has.retain(|name, _| kind.names.binary_search(name).is_ok());
+        kind.has
+            .retain(|name, _| kind.names.binary_search(name).is_ok());
         self.ask(to, &before, out);
         true
     }
@@ -214,7 +220,9 @@ impl Envoy {
             }
             Mode::Delta => {
                 let not_in = |some: &[Arc<str>], others: &[Arc<str>]| -> Vec<Arc<str>> {
-                    let new = some.iter().filter(|name| others.binary_search(name).is_err());
+                    let new = some
+                        .iter()
+                        .filter(|name| others.binary_search(name).is_err());
                     new.cloned().collect()
                 };
                 let before = if first { &[] } else { before };

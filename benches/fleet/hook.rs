@@ -36,7 +36,10 @@ pub async fn serve(args: ServeArgs) -> Result<(), BoxError> {
     let switched = server.clone();
     let router = Router::new()
         .route("/ready", routing::get(async || "ready\n"))
-        .route("/switch", routing::post(async move || switch(&switched).await));
+        .route(
+            "/switch",
+            routing::post(async move || switch(&switched).await),
+        );
     let mut ended = tokio::time::interval(std::time::Duration::from_millis(200));
     tokio::select! {
         served = axum::serve(listener, router).into_future() => served?,

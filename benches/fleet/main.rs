@@ -49,7 +49,9 @@ async fn main() -> ExitCode {
 async fn measure(args: RunArgs) -> Result<bool, BoxError> {
     let most = args.proxies.iter().max().copied().unwrap_or_default();
     if !process::open_files(most as u64 + OTHER_FILES) {
-        eprintln!("too few files may be open for {most} connections: raise the hard limit (ulimit -Hn)");
+        eprintln!(
+            "too few files may be open for {most} connections: raise the hard limit (ulimit -Hn)"
+        );
     }
     let shapes: Vec<_> = match args.server {
         Some(_) => vec![None],

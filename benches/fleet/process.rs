@@ -24,7 +24,10 @@ pub struct CpuClock {
 impl CpuClock {
     /// Reads the clocks of a process.
     pub fn of(pid: u32) -> Self {
-        let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+        let tasks = fs::read_dir(format!("/proc/{pid}/task"))
+            .into_iter()
+            .flatten()
+            .flatten();
         let threads = tasks
             .filter_map(|task| {
                 let text = fs::read_to_string(task.path().join("schedstat")).ok()?;

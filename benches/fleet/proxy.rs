@@ -3,8 +3,12 @@
 use std::{
     net::SocketAddr,
     pin::Pin,
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::Ordering::{Relaxed, SeqCst},
+    },
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use bytes::{Bytes, BytesMut};
@@ -16,6 +20,7 @@ use http::{Request, header};
 use tokio::{
     net::TcpStream,
     sync::{Semaphore, watch},
+    time::sleep,
 };
 
 use crate::{
@@ -24,6 +29,12 @@ use crate::{
     resources::Unreadable,
     wire::{Messages, Mode},
 };
+
+/// How often a proxy tries to connect.
+const ATTEMPTS: usize = 10;
+
+/// The shortest pause between two attempts.
+const AGAIN: Duration = Duration::from_millis(50);
 
 /// What the run tells its proxies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +75,8 @@ pub struct Proxy {
     pub envoy: Envoy,
     pub shared: Arc<Shared>,
     pub orders: watch::Receiver<Order>,
+    /// The server has answered on the connection that ended last.
+    pub heard: bool,
 }
 
 /// Why a proxy could not go on.
@@ -83,21 +96,47 @@ enum Broken {
     Unreadable(#[from] Unreadable),
 }
 
+impl Broken {
+    /// It may be because of the many that connect at the same time.
+    fn in_the_crowd(&self) -> bool {
+        matches!(self, Self::Connect(_) | Self::Http2(_) | Self::Closed)
+    }
+}
+
 impl Proxy {
-    /// Lives until the run is over.
+    /// Lives until the run is over. Where a connection is lost in the crowd (a queue of the kernel that is full) before the
+    /// server said anything, it tries again, as Envoy does.
     pub async fn run(mut self) {
+        let mut attempts = 1;
         loop {
-            if let Err(why) = self.connection().await {
-                self.shared.board.fail(self.number, &why.to_string());
-                return;
+            match self.connection().await {
+                Ok(()) => attempts = 1,
+                Err(lost) if lost.in_the_crowd() && !self.heard && attempts < ATTEMPTS => {
+                    attempts += 1;
+                    self.shared.board.retried.fetch_add(1, Relaxed);
+                    // Not all at the same time again.
+                    sleep(AGAIN * (1 + self.number as u32 % 8)).await;
+                }
+                Err(why) => return self.shared.board.fail(self.number, &why.to_string()),
             }
         }
     }
 
     /// One connection, until the order to make another.
     async fn connection(&mut self) -> Result<(), Broken> {
+        self.heard = false;
         let mut stream = Stream::open(&self.shared, &mut self.envoy).await?;
         self.shared.board.count(&self.shared.board.open);
+        let ended = self.serve(&mut stream).await;
+        self.heard = stream.heard;
+        if ended.is_err() && !self.heard {
+            self.shared.board.open.fetch_sub(1, SeqCst);
+        }
+        ended
+    }
+
+    /// Answers the server, and does what the run orders.
+    async fn serve(&mut self, stream: &mut Stream) -> Result<(), Broken> {
         loop {
             tokio::select! {
                 biased;
@@ -123,6 +162,8 @@ struct Stream {
     responses: Responses,
     messages: Messages,
     out: BytesMut,
+    /// The server has answered.
+    heard: bool,
 }
 
 enum Responses {
@@ -163,6 +204,7 @@ impl Stream {
             responses: Responses::Waited(response),
             messages: Messages::default(),
             out,
+            heard: false,
         })
     }
 
@@ -225,6 +267,7 @@ impl Stream {
     fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Result<Bytes, Broken>> {
         if let Responses::Waited(response) = &mut self.responses {
             let response = ready!(Pin::new(response).poll(cx))?;
+            self.heard = true;
             let text = |name: &str| {
                 let value = response.headers().get(name);
                 value.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())

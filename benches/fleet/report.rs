@@ -98,6 +98,8 @@ pub struct Row {
     pub switches: Vec<Switch>,
     pub reconnects: Vec<Reconnect>,
     pub failed: usize,
+    /// Connections that had to be tried again.
+    pub retried: u64,
     pub failures: Vec<String>,
 }
 
@@ -181,6 +183,7 @@ fn warm_up(rows: &[Row]) -> Table {
         "KiB/proxy warm",
         "KiB/proxy end",
         "server peak MiB",
+        "tried again",
         "failed",
     ]);
     for row in rows {
@@ -192,6 +195,7 @@ fn warm_up(rows: &[Row]) -> Table {
             number(row.per_proxy_settled, 1),
             number(row.per_proxy_end, 1),
             number(row.server_peak.map(|peak| peak as f64 / 1024.0), 0),
+            row.retried.to_string(),
             row.failed.to_string(),
         ]);
         table.add_row(cells);

@@ -105,6 +105,7 @@ pub async fn row(args: &RunArgs, case: Case) -> Result<Row, BoxError> {
     row.distinct_resources = board.resources.distinct();
     row.failed = board.failed.load(Ordering::SeqCst);
     row.failures = board.failures();
+    row.retried = board.retried.load(Ordering::SeqCst);
     Ok(row)
 }
 
@@ -122,6 +123,7 @@ impl Fleet<'_> {
                 envoy: Envoy::new(self.shared.mode, node.into()),
                 shared: self.shared.clone(),
                 orders: self.orders.subscribe(),
+                heard: false,
             };
             tokio::spawn(proxy.run());
         }
@@ -202,7 +204,10 @@ impl Fleet<'_> {
             .await;
         let open_s = began.elapsed().as_secs_f64();
         let cpu_s = cpu.elapsed();
-        let (bytes, responses) = (read(&board.bytes) - bytes, read(&board.responses) - responses);
+        let (bytes, responses) = (
+            read(&board.bytes) - bytes,
+            read(&board.responses) - responses,
+        );
         let switch = self.switch().await?;
         self.shared.connecting.forget_permits(waiting);
         Ok(Reconnect {

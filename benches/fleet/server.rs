@@ -1,10 +1,6 @@
 //! A bluegreen server with a generated fleet, as a process of its own, switched through its admin API.
 
-use std::{
-    net::SocketAddr,
-    process::Stdio,
-    time::Duration,
-};
+use std::{net::SocketAddr, process::Stdio, time::Duration};
 
 use bluegreen::api::{self, admin_client::AdminClient, command_event::Event};
 use tempfile::TempDir;
@@ -130,6 +126,7 @@ impl Server {
                 force: true,
                 ..Default::default()
             }),
+            ..Default::default()
         };
         let mut events = self.admin.switch(request).await?.into_inner();
         let mut proof = Proof::default();
