@@ -8,6 +8,7 @@ mod log;
 mod serve;
 mod server;
 mod setting;
+mod settings;
 
 pub use serve::{command, start};
 pub use server::{Addresses, App, RunError, StartError};

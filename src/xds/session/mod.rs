@@ -409,6 +409,8 @@ fn later(at: Timestamp, duration: Duration) -> Timestamp {
 #[cfg(test)]
 mod model;
 #[cfg(test)]
+mod samples;
+#[cfg(test)]
 mod testkit;
 #[cfg(test)]
 mod tests;
