@@ -155,6 +155,11 @@ spec:
         while events.message().await.expect("no refusal").is_some() {}
     }
 
+    /// From now on memory is compared with what it is now.
+    pub fn settle(&mut self) {
+        self.before = self.memory();
+    }
+
     /// Resident memory of the server, in MiB.
     pub fn memory(&self) -> u64 {
         self.field("VmRSS:")
@@ -176,15 +181,10 @@ spec:
     /// After an attack: memory was never more than `most` MiB above what it was, all but a little is given back, others
     /// go on, and nothing has panicked.
     pub async fn recovers(&self, most: u64) {
-        self.recovers_but(most, KEPT).await;
-    }
-
-    /// The same, but for so many MiB.
-    pub async fn recovers_but(&self, most: u64, kept: u64) {
         let peak = self.peak();
         assert!(peak <= self.before + most, "{} -> {peak} MiB", self.before);
         let deadline = Instant::now() + FREED;
-        while self.memory() > self.before + kept {
+        while self.memory() > self.before + KEPT {
             let now = self.memory();
             assert!(Instant::now() < deadline, "{} -> {now} MiB", self.before);
             tokio::time::sleep(POLL).await;
