@@ -312,7 +312,7 @@ impl Session {
     ) {
         self.resume(type_url, snapshot);
         if type_url == TypeUrl::ClusterLoadAssignment {
-            self.ask_for_rewarmed();
+            self.ask_for_rewarmed(snapshot);
         }
         let Some(channel) = self.channels.get(type_url) else {
             return;
@@ -354,13 +354,18 @@ impl Session {
         channel.done_with = state.filter(|_| !waits);
     }
 
-    /// Envoy waits for the load assignment of a cluster that was sent anew, even if it has it already.
-    fn ask_for_rewarmed(&mut self) {
+    /// Envoy waits for the load assignment of a cluster that was sent anew, even if it has it already. One that does not
+    /// exist was not asked for: to call it gone would end that wait, with no endpoints.
+    fn ask_for_rewarmed(&mut self, snapshot: &Snapshot) {
         let channel = self.channels.get_mut(TypeUrl::ClusterLoadAssignment);
         if let (Some(endpoints), false) = (channel, self.rewarm.is_empty()) {
+            let set = snapshot.get(endpoints.type_url);
+            let exists = |name: &&Arc<str>| {
+                endpoints.told.has(name) || set.is_some_and(|set| set.resources.contains_key(*name))
+            };
             let subscription = &endpoints.subscription;
             let due = self.rewarm.iter().filter(|name| subscription.wants(name));
-            endpoints.asked.extend(due.cloned());
+            endpoints.asked.extend(due.filter(exists).cloned());
             self.rewarm.retain(|name| !subscription.wants(name));
         }
     }

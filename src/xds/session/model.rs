@@ -128,6 +128,8 @@ struct Envoy {
     routes: BTreeMap<String, Arc<Resource>>,
     /// An answer to clusters that is withheld, with the last error since the last answer.
     withheld: Option<Option<String>>,
+    /// Clusters that came or went with a rejected delta response: its versions say nothing of that.
+    unsaid: BTreeSet<String>,
     /// Delta answers every response: nonces and errors.
     withheld_deltas: Vec<(String, Option<String>)>,
     out: VecDeque<(TypeUrl, Said)>,
@@ -143,6 +145,7 @@ impl Envoy {
             listeners: BTreeMap::new(),
             routes: BTreeMap::new(),
             withheld: None,
+            unsaid: BTreeSet::new(),
             withheld_deltas: Vec::new(),
             out: VecDeque::new(),
         }
@@ -312,6 +315,13 @@ impl Envoy {
             Mode::Delta => {
                 for name in &response.message.removed {
                     self.clusters.remove(&**name);
+                }
+                let removed = response.message.removed.iter().map(|name| &**name);
+                for name in listed.iter().copied().chain(removed) {
+                    match error {
+                        Some(_) => self.unsaid.insert(name.to_owned()),
+                        None => self.unsaid.remove(name),
+                    };
                 }
             }
         }

@@ -173,6 +173,25 @@ fn line_15_a_route_that_is_held_is_not_called_gone() {
 }
 
 #[test]
+fn line_18_a_load_assignment_that_a_cluster_waits_for_is_not_called_gone() {
+    let mut fleet = Fleet::with_a();
+    let mut client = settled(&fleet);
+    client.push(fleet.put([cluster("b/blue", 1)]));
+    let asked = client.say_delta(EDS, subscribe(&["b/blue"]));
+    assert_eq!(
+        removed(&asked),
+        [(EDS, names(&["b/blue"]))],
+        "it was asked for"
+    );
+    client.ack(EDS);
+    // Sent again, the cluster waits again; nobody has asked.
+    let changed = client.push(fleet.put([cluster("b/blue", 2)]));
+    assert_eq!(removed(&changed), []);
+    let there = client.push(fleet.put([endpoints("b/blue", 1)]));
+    assert_eq!(sent(&there), [(EDS, names(&["b/blue"]))]);
+}
+
+#[test]
 fn line_16_a_name_given_up_beside_a_star_is_told_again() {
     let fleet = Fleet::with_a();
     let mut client = settled(&fleet);
