@@ -158,6 +158,7 @@ impl ControlPlane {
             format!("--admin={}", self.admin),
             format!("--http={}", self.http),
             format!("--data-dir={}", self.dir.join("data").display()),
+            format!("--check-data={}", self.dir.display()),
             // Seldom enough for any fleet is 10 s; the demo is too short for that.
             "--load-report-interval=500ms".to_owned(),
         ];

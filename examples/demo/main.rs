@@ -18,6 +18,7 @@ mod process;
 mod report;
 mod screen;
 mod story;
+mod taken_back;
 mod trial;
 mod world;
 

@@ -20,7 +20,10 @@ const DEMO: Duration = Duration::from_secs(120);
 const KEEP: Duration = Duration::from_secs(1_800);
 
 /// How often the living line changes.
-const TICK: Duration = Duration::from_millis(100);
+pub(crate) const TICK: Duration = Duration::from_millis(100);
+
+/// How long a monitor may take to see what is wrong: a report each half second, a look each second.
+pub(crate) const NOTICED: Duration = Duration::from_secs(30);
 
 /// How long the fleet may take to come back to a control plane that was killed: Envoy tries again within 3 s.
 const COME_BACK: Duration = Duration::from_secs(15);
@@ -56,6 +59,9 @@ pub enum Failed {
     /// A model server did not take its trouble.
     #[error("cannot make trouble: {0}")]
     Trouble(std::io::Error),
+    /// The bake did not end it.
+    #[error("the release was not taken back within {NOTICED:?}, it is {0}")]
+    NotTakenBack(String),
     /// The fleet stayed away.
     #[error("only {0} of {FLEET_SIZE} proxies came back to the control plane within {COME_BACK:?}")]
     FleetAway(u64),
@@ -67,7 +73,7 @@ pub struct Story<'a> {
     pub(crate) world: &'a mut World,
     pub(crate) screen: &'a mut Screen,
     pub(crate) load: Option<Load>,
-    flips: Vec<Flip>,
+    pub(crate) flips: Vec<Flip>,
     pub(crate) marks: Vec<Mark>,
     /// Where the version runs that was deployed last.
     pub(crate) newest: Vec<SocketAddr>,
@@ -98,19 +104,16 @@ impl<'a> Story<'a> {
     pub async fn tell(&mut self) -> Result<Ending, Failed> {
         self.set_the_stage().await?;
 
-        self.deploy("v1.3").await?;
+        self.release("v1.3").await?;
         self.hold(seconds(1.5)).await;
         self.flip("switch", "v1.2", "v1.3").await?;
         self.hold(seconds(4.0)).await;
         self.flip("rollback", "v1.3", "v1.2").await?;
         self.hold(seconds(3.0)).await;
 
-        self.deploy("v1.3.1").await?;
+        self.release("v1.3.1").await?;
         self.preview("v1.3.1").await?;
         self.shadow().await?;
-        for weight in [10, 50] {
-            self.shift("v1.3.1", weight).await?;
-        }
         self.scores().await?;
         self.flip("switch", "v1.2", "v1.3.1").await?;
         self.hold(seconds(3.0)).await;
@@ -118,7 +121,7 @@ impl<'a> Story<'a> {
         self.crash().await?;
         self.hold(seconds(1.0)).await;
         self.drift().await?;
-        self.flip("rollback", "v1.3.1", "v1.2").await?;
+        self.taken_back("v1.3.1", "v1.2").await?;
         self.hold(seconds(3.0)).await;
         self.end().await
     }
@@ -176,25 +179,38 @@ impl<'a> Story<'a> {
         for (number, endpoint) in (9001..).zip(endpoints) {
             text = text.replace(&format!("127.0.0.1:{number}"), &endpoint.to_string());
         }
+        let labelled = include_str!("../fraud-model/labelled.jsonl");
+        let beside = self.world.dir().join("labelled.jsonl");
+        std::fs::write(beside, labelled).map_err(Failed::Document)?;
         let path = self.world.dir().join("fraud-model.yaml");
         std::fs::write(&path, text).map_err(Failed::Document)?;
         Ok(path.display().to_string())
     }
 
-    async fn deploy(&mut self, version: &str) -> Result<(), Failed> {
+    /// Stages a version and runs its gates.
+    async fn release(&mut self, version: &str) -> Result<(), Failed> {
         let endpoints = self.world.start_model(version).await?;
         self.newest.clone_from(&endpoints);
         let endpoints: Vec<_> = endpoints.iter().map(ToString::to_string).collect();
-        let mut args = vec!["deploy", "fraud-model", "--version", version];
+        let mut args = vec!["release", "fraud-model", "--version", version];
         for endpoint in &endpoints {
             args.extend(["--endpoint", endpoint]);
         }
         self.screen.command(&args.join(" "));
-        args.extend(["--wait", "30s"]);
         let ran = self.world.control_plane.run(&args).await?;
+        for check in ran.answer["checks"].as_array().into_iter().flatten() {
+            let text = |key: &str| check[key].as_str().unwrap_or_default().to_owned();
+            self.screen.detail(format!(
+                "gate {}: {}, {}",
+                text("name"),
+                text("phase"),
+                text("message")
+            ));
+        }
         let took = ran.returned - ran.started;
         self.screen.detail(format!(
-            "{version} is staged beside the live version, in {}",
+            "{version} is {} beside the live version, in {}",
+            ran.answer["phase"].as_str().unwrap_or("?"),
             ms(took)
         ));
         Ok(())
@@ -332,7 +348,7 @@ impl<'a> Story<'a> {
         self.screen.clear();
     }
 
-    fn tick(&self) {
+    pub(crate) fn tick(&self) {
         let Some(load) = &self.load else { return };
         let samples = load.samples();
         let failed = samples

@@ -64,24 +64,6 @@ impl Story<'_> {
         Ok(sum)
     }
 
-    /// One step of a canary.
-    pub async fn shift(&mut self, version: &'static str, weight: u32) -> Result<(), Failed> {
-        let weight = weight.to_string();
-        self.screen
-            .command(&format!("shift fraud-model --weight {weight}"));
-        let shift = ["shift", "fraud-model", "--weight", &weight, "--wait", "30s"];
-        let ran = self.world.control_plane.run(&shift).await?;
-        self.marks.push(Mark {
-            at: ran.started,
-            what: "shift",
-        });
-        self.hold(seconds(2.0)).await;
-        let share = self.share_since(version, ran.returned);
-        self.screen
-            .detail(format!("{version} answers {share:.1}% of the requests"));
-        Ok(())
-    }
-
     /// What the models tell of their own scores, in a header of each answer, comes with the proxies' load reports.
     pub async fn scores(&mut self) -> Result<(), Failed> {
         let stats = ["fleet", "payments", "--stats", "--since", "2s"];
@@ -123,20 +105,5 @@ impl Story<'_> {
             .step("the scores of v1.3.1 drift, and no request fails");
         self.hold(seconds(2.5)).await;
         self.scores().await
-    }
-
-    /// The share of a version among the answers to requests sent since, in percent.
-    fn share_since(&self, version: &str, since: Instant) -> f64 {
-        let Some(load) = &self.load else { return 0.0 };
-        let since = since.saturating_duration_since(load.origin());
-        let samples = load.samples();
-        let answers = samples
-            .iter()
-            .filter(|sample| sample.sent >= since)
-            .filter_map(|sample| sample.outcome.as_ref().ok());
-        let (of_version, all) = answers.fold((0_u32, 0_u32), |(of_version, all), by| {
-            (of_version + u32::from(**by == *version), all + 1)
-        });
-        100.0 * f64::from(of_version) / f64::from(all.max(1))
     }
 }

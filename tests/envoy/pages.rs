@@ -14,6 +14,7 @@ use crate::{
         backend::Backend,
         world::{BINARY, World},
     },
+    waiting,
 };
 
 /// A fenced block of a page.
@@ -96,6 +97,18 @@ impl Stage {
             .await
             .expect("a shell");
         assert!(output.status.success(), "{line}: {output:?}");
+        if line.starts_with("bluegreen switch") {
+            self.settled().await;
+        }
+    }
+
+    /// The release has taken in that every proxy accepted the switch: its bake, or what comes next, has begun.
+    async fn settled(&self) {
+        let phase = async || {
+            let status = self.world.json(&["status", "fraud-model"]).await;
+            status["release"]["phase"].clone()
+        };
+        waiting::until("switched", phase, |phase| *phase != "Switching").await;
     }
 
     /// Runs a page; how many commands and documents there were in it.
