@@ -51,7 +51,7 @@ soak: prerequisites ## a thousand switches and rollbacks of real Envoys under lo
 test-envoys: prerequisites ## the tests with real Envoys on each version that is supported (ARGS=names of tests)
 	@envoy/test-versions $(ARGS)
 
-bench: prerequisites ## what a switch costs to build, by size of the fleet
+bench: prerequisites ## what a switch costs: to build, to store, and to bring to a fleet of simulated proxies
 	$(CARGO) bench
 
 lint: prerequisites $(TOOLS)/bin/cargo-deny ## format, clippy, licences and advisories of the dependencies

@@ -15,9 +15,12 @@ use crate::{
     store::{CommitKind, RevisionMeta},
 };
 
-/// A follower spends at most one part in so many of a core: reading a proof costs as much as the fleet is large, and
-/// a large fleet ACKs ten thousand times in a second.
-const SHARE: u32 = 5;
+/// A follower spends at most one part in so many of a core: reading a proof, and telling of it, costs as much as the
+/// fleet is large, and a large fleet ACKs ten thousand times in a second. What is seen later is stamped when it happened.
+const SHARE: u32 = 50;
+
+/// A look that took longer was interrupted.
+const LONGEST_COST: Duration = Duration::from_millis(20);
 
 /// A resource that a revision changed, with the content it gave it; None: it removed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,8 +84,8 @@ pub struct Follower {
     touched: Arc<[Touched]>,
     changes: watch::Receiver<u64>,
     superseded_by: Option<Revision>,
-    /// What the last look cost.
-    cost: Duration,
+    /// When the last look began; what was done with it since is part of its cost.
+    looked: Instant,
 }
 
 impl Follower {
@@ -102,13 +105,13 @@ impl Follower {
             touched,
             changes: handle.ledger_changes(),
             superseded_by: None,
-            cost: Duration::ZERO,
+            looked: Instant::now(),
         }
     }
 
     /// How far it is now.
     pub fn look(&mut self) -> Progress {
-        let began = Instant::now();
+        self.looked = Instant::now();
         self.changes.borrow_and_update();
         let head = self.handle.head();
         if self.superseded_by.is_none()
@@ -118,21 +121,19 @@ impl Follower {
         {
             self.superseded_by = Some(head.meta.revision);
         }
-        let progress = Progress {
+        Progress {
             proof: match &head {
                 Some(head) => standing(self.handle.ledger(), &head.snapshot, &self.requirement),
                 None => self.handle.ledger().proof(&self.requirement),
             },
             superseded_by: self.superseded_by,
             verdict: self.handle.verdict(self.requirement.revision),
-        };
-        self.cost = began.elapsed();
-        progress
+        }
     }
 
     /// Returns after the next change of the ledger, later for a large fleet. False: the server goes down.
     pub async fn changed(&mut self) -> bool {
-        let pause = self.cost * (SHARE - 1);
+        let pause = self.looked.elapsed().min(LONGEST_COST) * (SHARE - 1);
         tokio::select! {
             changed = self.changes.changed() => {
                 if pause > Duration::from_millis(1) {

@@ -67,11 +67,23 @@ impl Ledger {
         let Some(id) = self.streams.of(&stream).get(&stream).cloned() else {
             return;
         };
-        let changed = self
-            .proxies
-            .of(&id)
-            .get_mut(&id)
-            .is_some_and(|row| row.record(stream, record, at));
+        self.book(&id, stream, [record], at);
+    }
+
+    /// Everything that came of one message, of a stream whose proxy is known: found once, and observed once.
+    pub fn book(
+        &self,
+        id: &Arc<str>,
+        stream: StreamId,
+        records: impl IntoIterator<Item = Record>,
+        at: Timestamp,
+    ) {
+        let mut changed = false;
+        if let Some(row) = self.proxies.of(id).get_mut(id) {
+            for record in records {
+                changed |= row.record(stream, record, at);
+            }
+        }
         if changed {
             (self.observer)();
         }
@@ -92,12 +104,7 @@ impl Ledger {
     pub fn presence(&self) -> Vec<(Arc<str>, bool)> {
         let mut all = Vec::new();
         self.proxies.each(|id, row| {
-            let members = row.members();
-            all.extend(
-                members
-                    .iter()
-                    .map(|member| (id.clone(), member.is_connected())),
-            );
+            row.each_member(|member| all.push((id.clone(), member.is_connected())));
         });
         all
     }
@@ -106,11 +113,11 @@ impl Ledger {
     pub fn acks(&self, requirement: &Requirement) -> Vec<(Arc<str>, Option<Timestamp>)> {
         let mut acks = Vec::new();
         self.proxies.each(|id, row| {
-            for member in row.members() {
+            row.each_member(|member| {
                 if let Ok(at) = member.accepted(requirement) {
                     acks.push((id.clone(), at));
                 }
-            }
+            });
         });
         acks
     }
@@ -122,7 +129,7 @@ impl Ledger {
             ..Proof::default()
         };
         self.proxies.each(|id, row| {
-            for member in row.members() {
+            row.each_member(|member| {
                 proof.total += 1;
                 match member.accepted(requirement) {
                     Ok(at) => {
@@ -145,7 +152,7 @@ impl Ledger {
                         });
                     }
                 }
-            }
+            });
         });
         proof.not_acked.sort_by(|a, b| a.proxy.cmp(&b.proxy));
         proof
@@ -158,25 +165,34 @@ impl Ledger {
     pub fn proxies(&self, newest: &BTreeMap<TypeUrl, Revision>) -> Vec<ProxyView> {
         let mut views = Vec::new();
         self.proxies.each(|_, row| {
-            let members = row.members();
-            let duplicate = members.len() > 1;
-            views.extend(members.iter().map(|member| ProxyView {
-                info: member.info.clone(),
-                connected: member.connected,
-                since: member.since,
-                duplicate,
-                types: member.types(newest),
-            }));
+            let first = views.len();
+            row.each_member(|member| {
+                views.push(ProxyView {
+                    info: member.info.clone(),
+                    connected: member.connected,
+                    since: member.since,
+                    duplicate: false,
+                    types: member.types(newest),
+                });
+            });
+            let duplicate = views.len() > first + 1;
+            views[first..] // proof: it was the length of the list
+                .iter_mut()
+                .for_each(|view: &mut ProxyView| view.duplicate = duplicate);
         });
         views.sort_by(|a, b| (&a.info.id, a.since).cmp(&(&b.info.id, b.since)));
         views
     }
 
-    /// Whether nobody is on the roster.
+    /// How many belong to the fleet: node ids, connected or not.
+    pub fn len(&self) -> usize {
+        let shards = self.proxies.shards().iter();
+        shards.map(|shard| shard.lock().len()).sum()
+    }
+
+    /// Nobody does.
     pub fn is_empty(&self) -> bool {
-        let mut empty = true;
-        self.proxies.each(|_, _| empty = false);
-        empty
+        self.len() == 0
     }
 
     /// Who belongs to the fleet, by name, as it is kept in the store. `now` is the last sight of those connected.

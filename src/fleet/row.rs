@@ -141,7 +141,7 @@ struct StreamRow {
     connected_at: Timestamp,
     /// When the proxy last said something on it.
     last_word: Timestamp,
-    types: BTreeMap<TypeUrl, TypeRow>,
+    types: TypeRows,
 }
 
 impl StreamRow {
@@ -149,7 +149,37 @@ impl StreamRow {
         self.types
             .iter()
             .filter(|(_, row)| row.subscribed)
-            .any(|(type_url, _)| other.types.get(type_url).is_some_and(|row| row.subscribed))
+            .any(|(type_url, _)| other.types.get(&type_url).is_some_and(|row| row.subscribed))
+    }
+}
+
+/// The types of one stream, in push order. A handful: a list is a tenth of the size of a tree, and ten thousand
+/// proxies have one each.
+#[derive(Clone, Debug, Default)]
+pub(super) struct TypeRows(Vec<(TypeUrl, TypeRow)>);
+
+impl TypeRows {
+    fn get(&self, type_url: &TypeUrl) -> Option<&TypeRow> {
+        let at = self.place(type_url).ok()?;
+        self.0.get(at).map(|(_, row)| row)
+    }
+
+    /// The row of a type; a new one if there was none.
+    fn entry(&mut self, type_url: TypeUrl) -> &mut TypeRow {
+        let at = self.place(&type_url).unwrap_or_else(|at| {
+            self.0.reserve_exact(1);
+            self.0.insert(at, (type_url, TypeRow::default()));
+            at
+        });
+        &mut self.0[at].1 // proof: it was found there, or put there
+    }
+
+    fn place(&self, type_url: &TypeUrl) -> Result<usize, usize> {
+        self.0.binary_search_by(|(one, _)| one.cmp(type_url))
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (TypeUrl, &TypeRow)> {
+        self.0.iter().map(|(type_url, row)| (*type_url, row))
     }
 }
 
@@ -162,10 +192,10 @@ pub(super) struct Row {
     pub(super) last_seen: Timestamp,
     /// It showed a version of this revision, which the fleet has not reached.
     pub(super) newer: Option<Revision>,
-    /// The streams; a higher id is a newer stream.
-    streams: BTreeMap<StreamId, StreamRow>,
+    /// The streams by their ids, of which a higher one is a newer stream. Most proxies have one.
+    streams: Vec<(StreamId, StreamRow)>,
     /// What the proxy had when its last streams ended.
-    left: BTreeMap<TypeUrl, TypeRow>,
+    left: TypeRows,
 }
 
 /// One proxy as it counts: two that share a node id are two members of one row.
@@ -173,7 +203,31 @@ pub(super) struct Member<'a> {
     pub(super) info: &'a ProxyInfo,
     pub(super) since: Timestamp,
     pub(super) connected: bool,
-    types: BTreeMap<TypeUrl, &'a TypeRow>,
+    types: MemberTypes<'a>,
+}
+
+/// What a member has of each type.
+enum MemberTypes<'a> {
+    /// On its one stream.
+    One(&'a TypeRows),
+    /// On several.
+    Merged(BTreeMap<TypeUrl, &'a TypeRow>),
+}
+
+impl MemberTypes<'_> {
+    fn get(&self, type_url: &TypeUrl) -> Option<&TypeRow> {
+        match self {
+            Self::One(rows) => rows.get(type_url),
+            Self::Merged(rows) => rows.get(type_url).copied(),
+        }
+    }
+
+    fn each(&self, mut f: impl FnMut(TypeUrl, &TypeRow)) {
+        match self {
+            Self::One(rows) => rows.iter().for_each(|(type_url, row)| f(type_url, row)),
+            Self::Merged(rows) => rows.iter().for_each(|(type_url, row)| f(*type_url, row)),
+        }
+    }
 }
 
 impl Row {
@@ -184,8 +238,8 @@ impl Row {
             since: last_seen,
             last_seen,
             newer: None,
-            streams: BTreeMap::new(),
-            left: BTreeMap::new(),
+            streams: Vec::new(),
+            left: TypeRows::default(),
         }
     }
 
@@ -199,22 +253,31 @@ impl Row {
         }
         self.info = info.clone();
         self.last_seen = at;
-        self.streams.insert(
-            stream,
-            StreamRow {
-                info,
-                connected_at: at,
-                last_word: at,
-                types: BTreeMap::new(),
-            },
-        );
+        let row = StreamRow {
+            info,
+            connected_at: at,
+            last_word: at,
+            types: TypeRows::default(),
+        };
+        self.streams.reserve_exact(1);
+        match self.place(stream) {
+            Ok(known) => self.streams[known].1 = row, // proof: it was found there
+            Err(new) => self.streams.insert(new, (stream, row)),
+        }
+    }
+
+    fn place(&self, stream: StreamId) -> Result<usize, usize> {
+        self.streams.binary_search_by_key(&stream, |(id, _)| *id)
     }
 
     pub(super) fn disconnect(&mut self, stream: StreamId, at: Timestamp) {
-        let Some(ended) = self.streams.remove(&stream) else {
+        let Ok(at_place) = self.place(stream) else {
             return;
         };
-        self.left.extend(ended.types);
+        let (_, ended) = self.streams.remove(at_place);
+        for (type_url, row) in ended.types.0 {
+            *self.left.entry(type_url) = row;
+        }
         self.last_seen = at;
         if self.streams.is_empty() {
             self.since = at;
@@ -227,20 +290,21 @@ impl Row {
             Record::Accepted(type_url, revision) => self.remembered(stream, *type_url, *revision),
             _ => None,
         };
-        let Some(row) = self.streams.get_mut(&stream) else {
+        let Ok(place) = self.place(stream) else {
             return false;
         };
+        let row = &mut self.streams[place].1; // proof: it was found there
         if !matches!(record, Record::Sent(..) | Record::Held(..)) {
             row.last_word = at;
         }
         let types = &mut row.types;
         match record {
-            Record::Subscribed(type_url) => types.entry(type_url).or_default().subscribed = true,
-            Record::Unsubscribed(type_url) => types.entry(type_url).or_default().subscribed = false,
-            Record::Sent(type_url, revision) => types.entry(type_url).or_default().sent = revision,
+            Record::Subscribed(type_url) => types.entry(type_url).subscribed = true,
+            Record::Unsubscribed(type_url) => types.entry(type_url).subscribed = false,
+            Record::Sent(type_url, revision) => types.entry(type_url).sent = revision,
             Record::Accepted(type_url, revision) => {
                 self.newer = None;
-                let row = types.entry(type_url).or_default();
+                let row = types.entry(type_url);
                 if let (true, Some(remembered)) = (row.accepted.is_empty(), remembered) {
                     row.accepted = remembered;
                     return true;
@@ -248,7 +312,7 @@ impl Row {
                 return row.accept(revision, at);
             }
             Record::Weighted(revision) => {
-                let routes = types.entry(TypeUrl::RouteConfiguration).or_default();
+                let routes = types.entry(TypeUrl::RouteConfiguration);
                 return remember(&mut routes.weighted, revision, at);
             }
             Record::Rejected {
@@ -257,7 +321,7 @@ impl Row {
                 resources,
                 message,
             } => {
-                let rejections = &mut types.entry(type_url).or_default().rejections;
+                let rejections = &mut types.entry(type_url).rejections;
                 rejections.retain(|r| r.revision != revision);
                 rejections.push_back(Rejection {
                     revision,
@@ -268,7 +332,7 @@ impl Row {
                     rejections.pop_front();
                 }
             }
-            Record::Held(type_url, clusters) => types.entry(type_url).or_default().held = clusters,
+            Record::Held(type_url, clusters) => types.entry(type_url).held = clusters,
             Record::Newer(_, revision) => self.newer = self.newer.max(Some(revision)),
         }
         true
@@ -285,7 +349,7 @@ impl Row {
         self.streams
             .iter()
             .rev()
-            .filter(|(id, _)| **id != stream)
+            .filter(|(id, _)| *id != stream)
             .filter_map(|(_, other)| other.types.get(&type_url))
             .chain(self.left.get(&type_url))
             .find(|row| row.accepted.iter().any(|(r, _)| *r == revision))
@@ -295,19 +359,30 @@ impl Row {
             })
     }
 
-    /// The proxies behind this node id. Streams of different types are one proxy, an older stream that fell silent
-    /// when a newer one came is a leftover, and two that both speak are two proxies.
-    pub(super) fn members(&self) -> Vec<Member<'_>> {
-        if self.streams.is_empty() {
-            return vec![Member {
+    /// The proxies behind this node id, as a rule one. Streams of different types are one proxy, an older stream that fell
+    /// silent when a newer one came is a leftover, and two that both speak are two proxies.
+    pub(super) fn each_member(&self, mut f: impl FnMut(&Member<'_>)) {
+        match &self.streams[..] {
+            [] => f(&Member {
                 info: &self.info,
                 since: self.since,
                 connected: false,
-                types: self.left.iter().map(|(t, row)| (*t, row)).collect(),
-            }];
+                types: MemberTypes::One(&self.left),
+            }),
+            [(_, stream)] => f(&Member {
+                info: &stream.info,
+                since: stream.connected_at,
+                connected: true,
+                types: MemberTypes::One(&stream.types),
+            }),
+            _ => self.members().iter().for_each(f),
         }
+    }
+
+    /// The same, where there are several streams.
+    fn members(&self) -> Vec<Member<'_>> {
         let mut groups: Vec<Vec<&StreamRow>> = Vec::new();
-        for stream in self.streams.values().rev() {
+        for (_, stream) in self.streams.iter().rev() {
             let rival = groups
                 .iter()
                 .flatten()
@@ -323,8 +398,8 @@ impl Row {
             .iter()
             .map(|streams| {
                 let mut types = BTreeMap::new();
-                for (type_url, row) in streams.iter().flat_map(|stream| &stream.types) {
-                    let known: &mut &TypeRow = types.entry(*type_url).or_insert(row);
+                for (type_url, row) in streams.iter().flat_map(|stream| stream.types.iter()) {
+                    let known: &mut &TypeRow = types.entry(type_url).or_insert(row);
                     if row.subscribed && !known.subscribed {
                         *known = row;
                     }
@@ -337,7 +412,7 @@ impl Row {
                         .min()
                         .unwrap_or(self.since),
                     connected: true,
-                    types,
+                    types: MemberTypes::Merged(types),
                 }
             })
             .collect()
@@ -390,13 +465,13 @@ impl Member<'_> {
 
     /// One view per type that the proxy asked for, in push order.
     pub(super) fn types(&self, newest: &BTreeMap<TypeUrl, Revision>) -> Vec<TypeView> {
-        self.types
-            .iter()
-            .filter(|(_, row)| row.subscribed)
-            .map(|(type_url, row)| {
-                let newest = newest.get(type_url).copied().unwrap_or_default();
-                row.view(*type_url, newest)
-            })
-            .collect()
+        let mut views = Vec::new();
+        self.types.each(|type_url, row| {
+            if row.subscribed {
+                let newest = newest.get(&type_url).copied().unwrap_or_default();
+                views.push(row.view(type_url, newest));
+            }
+        });
+        views
     }
 }

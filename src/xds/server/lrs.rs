@@ -26,8 +26,8 @@ use tracing::debug;
 
 use super::{
     Directory,
+    elsewhere::{Responses, refuse},
     node::{FleetBy, Node, identify},
-    services::{Responses, refuse},
     stream::closed,
 };
 use crate::telemetry::{ClusterStats, StreamId, Telemetry};

@@ -1,18 +1,16 @@
-//! What goes over the wire: requests as far as they are needed, and responses made from bytes that are encoded once.
+//! Requests as they come over the wire, as far as they are needed.
 
-use std::{collections::BTreeMap, marker::PhantomData};
+use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use prost::Message;
-use tonic::{
-    Status,
-    codec::{BufferSettings, Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
-};
+use tonic::Status;
 
 use super::node::Node;
 use crate::{
     model::TypeUrl,
-    xds::session::{DeltaRequest, Mode, Output, Request, Response, Session},
+    xds::session::{DeltaRequest, Mode, Output, Request, Session},
 };
 
 /// `envoy.service.discovery.v3.DiscoveryRequest`. Fields that are not listed are skipped while decoding, so that no
@@ -72,6 +70,13 @@ pub(super) trait Said: Message + Default + 'static {
 
     /// Hands it to the session, without the node.
     fn say(self, session: &mut Session, type_url: TypeUrl, now: Timestamp) -> Output;
+
+    /// Reads one message.
+    fn read(message: Bytes) -> Result<Self, Status> {
+        Self::decode(message).map_err(|error| {
+            Status::invalid_argument(format!("this is no discovery request of xDS v3: {error}"))
+        })
+    }
 }
 
 impl Said for DiscoveryRequest {
@@ -116,70 +121,6 @@ impl Said for DeltaDiscoveryRequest {
             error: self.error_detail.map(|error| error.message),
         };
         session.delta_request(type_url, request, now)
-    }
-}
-
-/// Reads discovery requests, writes responses.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct DiscoveryCodec<Q>(PhantomData<Q>);
-
-impl<Q> Default for DiscoveryCodec<Q> {
-    fn default() -> Self {
-        Self(PhantomData)
-    }
-}
-
-impl<Q: Said> Codec for DiscoveryCodec<Q> {
-    type Encode = Response;
-    type Decode = Q;
-    type Encoder = ResponseEncoder;
-    type Decoder = RequestDecoder<Q>;
-
-    fn encoder(&mut self) -> Self::Encoder {
-        ResponseEncoder
-    }
-
-    fn decoder(&mut self) -> Self::Decoder {
-        RequestDecoder(PhantomData)
-    }
-}
-
-/// Decodes requests.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct RequestDecoder<Q>(PhantomData<Q>);
-
-impl<Q: Said> Decoder for RequestDecoder<Q> {
-    type Item = Q;
-    type Error = Status;
-
-    fn decode(&mut self, source: &mut DecodeBuf<'_>) -> Result<Option<Self::Item>, Status> {
-        Q::decode(source).map(Some).map_err(|error| {
-            Status::invalid_argument(format!("this is no discovery request of xDS v3: {error}"))
-        })
-    }
-
-    fn buffer_settings(&self) -> BufferSettings {
-        BufferSettings::default()
-    }
-}
-
-/// Writes `DiscoveryResponse` and `DeltaDiscoveryResponse`, which come encoded: a push costs a stream one copy of its
-/// bytes and nothing else.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct ResponseEncoder;
-
-impl Encoder for ResponseEncoder {
-    type Item = Response;
-    type Error = Status;
-
-    fn encode(&mut self, response: Response, out: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        out.reserve(response.encoded_len());
-        response.write(out);
-        Ok(())
-    }
-
-    fn buffer_settings(&self) -> BufferSettings {
-        BufferSettings::default()
     }
 }
 
