@@ -164,7 +164,7 @@ fn the_live_deployment_of_a_new_service_is_the_first() {
 }
 
 #[test]
-fn a_new_service_whose_live_environment_has_no_endpoints_is_refused() {
+fn line_24_a_new_service_whose_live_environment_has_no_endpoints_is_refused() {
     let staged = Some(environment("v1.3", &["10.0.0.2:80"]));
     for live in [None, Some(environment("v1.2", &[]))] {
         let spec = spec(live, staged.clone(), Colour::Blue);

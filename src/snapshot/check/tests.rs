@@ -69,7 +69,7 @@ fn what_we_generate_has_no_problems() {
 }
 
 #[test]
-fn each_problem_is_named_with_its_place_and_remedy() {
+fn line_23_each_problem_is_named_with_its_place_and_remedy() {
     let ads = json!({ "ads": {} });
     let rds = json!({ "@type": TypeUrl::Listener.url(), "name": "edge", "filter_chains": [{ "filters": [{
         "name": "hcm", "typed_config": {
