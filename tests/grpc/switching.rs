@@ -105,6 +105,10 @@ async fn a_control_plane_that_goes_and_comes_back_costs_no_call() {
     world.apply(&service(&backends), &[]).await.ok();
     let mut client = Client::start(&world, "scoring-1", "fraud-model").await;
     in_step(&world, 1).await;
+    // The roster is saved in batches, and at the latest when the server ends: only whom it knows can be waited for.
+    world.terminate().await;
+    world.serve(&[]).await;
+    in_step(&world, 1).await;
     client.throughout("before").await;
     world.kill().await;
     client.throughout("away").await;
