@@ -200,7 +200,7 @@ fn windows(ending: &Ending) -> impl Iterator<Item = (&Flip, Option<Instant>)> {
     ending.flips.iter().zip(next)
 }
 
-/// Answers by `version` to requests that were sent from `since` on and before `until`: when they came.
+/// Answers by `version` to requests that were sent from `since` on, if they came before `until`: when.
 fn answers(
     ending: &Ending,
     version: &str,
@@ -216,7 +216,7 @@ fn answers(
         .load
         .samples
         .iter()
-        .filter(move |sample| sample.sent >= since && sample.sent < until)
+        .filter(move |sample| sample.sent >= since && sample.done < until)
         .filter(move |sample| matches!(&sample.outcome, Ok(by) if &**by == version))
         .map(|sample| sample.done)
 }

@@ -80,8 +80,8 @@ fn proof(push: &Value, from: &str, to: &str) -> Proof {
             disconnected: 0,
         },
         ms: Ms {
-            // Its time counts from there.
-            durable: Some(0.0),
+            // That is where its time counts from.
+            durable: None,
             first_ack: after("first"),
             last_ack: after("last"),
         },
