@@ -51,12 +51,8 @@ pub async fn serve_xds(
     options: xds::server::Options,
     stopping: watch::Receiver<bool>,
 ) -> Served {
-    xds::server::serve(listener, fleets, options, stopped(stopping))
-        .await
-        .map_err(|source| RunError::Serve {
-            what: "xds",
-            source: source.into(),
-        })
+    xds::server::serve(listener, fleets, options, stopped(stopping)).await;
+    Ok(())
 }
 
 /// Serves the admin API until the server stops; with `grpc.health.v1` and reflection, which need no token.

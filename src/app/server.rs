@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use prometheus_client::{metrics::info::Info, registry::Registry};
 use tokio::{
-    net::TcpListener,
+    net::{TcpListener, TcpSocket},
     sync::watch,
     task::{JoinError, JoinSet},
 };
@@ -103,9 +103,9 @@ pub enum RunError {
 impl App {
     /// Opens the store, takes up every fleet in it, and listens. Nothing is served before all of that has succeeded.
     pub async fn build(config: Config) -> Result<Self, StartError> {
-        let (xds, xds_address) = bind("xds", config.xds).await?;
-        let (admin, admin_address) = bind("admin", config.admin).await?;
-        let (http, http_address) = bind("http", config.http).await?;
+        let (xds, xds_address) = bind("xds", config.xds)?;
+        let (admin, admin_address) = bind("admin", config.admin)?;
+        let (http, http_address) = bind("http", config.http)?;
         let addresses = Addresses {
             xds: xds_address,
             admin: admin_address,
@@ -219,7 +219,11 @@ fn flatten(ended: Result<Result<(), RunError>, JoinError>) -> Result<(), RunErro
     ended?
 }
 
-async fn bind(
+/// Connections that may wait to be accepted. One too many waits a second before it tries again; Linux allows no more
+/// than this unless it is told to.
+const BACKLOG: u32 = 4096;
+
+fn bind(
     setting: &'static str,
     address: SocketAddr,
 ) -> Result<(TcpListener, SocketAddr), StartError> {
@@ -228,7 +232,19 @@ async fn bind(
         address,
         source,
     };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let listener = listen(address).map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
     Ok((listener, bound))
+}
+
+/// As [`TcpListener::bind`], with more room for a fleet that comes back all at once.
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // A restarted server takes its port again at once.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }

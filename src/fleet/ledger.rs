@@ -98,15 +98,26 @@ impl Ledger {
         let Some(id) = self.streams.of(&stream).get(&stream).cloned() else {
             return;
         };
-        if let Record::Rejected { type_url, .. } = &record {
-            let mut nacks = self.counted.nacks();
-            *nacks.entry(*type_url).or_default() += 1;
+        self.book(&id, stream, [record], at);
+    }
+
+    /// Everything that came of one message, of a stream whose proxy is known: found once, and observed once.
+    pub fn book(
+        &self,
+        id: &Arc<str>,
+        stream: StreamId,
+        records: impl IntoIterator<Item = Record>,
+        at: Timestamp,
+    ) {
+        let mut changed = false;
+        if let Some(row) = self.proxies.of(id).get_mut(id) {
+            for record in records {
+                if let Record::Rejected { type_url, .. } = &record {
+                    *self.counted.nacks().entry(*type_url).or_default() += 1;
+                }
+                changed |= row.record(stream, record, at);
+            }
         }
-        let changed = self
-            .proxies
-            .of(&id)
-            .get_mut(&id)
-            .is_some_and(|row| row.record(stream, record, at));
         if changed {
             (self.observer)();
         }

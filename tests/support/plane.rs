@@ -194,7 +194,7 @@ impl Plane {
             let stopped = async move {
                 let _ = stopped.await;
             };
-            serve(listener, directory, options, stopped).await.unwrap();
+            serve(listener, directory, options, stopped).await;
         });
         Self {
             address,

@@ -3,9 +3,11 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::Context,
 };
 
-use tokio::sync::{Notify, oneshot};
+use futures::task::AtomicWaker;
+use tokio::sync::oneshot;
 
 use crate::{
     fleet::{ProxyInfo, StreamId},
@@ -27,7 +29,7 @@ pub(super) struct Seat {
     pub(super) fleet: Name,
     pub(super) proxy: ProxyInfo,
     questions: Mutex<Vec<oneshot::Sender<ClientStatus>>>,
-    asked: Notify,
+    asked: AtomicWaker,
 }
 
 /// A stream's own place among the open ones; it is left when this is dropped.
@@ -49,7 +51,7 @@ impl Streams {
             fleet,
             proxy,
             questions: Mutex::default(),
-            asked: Notify::new(),
+            asked: AtomicWaker::new(),
         });
         self.lock().insert(id, seat.clone());
         Seated {
@@ -79,19 +81,15 @@ impl Seat {
     pub(super) async fn ask(&self) -> Option<ClientStatus> {
         let (question, answer) = oneshot::channel();
         self.questions().push(question);
-        self.asked.notify_one();
+        self.asked.wake();
         answer.await.ok()
     }
 }
 
 impl Seated {
-    /// Returns when somebody asks.
-    pub(super) async fn asked(&self) {
-        self.seat.asked.notified().await;
-    }
-
-    /// Answers all who have asked.
-    pub(super) fn answer(&self, status: impl Fn() -> ClientStatus) {
+    /// Answers all who have asked, and sees to it that the stream is woken when the next one does.
+    pub(super) fn answer(&self, cx: &Context<'_>, status: impl Fn() -> ClientStatus) {
+        self.seat.asked.register(cx.waker());
         let questions = std::mem::take(&mut *self.seat.questions());
         for question in questions {
             // Whoever asked may be gone.

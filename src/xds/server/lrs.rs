@@ -3,6 +3,7 @@
 use std::{
     convert::Infallible,
     net::SocketAddr,
+    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -11,11 +12,11 @@ use std::{
     time::Duration,
 };
 
-use futures::future::BoxFuture;
+use futures::{FutureExt as _, future::BoxFuture};
 use jiff::Timestamp;
 use prost::Message;
 use tokio::sync::{mpsc, watch};
-use tokio_stream::wrappers::ReceiverStream;
+use tokio_stream::{Stream, wrappers::ReceiverStream};
 use tonic::{
     Request, Status, Streaming,
     body::Body,
@@ -27,7 +28,6 @@ use tracing::debug;
 use super::{
     Directory, Meters,
     node::{FleetBy, Node, identify},
-    services::{Responses, refuse},
     stream::closed,
 };
 use crate::telemetry::{ClusterStats, StreamId, Telemetry};
@@ -86,6 +86,9 @@ impl LoadReports {
         }))
     }
 }
+
+/// The body of an answer: messages until the stream ends.
+type Responses = Pin<Box<dyn Stream<Item = Result<LoadStatsResponse, Status>> + Send>>;
 
 type Answers = mpsc::Sender<Result<LoadStatsResponse, Status>>;
 
@@ -170,7 +173,7 @@ impl Drop for Open {
 
 impl StreamingService<LoadStatsRequest> for LoadReports {
     type Response = LoadStatsResponse;
-    type ResponseStream = Responses<LoadStatsResponse>;
+    type ResponseStream = Responses;
     type Future = std::future::Ready<Result<tonic::Response<Self::ResponseStream>, Status>>;
 
     fn call(&mut self, request: Request<Streaming<LoadStatsRequest>>) -> Self::Future {
@@ -199,7 +202,8 @@ impl Service<http::Request<Body>> for LoadReports {
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
         if !request.uri().path().ends_with("/StreamLoadStats") {
-            return refuse("this method is not part of the load reporting service");
+            let why = "this method is not part of the load reporting service";
+            return std::future::ready(Ok(Status::unimplemented(why).into_http())).boxed();
         }
         let reports = self.clone();
         Box::pin(async move {

@@ -1,72 +1,165 @@
-//! The discovery services, all of one shape: the aggregated one, and one per resource type; each in both modes.
-//!
-//! Written by hand instead of generated, so that a response is made from bytes that are encoded already.
+//! What is served on the port for proxies: the discovery services, all of one shape, by streams of our own; all else by
+//! tonic.
 
 use std::{
     collections::BTreeMap,
-    convert::Infallible,
-    marker::PhantomData,
-    pin::Pin,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    task::{Context, Poll},
 };
 
-use futures::future::BoxFuture;
-use tokio::sync::{mpsc, watch};
-use tokio_stream::{Stream, wrappers::ReceiverStream};
-use tonic::{
-    Request, Status, Streaming,
-    body::Body,
-    server::{Grpc, NamedService, StreamingService},
-};
-use tower::Service;
+use futures::{FutureExt as _, future::BoxFuture};
+use http::header;
+use tokio::sync::watch;
+use tonic::{Status, service::Routes};
 
 use super::{
     Directory, Options,
-    requests::Requests,
-    stream::{self, Opened, RESPONSES_QUEUED},
+    http2::{self, Accepted, Budget, Replies, Requests},
+    stream::{self, Opened},
     told::Told,
-    wire::{DeltaDiscoveryRequest, DiscoveryRequest, ResponseCodec, Said},
+    wire::{DeltaDiscoveryRequest, DiscoveryRequest},
 };
 use crate::{
     fleet::StreamId,
     model::{Name, TypeUrl},
-    xds::session::{Cache, Response},
+    xds::session::{Cache, Mode},
 };
 
 /// Fleets whose streams' memory is kept although no stream is open; past it only those with streams are. A client can
 /// name any fleet.
 const CACHES_KEPT: usize = 1_000;
 
-/// The body of an answer: messages until the stream ends.
-pub(super) type Responses<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+/// Everything on one stream: the only one on which the order of types can be kept.
+pub(super) const ADS: &str = "envoy.service.discovery.v3.AggregatedDiscoveryService";
+
+/// One of the services.
+struct Kind {
+    /// Its full name.
+    name: &'static str,
+    /// What stands behind `Stream`, `Delta` and `Fetch` in its methods.
+    what: &'static str,
+    /// The only type that it serves; none for the aggregated one.
+    only: Option<TypeUrl>,
+}
+
+/// VHDS is the one that has no state-of-the-world method.
+const KINDS: [Kind; 10] = [
+    kind(ADS, "AggregatedResources", None),
+    kind(
+        "envoy.service.cluster.v3.ClusterDiscoveryService",
+        "Clusters",
+        Some(TypeUrl::Cluster),
+    ),
+    kind(
+        "envoy.service.endpoint.v3.EndpointDiscoveryService",
+        "Endpoints",
+        Some(TypeUrl::ClusterLoadAssignment),
+    ),
+    kind(
+        "envoy.service.listener.v3.ListenerDiscoveryService",
+        "Listeners",
+        Some(TypeUrl::Listener),
+    ),
+    kind(
+        "envoy.service.route.v3.RouteDiscoveryService",
+        "Routes",
+        Some(TypeUrl::RouteConfiguration),
+    ),
+    kind(
+        "envoy.service.route.v3.ScopedRoutesDiscoveryService",
+        "ScopedRoutes",
+        Some(TypeUrl::ScopedRouteConfiguration),
+    ),
+    kind(
+        "envoy.service.route.v3.VirtualHostDiscoveryService",
+        "VirtualHosts",
+        Some(TypeUrl::VirtualHost),
+    ),
+    kind(
+        "envoy.service.secret.v3.SecretDiscoveryService",
+        "Secrets",
+        Some(TypeUrl::Secret),
+    ),
+    kind(
+        "envoy.service.runtime.v3.RuntimeDiscoveryService",
+        "Runtime",
+        Some(TypeUrl::Runtime),
+    ),
+    kind(
+        "envoy.service.extension.v3.ExtensionConfigDiscoveryService",
+        "ExtensionConfigs",
+        Some(TypeUrl::TypedExtensionConfig),
+    ),
+];
+
+const fn kind(name: &'static str, what: &'static str, only: Option<TypeUrl>) -> Kind {
+    Kind { name, what, only }
+}
+
+/// A method that is served here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Method {
+    mode: Mode,
+    only: Option<TypeUrl>,
+}
+
+impl Method {
+    /// The method of that path: none if its service is not one of these, an error with what to do instead if the service is
+    /// and the method is not.
+    pub(super) fn of(path: &str) -> Option<Result<Self, &'static str>> {
+        let (service, method) = path.strip_prefix('/')?.split_once('/')?;
+        let Kind { what, only, .. } = KINDS.iter().find(|kind| kind.name == service)?;
+        let is = |how: &str| method.strip_prefix(how) == Some(what);
+        let mode = if is("Delta") {
+            Mode::Delta
+        } else if is("Stream") && *only != Some(TypeUrl::VirtualHost) {
+            Mode::Sotw
+        } else if is("Fetch") {
+            return Some(Err(
+                "resources are not served one request at a time: open a stream, with `api_type: GRPC` or DELTA_GRPC \
+                 instead of REST, or with the Stream or Delta method of this service",
+            ));
+        } else {
+            return Some(Err(
+                "this method is not part of the service: there are Stream and Delta (VHDS: Delta only)",
+            ));
+        };
+        Some(Ok(Self { mode, only: *only }))
+    }
+}
 
 /// What the streams of all services share.
-pub(super) struct Shared {
+pub(super) struct Services {
     pub(super) directory: Arc<dyn Directory>,
     pub(super) options: Options,
     /// Rejections that the log has already.
     pub(super) told: Told,
     closing: watch::Receiver<bool>,
+    /// All other services.
+    routes: Routes,
+    budget: Budget,
     /// Streams opened since the start.
     opened: AtomicU64,
     caches: Mutex<BTreeMap<Name, Arc<Cache>>>,
 }
 
-impl Shared {
+impl Services {
+    /// `routes` is what tonic serves; `closing` is true once the server is to stop.
     pub(super) fn new(
         directory: Arc<dyn Directory>,
         options: Options,
         closing: watch::Receiver<bool>,
+        routes: Routes,
     ) -> Arc<Self> {
         Arc::new(Self {
             directory,
             options,
             told: Told::default(),
             closing,
+            routes,
+            budget: Budget::default(),
             opened: AtomicU64::new(0),
             caches: Mutex::default(),
         })
@@ -83,163 +176,51 @@ impl Shared {
         }
         caches.entry(fleet.clone()).or_default().clone()
     }
-}
 
-/// One of the services.
-pub(super) trait Kind: Clone + Send + Sync + 'static {
-    /// Its full name.
-    const NAME: &'static str;
-    /// The only type that it serves; none for the aggregated one.
-    const ONLY: Option<TypeUrl>;
-    /// What stands behind `Stream`, `Delta` and `Fetch` in its methods.
-    const WHAT: &'static str;
-    /// It has a state-of-the-world method.
-    const SOTW: bool = true;
-}
-
-macro_rules! kinds {
-    ($($(#[$doc:meta])* $kind:ident = $name:literal, $what:literal, $only:expr;)*) => {$(
-        $(#[$doc])*
-        #[derive(Clone, Copy)]
-        pub(super) struct $kind;
-
-        impl Kind for $kind {
-            const NAME: &'static str = $name;
-            const ONLY: Option<TypeUrl> = $only;
-            const WHAT: &'static str = $what;
+    /// Begins a stream; none: it is over, or runs in a task of its own.
+    pub(super) fn accept(self: &Arc<Self>, accepted: Accepted) -> Option<BoxFuture<'static, ()>> {
+        let head = &accepted.request;
+        let grpc = head.headers().get(header::CONTENT_TYPE);
+        let is_grpc = grpc.is_some_and(|grpc| grpc.as_bytes().starts_with(b"application/grpc"));
+        if head.method() != http::Method::POST || !is_grpc {
+            let status = Status::internal("this is no gRPC request");
+            http2::refuse(accepted.respond, status);
+            return None;
         }
-    )*};
-}
-
-kinds! {
-    /// Everything on one stream: the only one on which the order of types can be kept.
-    Ads = "envoy.service.discovery.v3.AggregatedDiscoveryService", "AggregatedResources", None;
-    /// CDS.
-    Cds = "envoy.service.cluster.v3.ClusterDiscoveryService", "Clusters", Some(TypeUrl::Cluster);
-    /// EDS.
-    Eds = "envoy.service.endpoint.v3.EndpointDiscoveryService", "Endpoints", Some(TypeUrl::ClusterLoadAssignment);
-    /// LDS.
-    Lds = "envoy.service.listener.v3.ListenerDiscoveryService", "Listeners", Some(TypeUrl::Listener);
-    /// RDS.
-    Rds = "envoy.service.route.v3.RouteDiscoveryService", "Routes", Some(TypeUrl::RouteConfiguration);
-    /// SRDS.
-    Srds = "envoy.service.route.v3.ScopedRoutesDiscoveryService", "ScopedRoutes", Some(TypeUrl::ScopedRouteConfiguration);
-    /// SDS.
-    Sds = "envoy.service.secret.v3.SecretDiscoveryService", "Secrets", Some(TypeUrl::Secret);
-    /// RTDS.
-    Rtds = "envoy.service.runtime.v3.RuntimeDiscoveryService", "Runtime", Some(TypeUrl::Runtime);
-    /// ECDS.
-    Ecds = "envoy.service.extension.v3.ExtensionConfigDiscoveryService", "ExtensionConfigs", Some(TypeUrl::TypedExtensionConfig);
-}
-
-/// VHDS, which is delta only.
-#[derive(Clone, Copy)]
-pub(super) struct Vhds;
-
-impl Kind for Vhds {
-    const NAME: &'static str = "envoy.service.route.v3.VirtualHostDiscoveryService";
-    const ONLY: Option<TypeUrl> = Some(TypeUrl::VirtualHost);
-    const WHAT: &'static str = "VirtualHosts";
-    const SOTW: bool = false;
-}
-
-/// Serves one of the services.
-#[derive(Clone)]
-pub(super) struct Discovery<K> {
-    shared: Arc<Shared>,
-    kind: PhantomData<K>,
-}
-
-impl<K: Kind> Discovery<K> {
-    pub(super) fn new(shared: &Arc<Shared>) -> Self {
-        Self {
-            shared: shared.clone(),
-            kind: PhantomData,
+        match Method::of(head.uri().path()) {
+            Some(Ok(method)) => self.stream(method, accepted),
+            Some(Err(why)) => {
+                http2::refuse(accepted.respond, Status::unimplemented(why));
+                None
+            }
+            // Others may compute for a while: not in the task that every stream of this connection waits for.
+            None => {
+                tokio::spawn(http2::serve_routes(self.routes.clone(), accepted));
+                None
+            }
         }
     }
 
-    async fn stream<Q: Said>(self, request: http::Request<Body>) -> http::Response<Body> {
-        let (head, body) = request.into_parts();
-        let opening = Opening {
-            service: self,
-            requests: Some(Requests::<Q>::new(body)),
+    /// One stream, until the client or the server ends it. It is answered at once: a client may wait for the headers before
+    /// it says a word. None: the client is gone already.
+    fn stream(
+        self: &Arc<Self>,
+        method: Method,
+        accepted: Accepted,
+    ) -> Option<BoxFuture<'static, ()>> {
+        let body = accepted.request.into_body();
+        let opened = Opened {
+            id: StreamId(self.opened.fetch_add(1, Ordering::Relaxed)),
+            only: method.only,
+            peer: accepted.peer,
+            requests: Requests::new(body, self.budget.clone()),
+            replies: Replies::begin(accepted.respond).ok()?,
+            closing: self.closing.clone(),
         };
-        // Requests are read by us: tonic would keep the memory of the largest for as long as the stream is open.
-        let request = http::Request::from_parts(head, Body::empty());
-        Grpc::new(ResponseCodec).streaming(opening, request).await
-    }
-}
-
-/// A stream that is about to be opened.
-struct Opening<K, Q> {
-    service: Discovery<K>,
-    requests: Option<Requests<Q>>,
-}
-
-impl<K: Kind, Q: Said> StreamingService<()> for Opening<K, Q> {
-    type Response = Response;
-    type ResponseStream = Responses<Response>;
-    type Future = std::future::Ready<Result<tonic::Response<Self::ResponseStream>, Status>>;
-
-    fn call(&mut self, request: Request<Streaming<()>>) -> Self::Future {
-        let (responses, body) = mpsc::channel(RESPONSES_QUEUED);
-        let shared = &self.service.shared;
-        // Tonic opens a stream once.
-        if let Some(requests) = self.requests.take() {
-            let opened = Opened {
-                id: StreamId(shared.opened.fetch_add(1, Ordering::Relaxed)),
-                only: K::ONLY,
-                peer: request.remote_addr(),
-                requests,
-                responses,
-                closing: shared.closing.clone(),
-            };
-            tokio::spawn(stream::run(opened, shared.clone()));
-        }
-        let body: Self::ResponseStream = Box::pin(ReceiverStream::new(body));
-        std::future::ready(Ok(tonic::Response::new(body)))
-    }
-}
-
-impl<K: Kind> NamedService for Discovery<K> {
-    const NAME: &'static str = K::NAME;
-}
-
-impl<K: Kind> Service<http::Request<Body>> for Discovery<K> {
-    type Response = http::Response<Body>;
-    type Error = Infallible;
-    type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        let service = self.clone();
-        let method = request.uri().path().rsplit('/').next().unwrap_or_default();
-        let is = |how: &str| method.strip_prefix(how) == Some(K::WHAT);
-        if is("Delta") {
-            return Box::pin(
-                async move { Ok(service.stream::<DeltaDiscoveryRequest>(request).await) },
-            );
-        }
-        if is("Stream") && K::SOTW {
-            return Box::pin(async move { Ok(service.stream::<DiscoveryRequest>(request).await) });
-        }
-        refuse(match is("Fetch") {
-            true => {
-                "resources are not served one request at a time: open a stream, with `api_type: GRPC` or DELTA_GRPC \
-                 instead of REST, or with the Stream or Delta method of this service"
-            }
-            false => {
-                "this method is not part of the service: there are Stream and Delta (VHDS: Delta only)"
-            }
+        let services = self.clone();
+        Some(match method.mode {
+            Mode::Sotw => stream::run::<DiscoveryRequest>(opened, services).boxed(),
+            Mode::Delta => stream::run::<DeltaDiscoveryRequest>(opened, services).boxed(),
         })
     }
-}
-
-pub(super) fn refuse(
-    why: &'static str,
-) -> BoxFuture<'static, Result<http::Response<Body>, Infallible>> {
-    Box::pin(async move { Ok(Status::unimplemented(why).into_http()) })
 }

@@ -1,80 +1,77 @@
 //! One stream: feeds a session, writes its records into the ledger, and waits for nobody but its own client.
 
-use std::{collections::VecDeque, net::SocketAddr, sync::Arc, time::Instant};
+use std::{
+    future::poll_fn,
+    net::SocketAddr,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::{Duration, Instant},
+};
 
+use bytes::Bytes;
+use futures::StreamExt as _;
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    sync::watch,
+    time::{Sleep, sleep},
+};
+use tokio_stream::wrappers::WatchStream;
 use tonic::Status;
 use tracing::{debug, info, warn};
 
 use super::{
-    FleetFeed, inspect::Seated, node::identify, requests::Requests, services::Shared, wire::Said,
+    http2::{Chunk, Gone, Replies, Requests},
+    inspect::Seated,
+    node::identify,
+    services::Services,
+    wire::Said,
 };
 use crate::{
     fleet::{Ledger, ProxyInfo, Record, StreamId},
     model::{Name, TypeUrl},
-    xds::session::{Output, Response, Session},
+    snapshot::Snapshot,
+    xds::session::{Output, Session},
 };
 
-/// Responses that may wait for the client to read: one round of all types. Snapshots that come meanwhile are skipped
-/// but for the newest.
-pub(super) const RESPONSES_QUEUED: usize = 8;
+/// The field number of `nonce`, the same in both modes.
+const NONCE: u32 = 5;
 
 /// Of an unknown type so many characters are logged: Envoy's longest have about 90.
 const MAX_TYPE_SHOWN: usize = 200;
 
-/// Where the responses go; dropped, it ends the stream.
-pub(super) type Responses = mpsc::Sender<Result<Response, Status>>;
-
 /// What a stream is given to start with.
-pub(super) struct Opened<Q> {
+pub(super) struct Opened {
     pub(super) id: StreamId,
     /// The only type that it is for; none: all.
     pub(super) only: Option<TypeUrl>,
-    pub(super) peer: Option<SocketAddr>,
-    pub(super) requests: Requests<Q>,
-    pub(super) responses: Responses,
+    pub(super) peer: SocketAddr,
+    pub(super) requests: Requests,
+    pub(super) replies: Replies,
     /// True once the server is to stop.
     pub(super) closing: watch::Receiver<bool>,
 }
 
 /// Serves one stream until the client or the server ends it.
-pub(super) async fn run<Q: Said>(opened: Opened<Q>, shared: Arc<Shared>) {
-    let responses = opened.responses.clone();
-    if let Err(status) = serve(opened, shared).await {
+pub(super) async fn run<Q: Said>(mut opened: Opened, services: Arc<Services>) {
+    let ended = serve::<Q>(&mut opened, services).await;
+    if let Err(status) = &ended {
         debug!(code = ?status.code(), message = status.message(), "stream ended");
-        // The client may be gone; then nobody needs to know.
-        let _ = responses.send(Err(status)).await;
     }
+    let status = ended.err().unwrap_or_else(|| Status::ok(""));
+    opened.replies.end(&status);
 }
 
-async fn serve<Q: Said>(mut opened: Opened<Q>, shared: Arc<Shared>) -> Result<(), Status> {
+async fn serve<Q: Said>(opened: &mut Opened, services: Arc<Services>) -> Result<(), Status> {
     let first = tokio::select! {
-        first = opened.requests.message() => first?,
+        first = poll_fn(|cx| opened.requests.poll_next(cx)) => first?,
         () = closed(&mut opened.closing) => return Ok(()),
-        () = opened.responses.closed() => return Ok(()),
     };
     let Some(first) = first else {
         return Ok(());
     };
-    let (fleet, proxy) = identify(first.node(), opened.peer, &shared.options.fleet_by)?;
-    let feed = shared.directory.join(&fleet)?;
-    info!(%fleet, proxy = %proxy.id, address = %proxy.address, software = %proxy.software, "proxy connected");
-    let streams = &shared.options.streams;
-    let seat = streams.enter(opened.id, fleet.clone(), proxy.clone());
-    let session = Session::new(Q::MODE, feed.options, shared.cache(&fleet));
-    let mut stream = Stream {
-        only: opened.only,
-        asked_in_vain: false,
-        proxy: Connected::new(opened.id, fleet, proxy, feed.ledger.clone()),
-        seat,
-        shared: shared.clone(),
-        session,
-        began: (Timestamp::now(), Instant::now()),
-        outbox: VecDeque::new(),
-    };
-    stream.request(first)?;
-    let ended = stream.pump(&mut opened, feed).await;
+    let mut stream = Stream::begin::<Q>(opened, services, first)?;
+    let ended = poll_fn(|cx| stream.poll::<Q>(opened, cx)).await;
     let proxy = &stream.proxy;
     info!(fleet = %proxy.fleet, proxy = %proxy.id, "proxy disconnected");
     ended
@@ -120,64 +117,95 @@ struct Stream {
     proxy: Connected,
     /// Where others ask what the session knows.
     seat: Seated,
-    shared: Arc<Shared>,
+    services: Arc<Services>,
     session: Session,
     began: (Timestamp, Instant),
-    /// Responses for which the client has no room yet.
-    outbox: VecDeque<Response>,
+    snapshots: WatchStream<Option<Arc<Snapshot>>>,
+    closing: WatchStream<bool>,
+    /// When the session wants to be woken; most streams never need one.
+    timer: Option<(Timestamp, Pin<Box<Sleep>>)>,
+    /// A fleet that is not declared is given up when nobody is in it.
+    _lease: Option<Arc<dyn Send + Sync>>,
 }
 
 impl Stream {
-    async fn pump<Q: Said>(
+    /// Reads from the first request who it is, and answers it.
+    fn begin<Q: Said>(
+        opened: &mut Opened,
+        services: Arc<Services>,
+        first: Bytes,
+    ) -> Result<Self, Status> {
+        let first = Q::read(first)?;
+        let (fleet, proxy) = identify(first.node(), Some(opened.peer), &services.options.fleet_by)?;
+        let feed = services.directory.join(&fleet)?;
+        info!(%fleet, proxy = %proxy.id, address = %proxy.address, software = %proxy.software, "proxy connected");
+        let streams = &services.options.streams;
+        let mut stream = Self {
+            only: opened.only,
+            asked_in_vain: false,
+            seat: streams.enter(opened.id, fleet.clone(), proxy.clone()),
+            session: Session::new(Q::MODE, feed.options, services.cache(&fleet)),
+            proxy: Connected::new(opened.id, fleet, proxy, feed.ledger),
+            began: (Timestamp::now(), Instant::now()),
+            snapshots: WatchStream::new(feed.snapshots),
+            closing: WatchStream::new(opened.closing.clone()),
+            timer: None,
+            _lease: feed.lease,
+            services,
+        };
+        stream.request(first, &mut opened.replies)?;
+        Ok(stream)
+    }
+
+    /// Does all that there is to do. Ready: the stream has ended.
+    fn poll<Q: Said>(
         &mut self,
-        opened: &mut Opened<Q>,
-        mut feed: FleetFeed,
-    ) -> Result<(), Status> {
-        self.newest(&mut feed);
+        opened: &mut Opened,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Status>> {
+        let replies = &mut opened.replies;
         loop {
-            let idle = self.outbox.is_empty();
-            let deadline = self.until_deadline().filter(|_| idle);
-            tokio::select! {
-                // Nothing is read or computed for a client that does not take what is there for it.
-                room = opened.responses.reserve(), if !idle => match room {
-                    Ok(room) => {
-                        if let Some(response) = self.outbox.pop_front() {
-                            room.send(Ok(response));
-                        }
-                    }
-                    Err(_) => return Ok(()),
-                },
-                request = opened.requests.message(), if idle => match request? {
-                    Some(request) => self.request(request)?,
-                    None => return Ok(()),
-                },
-                changed = feed.snapshots.changed(), if idle => match changed {
-                    Ok(()) => self.newest(&mut feed),
-                    Err(_) => return Err(Status::unavailable("the control plane no longer serves this fleet")),
-                },
-                // Whoever asks for the status does not wait for a client that reads nothing.
-                () = self.seat.asked() => self.seat.answer(|| self.session.client_status()),
-                () = sleep(deadline), if deadline.is_some() => {
-                    let now = self.now();
-                    let output = self.session.tick(now);
-                    self.take(output);
-                }
-                () = opened.responses.closed(), if idle => return Ok(()),
-                () = closed(&mut opened.closing) => return Ok(()),
+            if let Poll::Ready(Some(true) | None) = self.closing.poll_next_unpin(cx) {
+                return Poll::Ready(Ok(()));
             }
+            // Whoever asks for the status does not wait for a client that reads nothing.
+            self.seat.answer(cx, || self.session.client_status());
+            // Nothing is read or computed for a client that does not take what is there for it.
+            match ready!(replies.poll_flush(cx)) {
+                Ok(()) => {}
+                Err(Gone) => return Poll::Ready(Ok(())),
+            }
+            if let Poll::Ready(request) = opened.requests.poll_next(cx)? {
+                match request {
+                    Some(request) => self.request(Q::read(request)?, replies)?,
+                    None => return Poll::Ready(Ok(())),
+                }
+                continue;
+            }
+            if let Poll::Ready(newest) = self.snapshots.poll_next_unpin(cx) {
+                match newest {
+                    Some(Some(snapshot)) => {
+                        let output = self.session.snapshot(snapshot, self.now());
+                        self.take(output, replies);
+                    }
+                    // Nothing is declared yet.
+                    Some(None) => {}
+                    None => return Poll::Ready(Err(unserved())),
+                }
+                continue;
+            }
+            self.set_timer();
+            match &mut self.timer {
+                Some((_, timer)) => ready!(timer.as_mut().poll(cx)),
+                None => return Poll::Pending,
+            }
+            self.timer = None;
+            let output = self.session.tick(self.now());
+            self.take(output, replies);
         }
     }
 
-    fn newest(&mut self, feed: &mut FleetFeed) {
-        let newest = feed.snapshots.borrow_and_update().clone();
-        if let Some(snapshot) = newest {
-            let now = self.now();
-            let output = self.session.snapshot(snapshot, now);
-            self.take(output);
-        }
-    }
-
-    fn request(&mut self, request: impl Said) -> Result<(), Status> {
+    fn request(&mut self, request: impl Said, replies: &mut Replies) -> Result<(), Status> {
         // A stream for one type need not say which.
         let said = request.type_url();
         let type_url = match (TypeUrl::from_url(said), self.only) {
@@ -203,15 +231,17 @@ impl Stream {
         };
         let now = self.now();
         let output = request.say(&mut self.session, type_url, now);
-        self.take(output);
+        self.take(output, replies);
         Ok(())
     }
 
-    fn take(&mut self, output: Output) {
-        let at = Timestamp::now();
-        for record in output.records {
-            self.log(&record);
-            self.proxy.ledger.record(self.proxy.stream, record, at);
+    fn take(&mut self, output: Output, replies: &mut Replies) {
+        if !output.records.is_empty() {
+            output.records.iter().for_each(|record| self.log(record));
+            let Connected {
+                ledger, id, stream, ..
+            } = &self.proxy;
+            ledger.book(id, *stream, output.records, Timestamp::now());
         }
         for response in output.responses {
             let bytes = response.encoded_len();
@@ -219,11 +249,20 @@ impl Stream {
             debug!(fleet = %self.proxy.fleet, proxy = %self.proxy.id, r#type = %message.type_url,
                 version = &*message.version, resources = message.resources.len(), removed = ?message.removed, bytes,
                 "response");
-            if self.shared.options.meters.response(message.type_url, bytes) {
+            if self
+                .services
+                .options
+                .meters
+                .response(message.type_url, bytes)
+            {
                 warn!(fleet = %self.proxy.fleet, proxy = %self.proxy.id, r#type = %message.type_url, bytes,
                     "a response is larger than 4 MiB, which clients in Go refuse unless told otherwise");
             }
-            self.outbox.push_back(response);
+            replies.push(Chunk::with_nonce(
+                message.encoded().clone(),
+                NONCE,
+                &response.nonce,
+            ));
         }
     }
 
@@ -242,7 +281,7 @@ impl Stream {
                 resources,
                 message,
             } => {
-                let told = &self.shared.told;
+                let told = &self.services.told;
                 if told.is_news(fleet, *type_url, *revision, message) {
                     warn!(%fleet, %proxy, r#type = %type_url, %revision, ?resources, message,
                         "rejected; others that say the same are in `bluegreen fleet`");
@@ -270,17 +309,20 @@ impl Stream {
         self.began.0.checked_add(elapsed).unwrap_or(Timestamp::MAX)
     }
 
-    /// How long until the session wants to be woken.
-    fn until_deadline(&self) -> Option<std::time::Duration> {
-        let deadline = self.session.next_deadline()?;
-        let wait = deadline.duration_since(self.now());
-        Some(wait.try_into().unwrap_or_default())
+    /// Sets the timer to when the session wants to be woken.
+    fn set_timer(&mut self) {
+        let due = self.session.next_deadline();
+        if self.timer.as_ref().map(|(at, _)| *at) != due {
+            self.timer = due.map(|due| {
+                let wait = due.duration_since(self.now());
+                let wait = Duration::try_from(wait).unwrap_or_default();
+                // Rounded up to the timer's millisecond.
+                (due, Box::pin(sleep(wait + Duration::from_millis(1))))
+            });
+        }
     }
 }
 
-/// Waits that long, rounded up to the timer's millisecond.
-async fn sleep(wait: Option<std::time::Duration>) {
-    if let Some(wait) = wait {
-        tokio::time::sleep(wait + std::time::Duration::from_millis(1)).await;
-    }
+fn unserved() -> Status {
+    Status::unavailable("the control plane no longer serves this fleet")
 }

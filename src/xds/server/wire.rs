@@ -1,18 +1,16 @@
-//! What goes over the wire: requests as far as they are needed, and responses made from bytes that are encoded once.
+//! Requests as they come over the wire, as far as they are needed.
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use prost::Message;
-use tonic::{
-    Status,
-    codec::{BufferSettings, Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
-};
+use tonic::Status;
 
 use super::node::Node;
 use crate::{
     model::TypeUrl,
-    xds::session::{DeltaRequest, Mode, Output, Request, Response, Session},
+    xds::session::{DeltaRequest, Mode, Output, Request, Session},
 };
 
 /// `envoy.service.discovery.v3.DiscoveryRequest`. Fields that are not listed are skipped while decoding, so that no
@@ -72,6 +70,13 @@ pub(super) trait Said: Message + Default + 'static {
 
     /// Hands it to the session, without the node.
     fn say(self, session: &mut Session, type_url: TypeUrl, now: Timestamp) -> Output;
+
+    /// Reads one message.
+    fn read(message: Bytes) -> Result<Self, Status> {
+        Self::decode(message).map_err(|error| {
+            Status::invalid_argument(format!("this is no discovery request of xDS v3: {error}"))
+        })
+    }
 }
 
 impl Said for DiscoveryRequest {
@@ -116,58 +121,6 @@ impl Said for DeltaDiscoveryRequest {
             error: self.error_detail.map(|error| error.message),
         };
         session.delta_request(type_url, request, now)
-    }
-}
-
-/// Writes responses. Requests are read by [`Requests`](super::requests::Requests), not by tonic.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct ResponseCodec;
-
-impl Codec for ResponseCodec {
-    type Encode = Response;
-    type Decode = ();
-    type Encoder = ResponseEncoder;
-    type Decoder = NoRequests;
-
-    fn encoder(&mut self) -> Self::Encoder {
-        ResponseEncoder
-    }
-
-    fn decoder(&mut self) -> Self::Decoder {
-        NoRequests
-    }
-}
-
-/// Reads nothing.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct NoRequests;
-
-impl Decoder for NoRequests {
-    type Item = ();
-    type Error = Status;
-
-    fn decode(&mut self, _: &mut DecodeBuf<'_>) -> Result<Option<()>, Status> {
-        Ok(None)
-    }
-}
-
-/// Writes `DiscoveryResponse` and `DeltaDiscoveryResponse`, which come encoded: a push costs a stream one copy of its
-/// bytes and nothing else.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct ResponseEncoder;
-
-impl Encoder for ResponseEncoder {
-    type Item = Response;
-    type Error = Status;
-
-    fn encode(&mut self, response: Response, out: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        out.reserve(response.encoded_len());
-        response.write(out);
-        Ok(())
-    }
-
-    fn buffer_settings(&self) -> BufferSettings {
-        BufferSettings::default()
     }
 }
 
