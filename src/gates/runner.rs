@@ -6,7 +6,7 @@ use futures::{StreamExt, stream::FuturesUnordered};
 use tokio::{sync::watch, time::sleep};
 
 use super::{Check, Context};
-use crate::model::check::{Analysis, CheckResult, CheckSpec, Measurement, Phase};
+use crate::model::check::{Analysis, CheckResult, CheckSpec, Limits, Measurement, Phase};
 
 /// Between an error and the next try, for checks without an interval: Argo Rollouts' `DefaultErrorRetryInterval`.
 pub const ERROR_RETRY: Duration = Duration::from_secs(10);
@@ -22,6 +22,9 @@ pub struct RunOptions {
     /// Whether the first check that ends other than Successful ends the run: so for monitors, where it means to roll
     /// back at once. Gates all run to their end, so that one run shows all that is wrong.
     pub fail_fast: bool,
+    /// Whether a check with a count comes to it although its time is over: so where no time was given. Every check measures at
+    /// least once: what has seen nothing has nothing to say.
+    pub to_count: bool,
     /// See [`ERROR_RETRY`].
     pub error_retry: Duration,
 }
@@ -32,6 +35,7 @@ impl RunOptions {
         Self {
             interval: None,
             fail_fast: false,
+            to_count: false,
             error_retry: ERROR_RETRY,
         }
     }
@@ -41,6 +45,7 @@ impl RunOptions {
         Self {
             interval: Some(interval),
             fail_fast: true,
+            to_count: false,
             error_retry: ERROR_RETRY,
         }
     }
@@ -52,7 +57,8 @@ pub enum Wish {
     /// Go on.
     #[default]
     Run,
-    /// It is over in good order (the bake has ended): checks that have kept to their limits are Successful.
+    /// It is over in good order (the bake has ended): checks that have kept to their limits are Successful, and those that
+    /// owe a measurement make it first, see [`RunOptions::to_count`].
     Finish,
     /// Stop at once, for this reason: what has not ended is Inconclusive.
     Cancel(String),
@@ -171,16 +177,9 @@ impl One<'_> {
         let interval = spec.interval.map(|it| it.0).or(self.options.interval);
         let limits = spec.limits(interval);
         let mut result = CheckResult::pending(spec.name.clone(), spec.kind.as_str());
-        tokio::select! {
-            biased;
-            turn = self.turn() => if let Err(why) = turn {
-                result.end(self.context.now(), Phase::Inconclusive, why);
-                return self.publish(&result);
-            },
-            () = finished(&mut wish) => {
-                result.finish(self.context.now(), limits);
-                return self.publish(&result);
-            }
+        if let Err(why) = self.turn().await {
+            result.end(self.context.now(), Phase::Inconclusive, why);
+            return self.publish(&result);
         }
         result.phase = Phase::Running;
         result.started_at = Some(self.context.now());
@@ -206,7 +205,7 @@ impl One<'_> {
                         None => Duration::ZERO,
                     };
                 }
-                () = finished(&mut wish) => {
+                () = finished(&mut wish), if !self.owes(&result, limits) => {
                     result.finish(self.context.now(), limits);
                     return self.publish(&result);
                 }
@@ -234,6 +233,14 @@ impl One<'_> {
             None => Err(format!(
                 "not run: it comes after {first}, which there is not"
             )),
+        }
+    }
+
+    /// There is something that it has to measure although its time is over.
+    fn owes(&self, result: &CheckResult, limits: Limits) -> bool {
+        match limits.count {
+            Some(count) if self.options.to_count => result.tally.counted() < count,
+            _ => result.measurements.is_empty(),
         }
     }
 

@@ -219,7 +219,7 @@ async fn at_the_end_of_the_bake_monitors_pass_that_have_measured() {
 
     let scene = self::scene(&[
         (json!({ "name": "a" }), &["good"]),
-        (json!({ "name": "b" }), &["hang"]),
+        (json!({ "name": "b", "timeout": "50ms" }), &["hang"]),
     ]);
     let mut seen = scene.progress.subscribe();
     let ends = async {
@@ -237,6 +237,34 @@ async fn at_the_end_of_the_bake_monitors_pass_that_have_measured() {
         analysis.message,
         "b is Inconclusive: it ended before anything was measured"
     );
+}
+
+#[tokio::test]
+async fn monitors_whose_time_is_over_at_once_measure_first() {
+    let checks: [(Value, &[&str]); 3] = [
+        (json!({ "name": "a", "initialDelay": "50ms" }), &["good"]),
+        (json!({ "name": "b", "after": "a" }), &["good"]),
+        (json!({ "name": "c", "count": 3 }), &["good"]),
+    ];
+    let without_time = RunOptions {
+        to_count: true,
+        ..monitors()
+    };
+    for (options, of_c, phase) in [
+        (without_time, 3, Phase::Successful),
+        (monitors(), 1, Phase::Inconclusive),
+    ] {
+        let scene = scene(&checks);
+        scene.wish.send_replace(Wish::Finish);
+        let analysis = scene.run(options).await;
+        let counts = analysis.checks.iter().map(|it| it.tally.successful);
+        assert_eq!(counts.collect::<Vec<_>>(), [1, 1, of_c]);
+        assert_eq!(analysis.phase, phase, "{}", analysis.message);
+    }
+    // What it measures counts.
+    let scene = scene(&[(json!({ "name": "a" }), &["bad"])]);
+    scene.wish.send_replace(Wish::Finish);
+    assert_eq!(scene.run(monitors()).await.phase, Phase::Failed);
 }
 
 #[tokio::test]

@@ -39,6 +39,8 @@ pub struct Job {
     pub decisions: watch::Receiver<Vec<Decision>>,
     /// The interval of checks that have none; None: they measure once.
     pub interval: Option<Duration>,
+    /// They have no time of their own: those with a count come to it, whatever [`Job::finish`] says.
+    pub to_count: bool,
     /// True: their time is over, and checks that would go on give their last word.
     pub finish: watch::Receiver<bool>,
     /// The folder of check data, if the server has one.
@@ -98,7 +100,10 @@ impl Analyst for GateAnalyst {
             clock: job.clock.clone(),
         };
         let options = match job.interval {
-            Some(interval) => RunOptions::monitors(interval),
+            Some(interval) => RunOptions {
+                to_count: job.to_count,
+                ..RunOptions::monitors(interval)
+            },
             None => RunOptions::gates(),
         };
         job.progress
@@ -159,6 +164,7 @@ pub(super) fn job(
         .and_then(|spec| spec.bake.as_ref())
         .map_or(INTERVAL, |bake| bake.interval.0);
     let interval = (purpose != Purpose::Validation).then_some(bake);
+    let to_count = rollout.is_some_and(|rollout| !rollout.clock.is_running());
     let begun = Analysis::pending((clock)(), Vec::new());
     let (progress, following) = watch::channel(begun);
     let job = Job {
@@ -168,6 +174,7 @@ pub(super) fn job(
         telemetry: handle.telemetry().clone(),
         decisions,
         interval,
+        to_count,
         finish,
         files: handle.0.shared.check_data.clone(),
         clock,
