@@ -29,6 +29,8 @@ impl Draft<'_> {
             rollout.confirmed = false;
             rollout.shadowed = false;
             rollout.subject.clear();
+            // People said it of what was there before.
+            rollout.decisions.clear();
         });
         self.enter(
             RolloutPhase::Staged,

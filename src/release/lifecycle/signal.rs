@@ -139,7 +139,11 @@ impl Draft<'_> {
                     return Ok(self.stale());
                 }
                 self.drop_effects(|kind| matches!(kind, EffectKind::Analyse { .. }));
-                self.change(|rollout| rollout.analysis = None);
+                // What people said was said to this run; the next one asks again.
+                self.change(|rollout| {
+                    rollout.analysis = None;
+                    rollout.decisions.clear();
+                });
                 self.analysed(&rollout, *analysis, *phase, reason)?;
             }
             SignalKind::Delivered { revision } => {
