@@ -13,7 +13,7 @@ use super::{
     settings::SETTINGS,
 };
 use crate::{
-    controller::EventSink,
+    controller::{DRAIN, EventSink},
     model::HumanDuration,
     xds::{
         server::{CsdsAccess, FleetBy, LOAD_REPORT_INTERVAL},
@@ -48,6 +48,8 @@ pub struct Config {
     pub on_warm_timeout: OnWarmTimeout,
     /// How often proxies report their load.
     pub load_report_interval: Duration,
+    /// How long a standby is waited for that still has requests or streams.
+    pub drain_time: Duration,
     /// The folder of check data.
     pub check_data: Option<PathBuf>,
     /// Hooks may run programs.
@@ -77,6 +79,7 @@ impl Config {
             warm_timeout: Duration::from_secs(20),
             on_warm_timeout: OnWarmTimeout::Hold,
             load_report_interval: LOAD_REPORT_INTERVAL,
+            drain_time: DRAIN,
             check_data: None,
             allow_exec_hooks: false,
             events: None,
@@ -234,6 +237,7 @@ pub fn config(values: &Values) -> Result<Config, ConfigError> {
                 Err(error) => Err(error.to_string()),
             }
         })?,
+        drain_time: duration("drain-time")?,
         check_data: values.optional("check-data", |text| Ok::<_, String>(PathBuf::from(text)))?,
         allow_exec_hooks: values.required(setting("allow-exec-hooks"), |text| {
             choice(text, "true", "false")

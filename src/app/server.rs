@@ -125,6 +125,7 @@ impl App {
                 release: ReleaseOptions {
                     allow_exec_hooks: config.allow_exec_hooks,
                     events: config.events,
+                    drain: config.drain_time,
                     ..ReleaseOptions::default()
                 },
                 ..Options::new(Box::new(

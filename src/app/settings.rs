@@ -3,7 +3,7 @@
 use super::setting::Setting;
 
 /// All settings, in the order of the help.
-pub(super) static SETTINGS: [Setting; 20] = [
+pub(super) static SETTINGS: [Setting; 21] = [
     Setting {
         name: "xds",
         value_name: "IP:PORT",
@@ -75,6 +75,12 @@ pub(super) static SETTINGS: [Setting; 20] = [
         value_name: "DURATION",
         default: Some("10s"),
         help: "How often Envoys report requests, errors and ORCA metrics per cluster",
+    },
+    Setting {
+        name: "drain-time",
+        value_name: "DURATION",
+        default: Some("30s"),
+        help: "How long `retire` waits for requests and streams that are open on the standby, before it asks for --force",
     },
     Setting {
         name: "check-data",

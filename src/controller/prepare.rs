@@ -17,7 +17,7 @@ use super::{
 use crate::{
     fleet::Proof,
     model::{Colour, Endpoint, Name, Revision},
-    release::{Event, Notice, RolloutPhase, SignalKind},
+    release::{self, Context, Event, InUse, Notice, RolloutPhase, SignalKind},
     store::Head,
 };
 
@@ -115,10 +115,29 @@ pub(super) async fn prepare(
         | Command::End { .. }
         | Command::Retire { force: true, .. }
         | Command::Rebuild => {}
-        Command::Retire { service, .. } => drain(handle, service, tell).await,
+        Command::Retire { service, .. } => {
+            if may_be_retired(handle, request, service) {
+                drain(handle, service, tell).await;
+            }
+        }
         Command::Decide { .. } => {}
     }
     Ok(prepared)
+}
+
+/// Nothing but what may still use it stands in the way. What is refused anyhow is refused before anybody waits.
+fn may_be_retired(handle: &Handle, request: &Request, service: &Name) -> bool {
+    let head = handle.head();
+    let state = head.as_ref().and_then(|it| it.state.services.get(service));
+    let event = Event::Retire {
+        force: false,
+        in_use: InUse::default(),
+    };
+    let context = Context {
+        now: request.arrived_at,
+        ..Context::default()
+    };
+    state.is_some_and(|state| release::step(state, &event, &context).is_ok())
 }
 
 /// Waits, bounded, until nothing is open any more on the standby of a service.
