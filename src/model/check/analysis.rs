@@ -223,10 +223,15 @@ impl Analysis {
             *place = Arc::new(check);
         }
         self.phase = Phase::of_all(self.checks.iter().map(|check| check.phase));
-        let wrong: Vec<_> = self
+        let mut wrong: Vec<_> = self
             .checks
             .iter()
             .filter(|check| check.phase.is_completed() && check.phase != Phase::Successful)
+            .collect();
+        // What decided comes first: a reason is read at three in the morning, and cut where it is long.
+        wrong.sort_by_key(|check| check.phase != self.phase);
+        let wrong: Vec<_> = wrong
+            .into_iter()
             .map(|check| format!("{} is {}: {}", check.name, check.phase, check.message))
             .collect();
         self.message = one_line(&wrong.join("; "), MAX_MESSAGE);

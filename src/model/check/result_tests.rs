@@ -147,6 +147,20 @@ fn an_analysis_says_which_checks_were_not_successful() {
     assert_eq!(serde_json::from_str::<Analysis>(&stored).unwrap(), analysis);
 }
 
+#[test]
+fn what_decided_an_analysis_is_said_first() {
+    let now = Timestamp::UNIX_EPOCH;
+    let mut analysis = Analysis::pending(now, vec![result(), result()]);
+    let mut stopped = result();
+    stopped.end(now, Phase::Inconclusive, "another check is Failed");
+    analysis.update(0, stopped, now);
+    analysis.update(1, after(&[Phase::Failed], limits(Some(1), 0, 0, 0)), now);
+    assert_eq!(
+        analysis.message,
+        "smoke is Failed: it was Failed; smoke is Inconclusive: another check is Failed"
+    );
+}
+
 proptest! {
     /// Whatever comes in whatever order: a check ends once, and Successful only within its limits.
     #[test]
