@@ -4,17 +4,23 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod canary;
 mod changes;
 #[cfg(feature = "fault-points")]
 mod crash;
+mod deciding;
+mod draining;
 mod fixtures;
 mod fleets;
+mod gated;
 mod habits;
 mod nack;
 mod pages;
 mod releases;
 mod restart;
+mod rollout;
 mod seen;
+mod shadowing;
 mod shifting;
 mod staged;
 mod start;

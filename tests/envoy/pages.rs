@@ -147,7 +147,7 @@ async fn the_page_on_shadow_and_preview_is_as_it_says() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_page_on_canaries_is_as_it_says() {
-    assert_eq!(Stage::set().await.play("canary.md").await, (6, 1));
+    assert_eq!(Stage::set().await.play("canary.md").await, (6, 2));
 }
 
 #[tokio::test(flavor = "multi_thread")]

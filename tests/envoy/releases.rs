@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::{
     fixtures::{Backends, load, service},
+    rollout::REPORTS,
     support::{
         load::{Load, Protocol, Shot},
         world::World,
@@ -25,13 +26,10 @@ const WATCHED: &str = "  release:
           inconclusiveLimit: 1000
 ";
 
-/// The server reports its proxies' load every second.
-const REPORTS: [(&str, &str); 1] = [("BLUEGREEN_LOAD_REPORT_INTERVAL", "1s")];
-
 /// Green is live and bakes, under load.
 async fn baking(backends: &Backends) -> (World, Load) {
     let mut world = World::stopped();
-    world.serve(&REPORTS).await;
+    world.serve(&[REPORTS]).await;
     let target = world.listener.addr();
     let document = service("fraud-model", "/", target, backends, WATCHED);
     world.apply(&document, &[]).await.ok();
@@ -93,7 +91,7 @@ async fn a_server_that_is_killed_in_the_bake_watches_on() {
     let backends = Backends::start().await;
     let (world, load) = baking(&backends).await;
     world.kill().await;
-    world.serve(&REPORTS).await;
+    world.serve(&[REPORTS]).await;
     waiting::fleet(&world, "back", |fleet| fleet["delivery"]["acked"] == 2).await;
     let Backends { green, blue: _blue } = backends;
     let [first, second] = green;

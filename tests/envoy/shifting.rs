@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, time::Instant};
 
 use crate::{
     fixtures::{Backends, Flip, all_answered, load, no_trouble, only, proven, service},
+    rollout::is_share,
     support::{
         asker::Asker,
         backend::Backend,
@@ -18,23 +19,11 @@ use crate::{
 /// Requests whose distribution is looked at.
 const SAMPLE: usize = 4_000;
 
-/// So many standard deviations off, a binomial count is no chance any more: one in 1.7 million.
-const SIGMAS: f64 = 5.0;
-
 /// The header of a preview of green, where nothing else is said.
 const PREVIEW: [(&str, &str); 1] = [("x-bluegreen-preview", "green")];
 
 /// The header that tells a user from others.
 type Identity = fn(usize) -> (&'static str, String);
-
-/// Asserts that `count` of `all` is what chance makes of `percent`.
-#[track_caller]
-fn is_share(count: usize, all: usize, percent: u32) {
-    let (all, p) = (all as f64, f64::from(percent) / 100.0);
-    let off = (count as f64 - all * p).abs();
-    let sigma = (all * p * (1.0 - p)).sqrt();
-    assert!(off <= SIGMAS * sigma, "{count} of {all} are not {percent}%");
-}
 
 /// A fleet of one Envoy, where blue is live and green staged.
 async fn world(backends: &Backends) -> World {

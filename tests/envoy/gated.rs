@@ -1,0 +1,89 @@
+//! Gates `through: proxies`: they take the way of users' requests, and meet the staged version alone.
+
+use crate::{
+    fixtures::{Backends, all_answered, load, no_trouble},
+    rollout::{self, reached},
+    support::{
+        asker::Asker,
+        backend::Backend,
+        load::{Protocol, Shot},
+    },
+    waiting,
+};
+
+/// The header of a preview of green.
+const PREVIEW: [(&str, &str); 1] = [("x-bluegreen-preview", "green")];
+
+/// Both begin as soon as the proxies can lead there.
+const GATES: &str = r#"  release:
+    validation:
+      - name: answers
+        through: proxies
+        http: { path: /score, expect: { headers: { x-model-version: "{{colour}}" } } }
+      - name: bears-it
+        through: proxies
+        load:
+          rate: { perSecond: 200 }
+          duration: 2s
+          requests: [ { path: /score } ]
+          limits: { errorRate: 0.0 }
+"#;
+
+/// What `bears-it` sends.
+const LOAD: u64 = 400;
+
+fn requests(backends: &[Backend]) -> u64 {
+    backends.iter().map(Backend::requests).sum()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn gates_through_proxies_meet_the_staged_version_and_never_the_live_one() {
+    let backends = Backends::start().await;
+    let world = rollout::world(&backends, GATES).await;
+    rollout::begin(&world, &[]).await;
+    let release = reached(&world, "Ready").await;
+    let checks = release["checks"].as_array().expect("checks");
+    assert_eq!(checks.len(), 2, "{release}");
+    for check in checks {
+        assert_eq!(check["phase"], "Successful", "{check}");
+    }
+    assert_eq!(requests(&backends.blue), 0);
+    let asked = requests(&backends.green);
+    assert!(asked >= LOAD, "{asked} requests");
+    // Every one of them came by the Envoys.
+    let sent = "^cluster.fraud-model/green.upstream_rq_total$";
+    assert_eq!(world.counter(sent).await, asked);
+
+    // The way there ends with the gates.
+    let led_to = async || {
+        let mut asker = Asker::connect(world.listener.addr()).await;
+        asker.ask(&PREVIEW).await
+    };
+    waiting::until("no way there", led_to, |by| by == "blue").await;
+    no_trouble(&world).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gate_through_proxies_that_fails_moves_no_traffic() {
+    // The staged version answers, and it is not what was expected.
+    let gates = GATES.replace("\"{{colour}}\"", "blue");
+    let spec = format!("{gates}    promotion: automatic\n");
+    let backends = Backends::start().await;
+    let world = rollout::world(&backends, &spec).await;
+    let target = world.listener.addr();
+    let load = load(target, Protocol::Http1, 100, vec![Shot::get("/score")]);
+    rollout::begin(&world, &[]).await;
+    let release = reached(&world, "Failed").await;
+    let reason = release["reason"].as_str().expect("a reason");
+    assert!(
+        reason.contains("answers") && reason.contains("x-model-version"),
+        "{reason}"
+    );
+    let refused = world.cli(&["switch", "fraud-model", "-o", "json"]).await;
+    assert_eq!(refused.json()["reason"], "gates-not-passed", "{refused:?}");
+    let report = load.stop().await;
+    all_answered(&report);
+    let by: Vec<_> = report.versions().into_keys().collect();
+    assert_eq!(by, ["blue".into()], "users met the staged version");
+    no_trouble(&world).await;
+}

@@ -1,0 +1,108 @@
+//! A release on its way: begun by its command, seen as `status` and its record tell it, held against the load by the clock.
+
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::{
+    fixtures::{Backends, service},
+    support::{load::Report, world::World},
+    waiting,
+};
+
+/// The server asks the proxies for their load every second.
+pub const REPORTS: (&str, &str) = ("BLUEGREEN_LOAD_REPORT_INTERVAL", "1s");
+
+/// The service that is released.
+pub const SERVICE: &str = "fraud-model";
+
+/// So many proxies carry it.
+pub const PROXIES: usize = 2;
+
+/// So many standard deviations off, a binomial count is no chance any more: one in 1.7 million.
+const SIGMAS: f64 = 5.0;
+
+/// A fleet before a service whose blue (v1) is live and whose green (v2) is staged, released as `spec.release` says.
+pub async fn world(backends: &Backends, spec: &str) -> World {
+    world_with(backends, spec, &[REPORTS]).await
+}
+
+/// The same, with a server that is set so.
+pub async fn world_with(backends: &Backends, spec: &str, settings: &[(&str, &str)]) -> World {
+    let mut world = World::stopped();
+    world.serve(settings).await;
+    let document = service(SERVICE, "/", world.listener.addr(), backends, spec);
+    world.apply(&document, &[]).await.ok();
+    world.fleet(PROXIES).await;
+    world
+}
+
+/// Begins the release of green; `args` are further flags.
+pub async fn begin(world: &World, args: &[&str]) {
+    let release = ["release", SERVICE, "--version", "v2", "--detach"];
+    world.json(&[&release[..], args].concat()).await;
+}
+
+/// The release, once `status` says of it what is wanted.
+pub async fn until(world: &World, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+    let ask = async || world.json(&["status", SERVICE]).await["release"].clone();
+    waiting::until(what, ask, is_so).await
+}
+
+/// The release, once it has come to that phase; it may be further by now.
+pub async fn reached(world: &World, phase: &str) -> Value {
+    let was_there = |release: &Value| steps(release, phase).next().is_some();
+    until(world, phase, was_there).await
+}
+
+/// The steps of a release's log in that phase.
+pub fn steps<'a>(release: &'a Value, phase: &'a str) -> impl Iterator<Item = &'a Value> {
+    let log = release["log"].as_array().into_iter().flatten();
+    log.filter(move |step| step["phase"] == phase)
+}
+
+/// The pushes of the newest release, once every proxy has accepted so many: when each was made, and when the last proxy
+/// had accepted it.
+pub async fn pushes(world: &World, count: usize) -> Vec<(Instant, Instant)> {
+    let ask = async || {
+        let record = world.json(&["releases", SERVICE, "1"]).await;
+        record["deliveries"].as_array().cloned().unwrap_or_default()
+    };
+    let whole = |push: &Value| push["acked"] == PROXIES && push["total"] == PROXIES;
+    let all = |pushes: &Vec<Value>| pushes.len() == count && pushes.iter().all(whole);
+    let pushes = waiting::until("every push accepted", ask, all).await;
+    let times = |push: &Value| (moment(&push["at"]), moment(&push["last"]));
+    pushes.iter().map(times).collect()
+}
+
+/// A time of day as a moment of the load's clock.
+pub fn moment(at: &Value) -> Instant {
+    let at: Timestamp = at.as_str().expect("a time").parse().expect("a time");
+    let passed = Timestamp::now().duration_since(at);
+    let passed = Duration::try_from(passed).expect("a time that has passed");
+    Instant::now() - passed
+}
+
+/// Who answered the requests that were sent between two moments: all of them, and those that `colour` did.
+pub fn answered(report: &Report, colour: &str, from: Instant, to: Instant) -> (usize, usize) {
+    let since = |at: Instant| at.saturating_duration_since(report.origin);
+    let window = since(from)..since(to);
+    let sent = report
+        .samples
+        .iter()
+        .filter(|sample| window.contains(&sample.sent));
+    let by = sent
+        .clone()
+        .filter(|sample| sample.outcome.as_deref() == Ok(colour));
+    (sent.count(), by.count())
+}
+
+/// Asserts that `count` of `all` is what chance makes of `percent`.
+#[track_caller]
+pub fn is_share(count: usize, all: usize, percent: u32) {
+    let (all, p) = (all as f64, f64::from(percent) / 100.0);
+    let off = (count as f64 - all * p).abs();
+    let sigma = (all * p * (1.0 - p)).sqrt();
+    assert!(off <= SIGMAS * sigma, "{count} of {all} are not {percent}%");
+}
