@@ -44,19 +44,22 @@ pub fn draw(screen: &Screen, report: &Report, marks: &[Mark]) -> Vec<String> {
             w = MARGIN - 2
         ));
     }
-    let failed = report
+    let (own, failed): (Vec<_>, Vec<_>) = report
         .samples
         .iter()
-        .filter(|sample| sample.outcome.is_err());
-    let failed = scale.count(failed.map(|sample| sample.done));
-    if failed.iter().any(|count| *count > 0) {
-        let row: String = failed
+        .filter(|sample| sample.outcome.is_err())
+        .partition(|sample| sample.own_error().is_some());
+    for (name, samples) in [("its errors", own), ("failed", failed)] {
+        let counts = scale.count(samples.iter().map(|sample| sample.done));
+        if samples.is_empty() {
+            continue;
+        }
+        let row: String = counts
             .iter()
             .map(|count| if *count > 0 { '×' } else { ' ' })
             .collect();
         lines.push(format!(
-            "  {:<w$}{}",
-            "failed",
+            "  {name:<w$}{}",
             screen.paint(Paint::Red, row),
             w = MARGIN - 2
         ));

@@ -142,6 +142,18 @@ pub struct Sample {
     pub done: Duration,
     /// The version that answered, or what went wrong.
     pub outcome: Result<Arc<str>, Failure>,
+    /// The version whose name the answer carries, also where it is an error.
+    pub by: Option<Arc<str>>,
+}
+
+impl Sample {
+    /// The version that answered with an error itself. What a proxy answers for want of one carries no version's name.
+    pub fn own_error(&self) -> Option<&Arc<str>> {
+        match self.outcome {
+            Err(Failure::Status(500..)) => self.by.as_ref(),
+            _ => None,
+        }
+    }
 }
 
 /// A running load. Dropped, it stops; [`Load::stop`] is the way to get the samples of all requests.
@@ -243,7 +255,7 @@ async fn pace(
         }
         let shot = number % shared.plan.shots.len();
         if tickets.try_send(Ticket { shot, due }).is_err() {
-            shared.record(due, shared.origin.elapsed(), Err(Failure::Overrun));
+            shared.record(due, shared.origin.elapsed(), None, Err(Failure::Overrun));
         }
     }
 }
@@ -266,15 +278,17 @@ async fn connection(shared: Arc<Shared>, queue: Arc<Turn<mpsc::Receiver<Ticket>>
             client = match Client::connect(&shared.plan).await {
                 Ok(client) => Some(client),
                 Err(failure) => {
-                    shared.record(ticket.due, shared.origin.elapsed(), Err(failure));
+                    shared.record(ticket.due, shared.origin.elapsed(), None, Err(failure));
                     continue;
                 }
             };
         }
         let sent = shared.origin.elapsed();
+        let mut by = None;
         let outcome = match (&mut client, shared.plan.shots.get(ticket.shot)) {
             (Some(client), Some(shot)) => {
-                tokio::time::timeout(shared.plan.timeout, client.send(shared.plan.target, shot))
+                let sending = client.send(shared.plan.target, shot, &mut by);
+                tokio::time::timeout(shared.plan.timeout, sending)
                     .await
                     .unwrap_or(Err(Failure::Timeout))
             }
@@ -284,18 +298,25 @@ async fn connection(shared: Arc<Shared>, queue: Arc<Turn<mpsc::Receiver<Ticket>>
             // What is left of a failed exchange must not reach the next one.
             client = None;
         }
-        shared.record(ticket.due, sent, outcome);
+        shared.record(ticket.due, sent, by, outcome);
     }
 }
 
 impl Shared {
-    fn record(&self, due: Duration, sent: Duration, outcome: Result<Arc<str>, Failure>) {
+    fn record(
+        &self,
+        due: Duration,
+        sent: Duration,
+        by: Option<Arc<str>>,
+        outcome: Result<Arc<str>, Failure>,
+    ) {
         let done = self.origin.elapsed();
         lock(&self.samples).push(Sample {
             due,
             sent,
             done,
             outcome,
+            by,
         });
     }
 }
@@ -344,7 +365,13 @@ impl Client {
         }
     }
 
-    async fn send(&mut self, target: SocketAddr, shot: &Shot) -> Result<Arc<str>, Failure> {
+    /// Sends one and waits for the whole answer. As soon as the answer begins, `by` has the version that it carries.
+    async fn send(
+        &mut self,
+        target: SocketAddr,
+        shot: &Shot,
+        by: &mut Option<Arc<str>>,
+    ) -> Result<Arc<str>, Failure> {
         let mut request = Request::builder().method(shot.method.clone());
         if !shot.body.is_empty() {
             request = request.header(header::CONTENT_TYPE, "application/json");
@@ -364,7 +391,7 @@ impl Client {
         };
         let answer = answer.map_err(|_| Failure::Broken)?;
         let status = answer.status();
-        let version: Option<Arc<str>> = answer
+        *by = answer
             .headers()
             .get(VERSION_HEADER)
             .and_then(|version| version.to_str().ok())
@@ -380,7 +407,7 @@ impl Client {
         if shot.echo && body.to_bytes() != shot.body {
             return Err(Failure::Wrong);
         }
-        version.ok_or(Failure::Wrong)
+        by.clone().ok_or(Failure::Wrong)
     }
 }
 

@@ -20,6 +20,7 @@ mod screen;
 mod story;
 mod taken_back;
 mod trial;
+mod trouble;
 mod world;
 
 use std::{path::PathBuf, process::ExitCode};

@@ -37,10 +37,17 @@ pub fn show(screen: &Screen, ending: &Ending) -> bool {
     if problems.is_empty() {
         let all = thousands(ending.load.samples.len());
         let text = format!(
-            "  {all} requests, {} switches, a crash: none failed.",
+            "  {all} requests, {} switches, a crash: none failed because of them.",
             ending.flips.len()
         );
         screen.line(screen.paint(Paint::Green, text));
+        if let Some(ill) = ending.illness {
+            screen.line(format!(
+                "  {} were answered with an error by {} itself, which is why it was taken back.",
+                thousands(ending.model_errors()),
+                ill.version
+            ));
+        }
     } else {
         for problem in &problems {
             screen.line(screen.paint(Paint::Red, format!("  not as promised: {problem}")));
@@ -91,11 +98,18 @@ fn flips(ending: &Ending) -> Table {
 fn totals(ending: &Ending) -> Table {
     let load = &ending.load;
     let mut table = table();
-    let failed: usize = load.failures().values().sum();
+    let failures = ending.failures();
+    let failed: usize = failures.values().sum();
     table.add_row([Cell::new("requests"), right(thousands(load.samples.len()))]);
     table.add_row([Cell::new("failed"), right(thousands(failed))]);
-    for (failure, count) in load.failures() {
+    for (failure, count) in failures {
         table.add_row([Cell::new(format!("  {failure}")), right(thousands(count))]);
+    }
+    if let Some(ill) = ending.illness {
+        table.add_row([
+            Cell::new(format!("errors of {} itself", ill.version)),
+            right(thousands(ending.model_errors())),
+        ]);
     }
     for (version, count) in load.versions() {
         table.add_row([
@@ -126,8 +140,23 @@ fn totals(ending: &Ending) -> Table {
 /// What was not as promised; empty if everything was.
 fn problems(ending: &Ending) -> Vec<String> {
     let mut problems = Vec::new();
-    for (failure, count) in ending.load.failures() {
+    for (failure, count) in ending.failures() {
         problems.push(format!("{count} requests failed: {failure}"));
+    }
+    let own = ending.model_errors();
+    if let Some(ill) = ending.illness
+        && own == 0
+    {
+        problems.push(format!(
+            "{} was made to answer with errors and did not",
+            ill.version
+        ));
+    }
+    if usize::try_from(ending.server_errors) != Ok(own) {
+        problems.push(format!(
+            "the Envoys counted {} server errors, of which {own} came from the model itself",
+            ending.server_errors
+        ));
     }
     let answered = ending.load.versions();
     for (version, _) in VERSIONS {

@@ -1,4 +1,4 @@
-//! What happens, in which order: a release, the way back, a fix, a crash.
+//! What happens, in which order: a release, the way back, a fix, a crash, and two versions that go bad while they bake.
 
 use std::{
     net::SocketAddr,
@@ -8,7 +8,7 @@ use std::{
 use crate::{
     control_plane::ControlPlaneError,
     customers::{self, RATE},
-    ending::{Ending, Flip, Mark},
+    ending::{Ending, Flip, Illness, Mark},
     envoy::EnvoyError,
     load::Load,
     screen::{Paint, Screen, thousands},
@@ -29,10 +29,11 @@ pub(crate) const NOTICED: Duration = Duration::from_secs(30);
 const COME_BACK: Duration = Duration::from_secs(15);
 
 /// The versions, in the order in which they go live.
-pub const VERSIONS: [(&str, Paint); 3] = [
+pub const VERSIONS: [(&str, Paint); 4] = [
     ("v1.2", Paint::Blue),
     ("v1.3", Paint::Green),
     ("v1.3.1", Paint::Cyan),
+    ("v1.3.2", Paint::Green),
 ];
 
 /// Why the demo could not be told to its end.
@@ -75,6 +76,8 @@ pub struct Story<'a> {
     pub(crate) load: Option<Load>,
     pub(crate) flips: Vec<Flip>,
     pub(crate) marks: Vec<Mark>,
+    /// When a version was made to answer with errors.
+    pub(crate) illness: Option<Illness>,
     /// Where the version runs that was deployed last.
     pub(crate) newest: Vec<SocketAddr>,
 }
@@ -88,6 +91,7 @@ impl<'a> Story<'a> {
             load: None,
             flips: Vec::new(),
             marks: Vec::new(),
+            illness: None,
             newest: Vec::new(),
         }
     }
@@ -107,9 +111,9 @@ impl<'a> Story<'a> {
         self.release("v1.3").await?;
         self.hold(seconds(1.5)).await;
         self.flip("switch", "v1.2", "v1.3").await?;
-        self.hold(seconds(4.0)).await;
+        self.hold(seconds(3.5)).await;
         self.flip("rollback", "v1.3", "v1.2").await?;
-        self.hold(seconds(3.0)).await;
+        self.hold(seconds(2.5)).await;
 
         self.release("v1.3.1").await?;
         self.preview("v1.3.1").await?;
@@ -120,8 +124,13 @@ impl<'a> Story<'a> {
 
         self.crash().await?;
         self.hold(seconds(1.0)).await;
-        self.drift().await?;
-        self.taken_back("v1.3.1", "v1.2").await?;
+        self.errors("v1.3.1", "v1.2").await?;
+        self.hold(seconds(2.5)).await;
+
+        self.release("v1.3.2").await?;
+        self.flip("switch", "v1.2", "v1.3.2").await?;
+        self.hold(seconds(3.0)).await;
+        self.drift("v1.3.2", "v1.2").await?;
         self.hold(seconds(3.0)).await;
         self.end().await
     }
@@ -307,7 +316,8 @@ impl<'a> Story<'a> {
         self.screen.clear();
         let flips = std::mem::take(&mut self.flips);
         let marks = std::mem::take(&mut self.marks);
-        Ok(Ending::gather(load, flips, marks, self.world.envoys()).await?)
+        let (illness, envoys) = (self.illness, self.world.envoys());
+        Ok(Ending::gather(load, flips, marks, illness, envoys).await?)
     }
 
     /// Everything stays up, under load, until the demo is interrupted or the load is over.
@@ -326,7 +336,7 @@ impl<'a> Story<'a> {
             "    bluegreen status".to_owned(),
             "    bluegreen fleet payments".to_owned(),
             "    bluegreen history fraud-model".to_owned(),
-            "    bluegreen switch fraud-model --to green --force      # v1.3.1 again, although it was rolled back".to_owned(),
+            "    bluegreen switch fraud-model --to green --force      # v1.3.2 again, although it was rolled back".to_owned(),
             "    bluegreen rollback fraud-model".to_owned(),
             format!("    curl -i http://{}/version", self.world.listener()),
             "".to_owned(),
@@ -351,10 +361,9 @@ impl<'a> Story<'a> {
     pub(crate) fn tick(&self) {
         let Some(load) = &self.load else { return };
         let samples = load.samples();
-        let failed = samples
-            .iter()
-            .filter(|sample| sample.outcome.is_err())
-            .count();
+        let errors = samples.iter().filter(|one| one.own_error().is_some());
+        let errors = errors.count();
+        let failed = samples.iter().filter(|one| one.outcome.is_err()).count() - errors;
         let newest = samples
             .iter()
             .rev()
@@ -372,8 +381,12 @@ impl<'a> Story<'a> {
             if failed == 0 { Paint::Dim } else { Paint::Red },
             format!("{failed} failed"),
         );
+        let errors = match errors {
+            0 => String::new(),
+            errors => format!(", {errors} errors of the model itself"),
+        };
         self.screen.live(format!(
-            "{requests} requests, {failed}, answered by {version}"
+            "{requests} requests, {failed}{errors}, answered by {version}"
         ));
     }
 }

@@ -1,11 +1,8 @@
 //! What a staged version is tried with before it answers everybody, and what the models tell of themselves.
 
-use std::time::Instant;
-
 use serde_json::Value;
 
 use crate::{
-    ending::Mark,
     http,
     story::{Failed, Story, seconds},
 };
@@ -66,22 +63,9 @@ impl Story<'_> {
 
     /// What the models tell of their own scores, in a header of each answer, comes with the proxies' load reports.
     pub async fn scores(&mut self) -> Result<(), Failed> {
-        let stats = ["fleet", "payments", "--stats", "--since", "2s"];
-        let answer = self.world.control_plane.run(&stats).await?.answer;
-        let clusters = answer["clusters"].as_array().into_iter().flatten();
-        let scores: Vec<String> = clusters
-            .filter(|cluster| cluster["service"] == "fraud-model")
-            .filter_map(|cluster| {
-                let version = cluster["version"].as_str()?;
-                let metrics = cluster["metrics"].as_array()?;
-                let is_score = |metric: &&Value| {
-                    let name = metric["name"].as_str();
-                    name.is_some_and(|name| name.ends_with("fraud_score"))
-                };
-                let score = metrics.iter().find(is_score)?;
-                let (mean, count) = (score["mean"].as_f64()?, score["count"].as_u64()?);
-                Some(format!("{version} {mean:.3} over {count} answers"))
-            })
+        let scores = self.reported_scores().await?.into_iter();
+        let scores: Vec<String> = scores
+            .map(|it| format!("{} {:.3} over {} answers", it.version, it.mean, it.count))
             .collect();
         self.screen.detail(format!(
             "mean fraud score, as the proxies report it (ORCA): {}",
@@ -90,20 +74,41 @@ impl Story<'_> {
         Ok(())
     }
 
-    /// The live model begins to see fraud everywhere, and says so itself.
-    pub async fn drift(&mut self) -> Result<(), Failed> {
-        self.marks.push(Mark {
-            at: Instant::now(),
-            what: "drift",
-        });
-        for endpoint in &self.newest {
-            let trouble = r#"{ "drift": 0.3 }"#.to_owned();
-            let answer = http::post(*endpoint, "/trouble", trouble).await;
-            answer.map_err(Failed::Trouble)?;
-        }
-        self.screen
-            .step("the scores of v1.3.1 drift, and no request fails");
-        self.hold(seconds(2.5)).await;
-        self.scores().await
+    /// The mean score of a version, if the proxies have reported any.
+    pub async fn score_of(&self, version: &str) -> Result<Option<f64>, Failed> {
+        let scores = self.reported_scores().await?.into_iter();
+        let mut of_version = scores.filter(|score| score.version == version);
+        Ok(of_version.next().map(|score| score.mean))
+    }
+
+    /// Of every version that has had traffic in the last two seconds.
+    async fn reported_scores(&self) -> Result<Vec<Score>, Failed> {
+        let stats = ["fleet", "payments", "--stats", "--since", "2s"];
+        let answer = self.world.control_plane.run(&stats).await?.answer;
+        let clusters = answer["clusters"].as_array().into_iter().flatten();
+        let of_service = clusters.filter(|cluster| cluster["service"] == "fraud-model");
+        Ok(of_service.filter_map(Score::of).collect())
+    }
+}
+
+/// What the proxies report of a version's own scores.
+struct Score {
+    version: String,
+    mean: f64,
+    count: u64,
+}
+
+impl Score {
+    fn of(cluster: &Value) -> Option<Self> {
+        let is_score = |metric: &&Value| {
+            let name = metric["name"].as_str();
+            name.is_some_and(|name| name.ends_with("fraud_score"))
+        };
+        let score = cluster["metrics"].as_array()?.iter().find(is_score)?;
+        Some(Self {
+            version: cluster["version"].as_str()?.to_owned(),
+            mean: score["mean"].as_f64()?,
+            count: score["count"].as_u64()?,
+        })
     }
 }

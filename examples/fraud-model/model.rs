@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn every_version_lets_groceries_through() {
-        for name in ["v1.2.json", "v1.3.json", "v1.3.1.json"] {
+        for name in ["v1.2.json", "v1.3.json", "v1.3.1.json", "v1.3.2.json"] {
             assert_eq!(
                 version(name).score(&groceries()).decision,
                 Decision::Approve,
