@@ -34,15 +34,17 @@ demo-mlserver: prerequisites ## scikit-learn models in MLServer, released throug
 	$(CARGO) build --release --bin bluegreen
 	@bin=$$(examples/mlserver/install) && $$bin/python examples/mlserver/demo.py
 
-test-mlserver: prerequisites ## the same as a test
+test-mlserver: prerequisites ## the same as a test, alone
 	@$(ENVOY_LOOKUP) >/dev/null
-	$(CARGO) test --features fault-points --test mlserver -- --ignored
+	@examples/mlserver/install >/dev/null
+	$(CARGO) test --features fault-points --test mlserver
 
-test: prerequisites ## every test, those with real Envoys and gRPC clients too
+test: prerequisites ## every test, those with real Envoys, gRPC clients and model servers too
 	@$(ENVOY_LOOKUP) >/dev/null
 	@$(GRPC_LOOKUP) >/dev/null
 	@tests/python/get-packages statistics >/dev/null
 	@tests/python/get-packages embedder >/dev/null
+	@examples/mlserver/install >/dev/null
 	$(CARGO) test --features fault-points
 	BLUEGREEN_TEST_XDS_MODE=delta $(CARGO) test --features fault-points --test envoy -- changes nack restart start switching waiting
 

@@ -26,11 +26,7 @@ fn examples() -> Vec<(String, Vec<Document>)> {
         .iter()
         .flat_map(|folder| fs::read_dir(root.join(folder)).unwrap())
         .map(|entry| entry.unwrap().path())
-        .filter(|path| {
-            let documents = path.extension().is_some_and(|end| end == "yaml");
-            // A part of a document, which the test of its example reads.
-            documents && !path.ends_with("gates.yaml")
-        })
+        .filter(|path| path.extension().is_some_and(|end| end == "yaml"))
         .collect();
     files.sort();
     files

@@ -3,8 +3,10 @@
 
     make demo-mlserver
 
-Two MLServers serve two versions of a fraud model over the Open Inference protocol; bluegreen moves the traffic from one to
-the other and back. Everything runs on loopback, on free ports, and ends with this program.
+Two MLServers serve two versions of a fraud model over the Open Inference protocol. `bluegreen release` asks v1.3 whether it is
+ready, holds its answers to labelled payments against v1.2's, loads it, and then moves the traffic; `bluegreen rollback` moves it
+back. At last v1.2 is released over v1.3, which the gates refuse. Everything runs on loopback, on free ports, and ends with this
+program.
 """
 
 import argparse
@@ -25,6 +27,11 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 HERE = ROOT / "examples/mlserver"
 MODELS = ROOT / "target/mlserver/models"
 VERSIONS = ("v1.2", "v1.3")
+SERVICE = "fraud-sklearn"
+# Those that fraud-sklearn.yaml declares.
+GATES = {"ready", "quality", "bears-the-traffic"}
+# What `bluegreen release` exits with when the gates did not pass.
+GATES_FAILED = 10
 
 # MLServer imports scikit-learn at its start: seconds, and more on a busy machine.
 START = 90
@@ -114,20 +121,20 @@ class World:
         process = self.start(f"mlserver-{version}", [str(pathlib.Path(sys.executable).parent / "mlserver"), "start", str(folder)])
         return port, process
 
-    def cli(self, *args):
+    def cli(self, *args, exits=0):
         """A command of bluegreen; what it printed as JSON."""
         print(f"  $ bluegreen {' '.join(args)}", flush=True)
         environment = os.environ | {"BLUEGREEN_SERVER": f"http://127.0.0.1:{self.admin}"}
         ran = subprocess.run([self.bluegreen, *args, "-o", "json"], capture_output=True, text=True, env=environment, check=False)
-        if ran.returncode != 0:
-            raise Failed(f"bluegreen {args[0]} exited with {ran.returncode}: {ran.stderr.strip()}")
+        if ran.returncode != exits:
+            raise Failed(f"bluegreen {args[0]} exited with {ran.returncode}, not {exits}: {ran.stderr.strip()}")
         return json.loads(ran.stdout)
 
     def control_plane(self):
         """bluegreen, and an Envoy with the bootstrap that users get."""
         serve = [
             self.bluegreen, "serve", f"--xds=127.0.0.1:{self.xds}", f"--admin=127.0.0.1:{self.admin}",
-            f"--http=127.0.0.1:{free_port()}", f"--data-dir={self.folder / 'data'}",
+            f"--http=127.0.0.1:{free_port()}", f"--data-dir={self.folder / 'data'}", f"--check-data={MODELS}",
         ]
         process = self.start("bluegreen", serve)
         wait_for("bluegreen", lambda: socket.create_connection(("127.0.0.1", self.admin), 1).close() is None, process)
@@ -189,7 +196,6 @@ def story(world):
     blue, green = (f"127.0.0.1:{servers[version][0]}" for version in VERSIONS)
     document = (HERE / "fraud-sklearn.yaml").read_text()
     document = document.replace("port: 10000", f"port: {world.listener}").replace("127.0.0.1:9001", blue)
-    document = document.replace("LABELLED", str(MODELS / "labelled.jsonl"))
     (world.folder / "fraud-sklearn.yaml").write_text(document)
     world.cli("apply", "-f", str(world.folder / "fraud-sklearn.yaml"))
     wait_for("the route through Envoy", lambda: ask(world.listener, "/v2/health/ready")[0] == 200)
@@ -197,11 +203,14 @@ def story(world):
     customers = Customers(world.listener, questions())
     customers.start()
     customers.wait_for("v1.2")
-    release(world, green)
+    release(world, "v1.3", green)
     customers.wait_for("v1.3")
-    back = world.cli("rollback", "fraud-sklearn")
-    proven(back)
+    proven(world.cli("rollback", SERVICE))
     customers.wait_for("v1.2")
+    release(world, "v1.3", green)
+    customers.wait_for("v1.3")
+    refused(world, "v1.2", blue)
+    customers.wait_for("v1.3")
     customers.over.set()
     customers.join()
     if customers.failures:
@@ -210,20 +219,34 @@ def story(world):
     print(f"  {len(customers.answers)} requests, none failed: {counts}", flush=True)
 
 
-def model_servers(world):
-    """Both versions, until the standard input ends: their ports as one line of JSON."""
-    servers = {version: world.model(version) for version in VERSIONS}
-    for version, (port, process) in servers.items():
-        path = f"/v2/models/fraud/versions/{version}/ready"
-        wait_for(f"MLServer {version}", lambda: ask(port, path)[0] == 200, process)
-    print(json.dumps({version: port for version, (port, _) in servers.items()}), flush=True)
-    sys.stdin.read()
+def release(world, version, endpoint):
+    """The whole way with one command: the gates, the switch, and the watched time after it."""
+    told = world.cli("release", SERVICE, "--version", version, "--endpoint", endpoint, "--promotion", "automatic")
+    record = gates(world, told)
+    passed = {check["name"] for check in record if check["phase"] == "Successful"}
+    if told["phase"] != "Standby" or passed != GATES:
+        raise Failed(f"{version} is in {told['phase']}, with {sorted(passed)} passed: {told['reason']}")
 
 
-def release(world, green):
-    """v1.3 beside the live version, asked by header first, then everything."""
-    proven(world.cli("deploy", "fraud-sklearn", "--version", "v1.3", "--endpoint", green))
-    proven(world.cli("switch", "fraud-sklearn"))
+def refused(world, version, endpoint):
+    """A version that is ready, and finds less fraud than it must: no traffic moves, and it is not even loaded."""
+    told = world.cli(
+        "release", SERVICE, "--version", version, "--endpoint", endpoint, "--promotion", "automatic", "--replace-standby",
+        exits=GATES_FAILED,
+    )
+    phases = {check["name"]: check["phase"] for check in gates(world, told)}
+    if told["phase"] != "Failed" or phases["ready"] != "Successful" or phases["quality"] != "Failed":
+        raise Failed(f"{version} is in {told['phase']}, with {phases}: {told['reason']}")
+
+
+def gates(world, told):
+    """The gates of a release as its record has them, each printed as a line."""
+    record = world.cli("releases", SERVICE, str(told["number"]))
+    checks = next(run["analysis"]["checks"] for run in record["analyses"] if run["purpose"] == "validation")
+    for check in checks:
+        message = check.get("message") or check["measurements"][-1]["message"]
+        print(f"    {check['name']} ({check['kind']}): {check['phase']}: {message}", flush=True)
+    return checks
 
 
 def proven(answer):
@@ -236,14 +259,10 @@ def proven(answer):
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--bluegreen", default=str(ROOT / "target/release/bluegreen"), help="the binary to run")
-    arguments.add_argument("--models", action="store_true", help="only the two MLServers, until standard input ends")
     arguments = arguments.parse_args()
     world = World(arguments.bluegreen)
     try:
-        if arguments.models:
-            model_servers(world)
-        else:
-            story(world)
+        story(world)
     except Failed as error:
         print(f"examples/mlserver: {error}", file=sys.stderr)
         for log in sorted(world.folder.glob("*.log")):
