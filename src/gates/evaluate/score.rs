@@ -210,10 +210,9 @@ fn judge(
         better => format!("{:.4} better than live's", -better),
     };
     let seen = format!(
-        "{metric} is {compared}, {}% interval {:.4} to {:.4}",
+        "{metric} is {compared} ({}% interval: {})",
         confidence * 100.0,
-        interval.low,
-        interval.high
+        span(interval)
     );
     if interval.high <= margin {
         (Phase::Successful, seen)
@@ -227,6 +226,18 @@ fn judge(
             Phase::Inconclusive,
             format!("too few samples to tell whether it is more than {margin} worse: {seen}"),
         )
+    }
+}
+
+/// An interval of distances from the least to the greatest, in the words of [`judge`]: `0.0100 better to 0.0200 worse`.
+fn span(Interval { low, high }: Interval) -> String {
+    if low < 0.0 && high > 0.0 {
+        format!("{:.4} better to {high:.4} worse", -low)
+    } else if low < 0.0 {
+        // A zero would be written with the sign that it gets here.
+        format!("{:.4} to {:.4} better", (-high).abs(), -low)
+    } else {
+        format!("{low:.4} to {high:.4} worse")
     }
 }
 

@@ -101,6 +101,39 @@ fn behind_live_fails_only_when_the_interval_says_so() {
     assert_eq!(measured(&check, &fraud(2000, 12)).phase, Phase::Successful);
 }
 
+/// Distance and interval are said in the same direction, whichever it is.
+#[test]
+fn an_interval_reads_the_way_its_distance_does() {
+    let said = |distance: f64, low: f64, high: f64| {
+        let interval = Interval { low, high };
+        judge(Metric::Recall, distance, interval, 0.02, 0.95).1
+    };
+    for (text, expected) in [
+        (
+            said(-0.18, -0.25, -0.12),
+            "recall is 0.1800 better than live's (95% interval: 0.1200 to 0.2500 better)",
+        ),
+        (
+            said(0.18, 0.12, 0.25),
+            "recall is 0.1800 worse than live's (95% interval: 0.1200 to 0.2500 worse), wanted at most 0.02 worse",
+        ),
+        (
+            said(-0.01, -0.03, 0.01),
+            "recall is 0.0100 better than live's (95% interval: 0.0300 better to 0.0100 worse)",
+        ),
+        (
+            said(-0.01, -0.03, 0.0),
+            "recall is 0.0100 better than live's (95% interval: 0.0000 to 0.0300 better)",
+        ),
+        (
+            said(0.0, 0.0, 0.0),
+            "recall is the same as live's (95% interval: 0.0000 to 0.0000 worse)",
+        ),
+    ] {
+        assert_eq!(text, expected);
+    }
+}
+
 #[test]
 fn too_few_samples_are_inconclusive_whatever_they_say() {
     let check = check(json!({ "accuracy": { "minimum": 0.99 } }), json!({}));
