@@ -14,6 +14,8 @@ mod names;
 mod preconditions;
 #[path = "control/rejections.rs"]
 mod rejections;
+#[path = "control/release_status.rs"]
+mod release_status;
 #[path = "control/releases.rs"]
 mod releases;
 #[path = "control/repeats.rs"]

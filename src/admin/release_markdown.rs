@@ -119,10 +119,6 @@ fn checks(text: &mut String, record: &AnalysisRecord) {
     for check in &analysis.checks {
         let tally = &check.tally;
         let last = check.measurements.last();
-        let why = match check.message.as_str() {
-            "" => last.map(|last| last.message.clone()).unwrap_or_default(),
-            message => message.to_owned(),
-        };
         let numbers: Vec<String> = last
             .into_iter()
             .flat_map(|last| &last.values)
@@ -137,7 +133,7 @@ fn checks(text: &mut String, record: &AnalysisRecord) {
                 "{} passed, {} failed, {} inconclusive, {} errors",
                 tally.successful, tally.failed, tally.inconclusive, tally.errors
             ),
-            why,
+            check.told().to_owned(),
             numbers.join(", "),
         ]);
     }

@@ -15,9 +15,9 @@ use crate::{
     controller::{Command, Controllers, Handle, Verb},
     model::{
         Name, Promotion,
-        check::{CheckKind, CheckResult, Verdict},
+        check::{Analysis, CheckKind, CheckResult, Phase, Verdict},
     },
-    release::{Purpose, Reason, Refusal, ReleaseRecord, Rollout, RolloutPhase},
+    release::{Purpose, Reason, Refusal, ReleaseRecord, Rollout, ServiceState},
 };
 
 /// Releases of an answer where the client names no limit.
@@ -95,29 +95,34 @@ fn told(request: &api::SteerRequest) -> Result<Told, Status> {
     ))
 }
 
-/// The `manual` checks that the release of a service has.
+/// The `manual` checks of a service's release that ask people now; where none does, all that its gates have: a decision may be
+/// told again.
 fn manual_checks(controllers: &Controllers, service: &str) -> Vec<Name> {
-    let head = controllers
-        .fleet_of_service(service)
-        .and_then(|handle| handle.head());
-    let Some(head) = head else {
+    let Some(handle) = controllers.fleet_of_service(service) else {
         return Vec::new();
     };
-    let rollout = head
-        .state
-        .services
-        .iter()
-        .find(|(name, _)| name.as_str() == service)
-        .and_then(|(_, state)| state.rollout.as_deref());
-    let checks = rollout.into_iter().flat_map(|rollout| {
-        Purpose::ALL
-            .into_iter()
-            .flat_map(|purpose| rollout.checks(purpose))
-    });
-    checks
+    let head = handle.head();
+    let mut services = head.iter().flat_map(|head| head.state.services.values());
+    let Some(state) = services.find(|state| state.name.as_str() == service) else {
+        return Vec::new();
+    };
+    let Some(rollout) = state.rollout.as_deref() else {
+        return Vec::new();
+    };
+    let gates = rollout.checks(Purpose::Validation).iter();
+    let manual: Vec<Name> = gates
         .filter(|check| matches!(check.kind, CheckKind::Manual(_)))
         .map(|check| check.name.clone())
-        .collect()
+        .collect();
+    let progress = handle.release_progress(&state.name);
+    let progress = progress.filter(|progress| progress.release == rollout.number);
+    let asks = |check: &&Name| {
+        let analysis = progress.as_ref().and_then(|it| it.analysis.as_ref());
+        let result = analysis.and_then(|(_, analysis)| analysis.check(check.as_str()));
+        result.is_some_and(|result| result.phase == Phase::Running)
+    };
+    let asking: Vec<Name> = manual.iter().filter(asks).cloned().collect();
+    if asking.is_empty() { manual } else { asking }
 }
 
 /// The check that is named, or the only one there is to mean.
@@ -150,10 +155,14 @@ pub(super) async fn get(
         .ok_or_else(|| not_found("service", &request.service))?;
     let (store, fleet) = (controllers.store(), handle.name());
     let head = handle.head();
-    let current = head
+    let state = head
         .as_ref()
-        .and_then(|head| head.state.services.get(&service))
-        .and_then(|state| state.rollout.as_deref());
+        .and_then(|head| head.state.services.get(&service));
+    let current = state.and_then(|state| state.rollout.as_deref());
+    let waiting = |number: u64| {
+        let current = current.is_some_and(|current| current.number == number);
+        current && state.is_some_and(|state| state.waits_for_command())
+    };
     if request.number > 0 {
         let record = store
             .release(fleet, &service, request.number)
@@ -162,7 +171,7 @@ pub(super) async fn get(
         let record = brought_up_to_date(record, current, fleet, &service, request.number);
         let record = record.ok_or_else(|| missing(&service, request.number))?;
         return Ok(api::GetReleasesResponse {
-            releases: vec![whole(&record)?],
+            releases: vec![whole(&record, waiting(request.number))?],
         });
     }
     let limit = match request.limit as usize {
@@ -189,7 +198,10 @@ pub(super) async fn get(
         records.truncate(limit);
     }
     Ok(api::GetReleasesResponse {
-        releases: records.iter().map(|record| summary(record)).collect(),
+        releases: records
+            .iter()
+            .map(|record| summary(record, waiting(record.rollout.number)))
+            .collect(),
     })
 }
 
@@ -220,15 +232,13 @@ fn missing(service: &Name, number: u64) -> Status {
     ))
 }
 
-fn summary(record: &ReleaseRecord) -> api::ReleaseSummary {
+fn summary(record: &ReleaseRecord, waits: bool) -> api::ReleaseSummary {
     let rollout = &record.rollout;
     let mut status = status(rollout);
-    status.checks = record.analyses.last().map_or_else(Vec::new, |last| {
-        let checks = last.analysis.checks.iter();
-        checks
-            .map(|check| check_status(check, last.purpose.as_str()))
-            .collect()
-    });
+    status.waits_for_command = waits;
+    if let Some(last) = record.analyses.last() {
+        status.checks = check_statuses(last.purpose, &last.analysis);
+    }
     api::ReleaseSummary {
         service: record.service.to_string(),
         fleet: record.fleet.to_string(),
@@ -241,20 +251,25 @@ fn summary(record: &ReleaseRecord) -> api::ReleaseSummary {
     }
 }
 
-fn whole(record: &ReleaseRecord) -> Result<api::ReleaseSummary, Status> {
+fn whole(record: &ReleaseRecord, waits: bool) -> Result<api::ReleaseSummary, Status> {
     let json = serde_json::to_string(record)
         .map_err(|error| internal(format!("the record can't be written: {error}")))?;
     Ok(api::ReleaseSummary {
         json,
         markdown: release_markdown::of(record),
-        ..summary(record)
+        ..summary(record, waits)
     })
 }
 
-/// Where the release of a service stands at this moment, with the checks that run.
-pub(super) fn now(handle: &Handle, service: &Name, rollout: &Rollout) -> api::ReleaseStatus {
+/// Where the release of a service stands at this moment, with the checks that run, or ran last.
+pub(super) fn now(
+    handle: &Handle,
+    service: &ServiceState,
+    rollout: &Rollout,
+) -> api::ReleaseStatus {
     let mut status = status(rollout);
-    let progress = handle.release_progress(service);
+    status.waits_for_command = service.waits_for_command();
+    let progress = handle.release_progress(&service.name);
     let Some(progress) = progress.filter(|progress| progress.release == rollout.number) else {
         return status;
     };
@@ -262,27 +277,18 @@ pub(super) fn now(handle: &Handle, service: &Name, rollout: &Rollout) -> api::Re
         let more = u64::try_from(progress.elapsed.as_millis()).unwrap_or(u64::MAX);
         status.elapsed_ms = status.elapsed_ms.saturating_add(more).min(status.limit_ms);
     }
-    if let Some(analysis) = &progress.analysis {
-        let purpose = last_purpose(rollout).map_or("", Purpose::as_str);
-        let checks = analysis.checks.iter();
-        status.checks = checks.map(|check| check_status(check, purpose)).collect();
+    if let Some((purpose, analysis)) = &progress.analysis {
+        status.checks = check_statuses(*purpose, analysis);
     }
     status
 }
 
-/// What the checks are for that run, or ran last.
-fn last_purpose(rollout: &Rollout) -> Option<Purpose> {
-    let phases = rollout.log.iter().rev().map(|entry| entry.phase);
-    phases.into_iter().find_map(|phase| match phase {
-        RolloutPhase::Validating => Some(Purpose::Validation),
-        RolloutPhase::Shadowing => Some(Purpose::Shadow),
-        RolloutPhase::Shifting => Some(Purpose::Step),
-        RolloutPhase::Baking => Some(Purpose::Bake),
-        _ => None,
-    })
+fn check_statuses(purpose: Purpose, analysis: &Analysis) -> Vec<api::CheckStatus> {
+    let checks = analysis.checks.iter();
+    checks.map(|check| check_status(check, purpose)).collect()
 }
 
-/// Where a release stands, without its checks.
+/// Where a release stands, without its checks and what it waits for.
 fn status(rollout: &Rollout) -> api::ReleaseStatus {
     let version = |side: Option<&crate::release::Side>| {
         side.map(|side| side.version.clone()).unwrap_or_default()
@@ -312,21 +318,18 @@ fn status(rollout: &Rollout) -> api::ReleaseStatus {
             .collect(),
         checks: Vec::new(),
         over: rollout.is_over(),
+        waits_for_command: false,
     }
 }
 
 /// How far a check is.
-pub(super) fn check_status(check: &CheckResult, purpose: &str) -> api::CheckStatus {
-    let last = check.measurements.last();
+fn check_status(check: &CheckResult, purpose: Purpose) -> api::CheckStatus {
     api::CheckStatus {
         name: check.name.to_string(),
         kind: check.kind.clone(),
         phase: check.phase.to_string(),
-        message: match check.message.as_str() {
-            "" => last.map(|last| last.message.clone()).unwrap_or_default(),
-            message => message.to_owned(),
-        },
+        message: check.told().to_owned(),
         measurements: check.tally.counted().saturating_add(check.tally.errors),
-        purpose: purpose.to_owned(),
+        purpose: purpose.to_string(),
     }
 }

@@ -122,7 +122,7 @@ fn service_status(
 /// Where the newest release stands. One that was made before releases had phases of their own has the three it had then.
 fn release(handle: &Handle, service: &ServiceState) -> Option<api::ReleaseStatus> {
     if let Some(rollout) = service.rollout.as_deref() {
-        return Some(releases::now(handle, &service.name, rollout));
+        return Some(releases::now(handle, service, rollout));
     }
     service.release.as_ref().map(|release| api::ReleaseStatus {
         number: release.number,

@@ -143,14 +143,7 @@ fn release_of(change: api::GetStatusResponse) -> Option<ReleaseView> {
 
 /// Nothing more is waited for.
 fn ends(release: &ReleaseView, until: Until) -> bool {
-    // A person has to do something first.
-    let waits = match release.phase.as_str() {
-        "Paused" => true,
-        // With automatic promotion it is on its way already.
-        "Ready" => release.reason.contains("bluegreen "),
-        _ => false,
-    };
-    release.over || waits || until.is_reached(&release.phase)
+    release.over || release.waits_for_command || until.is_reached(&release.phase)
 }
 
 /// What was shown of a release so far.

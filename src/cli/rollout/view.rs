@@ -27,6 +27,9 @@ pub struct ReleaseView {
     pub at: String,
     /// Nothing comes of it any more by itself.
     pub over: bool,
+    /// It goes on only by `switch` or `resume`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub waits_for_command: bool,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<CheckView>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -74,6 +77,7 @@ impl From<api::ReleaseStatus> for ReleaseView {
             revision: release.revision,
             at: release.at,
             over: release.over,
+            waits_for_command: release.waits_for_command,
             checks: release.checks.into_iter().map(CheckView::from).collect(),
             log: release.log.into_iter().map(StepView::from).collect(),
         }

@@ -239,7 +239,7 @@ pub(super) async fn run(handle: Handle, service: Name, release: u64, analysis: u
     let ended = analyst.analyse(&mut job).await;
     // Whoever watches sees how the last check ended, too.
     job.progress.send_replace(ended.clone());
-    handle.set_analysis(&service, release, ended.clone());
+    handle.set_analysis(&service, release, purpose, ended.clone());
     let phase = ended.phase;
     let reason = match ended.message.as_str() {
         "" => format!("all {} checks are {phase}", ended.checks.len()),

@@ -45,9 +45,12 @@ impl Book {
                 continue;
             };
             if let Some(analysis) = rollout.analysis
-                && let Some(progress) = jobs.progress(name, rollout.number, analysis)
+                && let Some((purpose, progress)) = jobs.progress(name, rollout.number, analysis)
             {
-                handle.set_analysis(name, rollout.number, progress);
+                handle.set_analysis(name, rollout.number, purpose, progress);
+            }
+            if !self.written.contains_key(name) {
+                remember(handle, name, rollout.number).await;
             }
             open |= self.enter(handle, head, name, service, rollout).await;
         }
@@ -141,6 +144,27 @@ impl Book {
             },
         );
         on_its_way
+    }
+}
+
+/// After a restart: what the last run of checks found is shown from the record, until another one runs.
+async fn remember(handle: &Handle, service: &Name, number: u64) {
+    let known = handle.release_progress(service);
+    if known.is_some_and(|it| it.release == number && it.analysis.is_some()) {
+        return;
+    }
+    let kept = handle
+        .0
+        .shared
+        .store
+        .release(handle.name(), service, number);
+    match kept.await {
+        Ok(record) => {
+            if let Some(last) = record.as_ref().and_then(|record| record.analyses.last()) {
+                handle.set_analysis(service, number, last.purpose, last.analysis.clone());
+            }
+        }
+        Err(error) => tracing::warn!(%service, %error, "the record of a release can't be read"),
     }
 }
 

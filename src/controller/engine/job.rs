@@ -16,7 +16,7 @@ use crate::{
         HookKind, Name,
         check::{Analysis, Decision},
     },
-    release::{Effect, EffectKind, Reason, ServiceState, Signal, SignalKind},
+    release::{Effect, EffectKind, Purpose, Reason, ServiceState, Signal, SignalKind},
 };
 
 /// A command of the server's own that was refused, or could not be stored, is given again after this, and then after twice as
@@ -49,7 +49,7 @@ pub(super) struct Jobs {
     /// Signals on their way, so that none is sent twice while its turn is to come.
     sending: BTreeMap<(Name, &'static str), AbortHandle>,
     /// What analyses have found so far, by service and release.
-    progress: BTreeMap<(Name, u64, u64), watch::Receiver<Analysis>>,
+    progress: BTreeMap<(Name, u64, u64), (Purpose, watch::Receiver<Analysis>)>,
 }
 
 impl Jobs {
@@ -110,10 +110,15 @@ impl Jobs {
         self.sending.retain(|_, task| !task.is_finished());
     }
 
-    /// What the analysis of a release has found so far.
-    pub fn progress(&self, service: &Name, release: u64, analysis: u64) -> Option<Analysis> {
-        let key = (service.clone(), release, analysis);
-        Some(self.progress.get(&key)?.borrow().clone())
+    /// What the analysis of a release is for, and has found so far.
+    pub fn progress(
+        &self,
+        service: &Name,
+        release: u64,
+        analysis: u64,
+    ) -> Option<(Purpose, Analysis)> {
+        let (purpose, progress) = self.progress.get(&(service.clone(), release, analysis))?;
+        Some((*purpose, progress.borrow().clone()))
     }
 
     /// Tells a release something, unless the same kind of news is on its way to it already.
@@ -160,7 +165,7 @@ impl Jobs {
                 let (job, progress) =
                     analyse::job(&handle, head, service, *purpose, receiver, people);
                 self.progress
-                    .insert((name.clone(), release, *analysis), progress);
+                    .insert((name.clone(), release, *analysis), (*purpose, progress));
                 tokio::spawn(analyse::run(handle, name, release, *analysis, job))
             }
             EffectKind::CallHook { hook } => {

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use super::super::{Handle, registry::lock};
-use crate::model::{Name, check::Analysis};
+use crate::{
+    model::{Name, check::Analysis},
+    release::Purpose,
+};
 
 /// What a release is doing.
 #[derive(Clone, Debug, Default)]
@@ -12,8 +15,8 @@ pub struct ReleaseProgress {
     pub release: u64,
     /// Time that counted in its phase, beyond what is stored.
     pub elapsed: Duration,
-    /// The analysis that runs, as far as it is.
-    pub analysis: Option<Analysis>,
+    /// The analysis that runs as far as it is, or the one that ran last, and what it is for.
+    pub analysis: Option<(Purpose, Analysis)>,
 }
 
 impl Handle {
@@ -26,8 +29,16 @@ impl Handle {
         self.progress_of(service, release, |progress| progress.elapsed = elapsed);
     }
 
-    pub(super) fn set_analysis(&self, service: &Name, release: u64, analysis: Analysis) {
-        self.progress_of(service, release, |it| it.analysis = Some(analysis));
+    pub(super) fn set_analysis(
+        &self,
+        service: &Name,
+        release: u64,
+        purpose: Purpose,
+        analysis: Analysis,
+    ) {
+        self.progress_of(service, release, |it| {
+            it.analysis = Some((purpose, analysis));
+        });
         super::super::handle::bump(&self.0.ledger_changes);
     }
 

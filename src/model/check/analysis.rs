@@ -145,6 +145,14 @@ impl CheckResult {
         }
     }
 
+    /// Why it is in its phase; while it only runs, what was measured last.
+    pub fn told(&self) -> &str {
+        match (self.message.as_str(), self.measurements.last()) {
+            ("", Some(last)) => &last.message,
+            (message, _) => message,
+        }
+    }
+
     /// Ends it, if it has not ended.
     pub fn end(&mut self, at: Timestamp, phase: Phase, message: impl AsRef<str>) {
         if !self.phase.is_completed() {

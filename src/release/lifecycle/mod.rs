@@ -14,6 +14,7 @@ mod rollout;
 mod signal;
 mod traffic;
 mod verbs;
+mod waiting;
 
 pub use clock::{MAX_TICK, PhaseClock, Stopwatch};
 pub use effect::{Effect, EffectKind, MAX_EVENTS, Purpose};

@@ -56,6 +56,7 @@ pub fn release(phases: &[&str]) -> api::ReleaseStatus {
         log: log.collect(),
         checks: vec![check(phase)],
         over: matches!(phase, "Failed" | "RolledBack"),
+        waits_for_command: phase == "Ready",
     }
 }
 
