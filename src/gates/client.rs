@@ -1,18 +1,19 @@
 //! Makes HTTP requests whose answers are bounded: in size, in time, and in the ways in which they can go wrong.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
     client::legacy::{self, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
 use tokio::time::{Instant, timeout_at};
 
+use super::tls::Tls;
 use crate::model::Protocol;
 
 /// The longest answer that is read, in bytes, unless a check needs more: a page of JSON, not a download.
@@ -32,6 +33,7 @@ type Connections = legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 pub struct Client {
     http1: Connections,
     http2: Connections,
+    tls: Tls,
 }
 
 /// One request.
@@ -154,12 +156,13 @@ impl Client {
     /// A client that trusts the system's certificates.
     ///
     /// # Errors
-    /// If the TLS library can't be set up. A system without certificates is none: then no HTTPS server is trusted.
+    /// If the TLS library can't be set up.
     pub fn new() -> io::Result<Self> {
-        // The provider is named: two of them in one program would make the default ambiguous.
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let tls =
-            || HttpsConnectorBuilder::new().with_provider_and_native_roots(Arc::clone(&provider));
+        Ok(Self::with(Tls::of_system()?))
+    }
+
+    /// A client with a TLS of its own.
+    pub(super) fn with(tls: Tls) -> Self {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
@@ -170,17 +173,29 @@ impl Client {
                 .pool_timer(TokioTimer::new());
             builder
         };
-        Ok(Self {
-            http1: builder().build(
-                tls()?
-                    .https_or_http()
-                    .enable_http1()
-                    .wrap_connector(tcp.clone()),
-            ),
-            http2: builder()
-                .http2_only(true)
-                .build(tls()?.https_or_http().enable_http2().wrap_connector(tcp)),
-        })
+        let secured = || {
+            let connector = HttpsConnectorBuilder::new()
+                .with_tls_config(tls.config.clone())
+                .https_or_http();
+            match &tls.name {
+                Some(name) => {
+                    connector.with_server_name_resolver(FixedServerNameResolver::new(name.clone()))
+                }
+                None => connector,
+            }
+        };
+        let http1 = secured().enable_http1().wrap_connector(tcp.clone());
+        let http2 = secured().enable_http2().wrap_connector(tcp);
+        Self {
+            http1: builder().build(http1),
+            http2: builder().http2_only(true).build(http2),
+            tls,
+        }
+    }
+
+    /// For those who make their connections themselves.
+    pub(super) fn tls(&self) -> &Tls {
+        &self.tls
     }
 
     /// Makes a request, and reads its answer to the end.

@@ -1,6 +1,6 @@
 //! What a check is given: the two versions, the ways to reach them, and the world as far as it may see it.
 
-use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use http::{HeaderName, HeaderValue};
 use jiff::Timestamp;
@@ -11,9 +11,9 @@ use super::client::Client;
 use crate::{
     model::{
         Colour, Name, Protocol,
-        check::{CheckSpec, Decision, Phase, TemplateError, Through, render},
+        check::{CheckSpec, Decision, Phase, Scheme, TemplateError, Through, render},
     },
-    telemetry::Telemetry,
+    telemetry::{Load, Telemetry},
 };
 
 /// The time of day; injected, so that tests can set it.
@@ -32,6 +32,8 @@ pub struct Side {
     pub endpoints: Vec<SocketAddr>,
     /// Its cluster as the proxies have it, in proto3 JSON, for `parity`.
     pub settings: Option<Value>,
+    /// Since when it is in its environment: what the cluster did before was another version's. None: it is not known.
+    pub since: Option<Timestamp>,
 }
 
 /// Which of the two.
@@ -102,6 +104,8 @@ pub struct Door {
     pub header: Option<(HeaderName, HeaderValue)>,
     /// What is spoken there.
     pub protocol: Protocol,
+    /// With or without TLS.
+    pub scheme: Scheme,
 }
 
 /// Why a version can't be reached at all.
@@ -173,6 +177,15 @@ impl Context {
         ])
     }
 
+    /// What the proxies reported of one of the versions over a window that ends now, and nothing of another version that was
+    /// in the same environment before. None: no report.
+    pub fn reported(&self, side: &Side, window: Duration) -> Option<Load> {
+        // Before the year -9999 there were no reports either.
+        let from = self.now().checked_sub(window).unwrap_or(Timestamp::MIN);
+        let from = side.since.map_or(from, |since| from.max(since));
+        self.telemetry.cluster(&side.cluster, Some(from))
+    }
+
     /// A text with its templates filled in.
     ///
     /// # Errors
@@ -188,6 +201,7 @@ impl Context {
     pub async fn doors(&self, check: &CheckSpec, which: Which) -> Result<Vec<Door>, NoDoor> {
         let target = &self.target;
         let side = target.side(which).ok_or(NoDoor::Baseline)?;
+        let scheme = check.scheme();
         if check.through == Through::Direct {
             if side.endpoints.is_empty() {
                 return Err(NoDoor::Endpoints {
@@ -199,6 +213,7 @@ impl Context {
                 host: None,
                 header: None,
                 protocol: target.protocol,
+                scheme,
             };
             return Ok(side.endpoints.iter().map(door).collect());
         }
@@ -231,6 +246,7 @@ impl Context {
                 Protocol::Grpc => Protocol::Grpc,
                 Protocol::Http1 | Protocol::Http2 => Protocol::Http1,
             },
+            scheme,
         };
         Ok(addresses.iter().map(door).collect())
     }

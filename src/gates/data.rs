@@ -38,9 +38,14 @@ pub enum DataError {
     /// The file leads out of the folder, by a link.
     #[error("{0} leads out of the server's folder of check data")]
     Outside(String),
-    /// More than [`MAX_DATA`].
-    #[error("{0} has more than {MAX_DATA} bytes: give a part of it")]
-    TooLong(String),
+    /// More than is read.
+    #[error("{name} has more than {most} bytes: give a part of it")]
+    TooLong {
+        /// The file or URL.
+        name: String,
+        /// The most bytes.
+        most: usize,
+    },
     /// The URL did not give it.
     #[error("GET {url}: {source}")]
     Ask {
@@ -83,7 +88,7 @@ pub async fn load<T: DeserializeOwned + Send + 'static>(
             let file = file.clone();
             // Reading and parsing 64 MiB takes long enough to be kept off the threads that serve proxies.
             let task = tokio::task::spawn_blocking(move || {
-                let text = read_file(&folder, &file)?;
+                let text = read_file(&folder, &file, MAX_DATA)?;
                 Ok(read_json_lines(&file, &text)?)
             });
             task.await.unwrap_or_else(|error| {
@@ -103,7 +108,9 @@ pub async fn load<T: DeserializeOwned + Send + 'static>(
             };
             let answer = match context.client.ask(ask).await {
                 Ok(answer) => answer,
-                Err(AskError::TooLong { .. }) => return Err(DataError::TooLong(url)),
+                Err(AskError::TooLong { limit: most }) => {
+                    return Err(DataError::TooLong { name: url, most });
+                }
                 Err(source) => return Err(DataError::Ask { url, source }),
             };
             if answer.status != http::StatusCode::OK {
@@ -119,7 +126,8 @@ pub async fn load<T: DeserializeOwned + Send + 'static>(
     }
 }
 
-fn read_file(folder: &Path, file: &str) -> Result<Vec<u8>, DataError> {
+/// A file below the folder, of at most so many bytes.
+pub(super) fn read_file(folder: &Path, file: &str, most: usize) -> Result<Vec<u8>, DataError> {
     let wrong = |source| DataError::File {
         file: file.to_owned(),
         source,
@@ -131,10 +139,11 @@ fn read_file(folder: &Path, file: &str) -> Result<Vec<u8>, DataError> {
     }
     let opened = std::fs::File::open(path).map_err(wrong)?;
     let mut text = Vec::new();
-    let most = MAX_DATA as u64 + 1;
-    opened.take(most).read_to_end(&mut text).map_err(wrong)?;
-    if text.len() > MAX_DATA {
-        return Err(DataError::TooLong(file.to_owned()));
+    let limit = most as u64 + 1;
+    opened.take(limit).read_to_end(&mut text).map_err(wrong)?;
+    if text.len() > most {
+        let name = file.to_owned();
+        return Err(DataError::TooLong { name, most });
     }
     Ok(text)
 }

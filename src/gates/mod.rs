@@ -23,6 +23,7 @@ mod side;
 pub mod stats;
 #[cfg(test)]
 pub(crate) mod testkit;
+mod tls;
 mod webhook;
 
 use std::sync::Arc;
@@ -33,11 +34,12 @@ pub use check::Check;
 pub use context::{Clock, Context, Door, NoDoor, Side, Target, Which};
 pub use probe::{ProbeError, ProbeOptions, ProbeTarget, Unreachable, probe};
 pub use runner::{ERROR_RETRY, Planned, RunOptions, Wish, pending, run};
+pub use tls::Tls;
 
 /// What measures a declared check.
 pub fn measuring(spec: &Arc<CheckSpec>) -> Arc<dyn Check> {
     let own = Arc::clone(spec);
-    match &spec.kind {
+    let check: Arc<dyn Check> = match &spec.kind {
         CheckKind::Http(it) => Arc::new(http::Http::new(own, it.clone())),
         CheckKind::Evaluate(it) => Arc::new(evaluate::Evaluate::new(own, it.clone())),
         CheckKind::Prompts(it) => Arc::new(prompts::Prompts::new(own, it.clone())),
@@ -48,5 +50,9 @@ pub fn measuring(spec: &Arc<CheckSpec>) -> Arc<dyn Check> {
         CheckKind::Prometheus(it) => Arc::new(prometheus::Prometheus::new(own, it.clone())),
         CheckKind::Webhook(it) => Arc::new(webhook::Webhook::new(own, it.clone())),
         CheckKind::Manual(it) => Arc::new(manual::Manual::new(own, it.clone())),
+    };
+    match &spec.tls {
+        Some(tls) => Arc::new(tls::Secured::new(check, tls.clone())),
+        None => check,
     }
 }

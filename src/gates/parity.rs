@@ -16,7 +16,7 @@ use super::{
 };
 use crate::model::{
     Protocol,
-    check::{CheckSpec, HttpRequest, Measurement, ParityCheck, Phase, Scheme},
+    check::{CheckSpec, HttpRequest, Measurement, ParityCheck, Phase},
 };
 
 /// So many endpoints are asked at once.
@@ -200,7 +200,7 @@ impl Parity {
         let asks: Result<Vec<(SocketAddr, Ask)>, _> = doors
             .iter()
             .map(|door| {
-                let mut ask = prepare(request, door, Scheme::Http, &variables, limit)?;
+                let mut ask = prepare(request, door, &variables, limit)?;
                 ask.method = Method::GET;
                 Ok((door.address, ask))
             })

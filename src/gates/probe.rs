@@ -194,13 +194,11 @@ async fn with_connection<T>(
 mod tests {
     use std::time::Duration;
 
-    use tokio::{
-        io::{AsyncReadExt, AsyncWriteExt},
-        net::TcpListener,
-    };
-
     use super::*;
-    use crate::model::HumanDuration;
+    use crate::{
+        gates::testkit::{Then, raw, refused},
+        model::HumanDuration,
+    };
 
     fn health(path: &str) -> HealthCheck {
         HealthCheck {
@@ -210,38 +208,11 @@ mod tests {
         }
     }
 
-    /// A server that answers every request with this head; returns its address.
-    async fn answering(head: &'static str) -> SocketAddr {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        tokio::spawn(async move {
-            while let Ok((mut socket, _)) = listener.accept().await {
-                tokio::spawn(async move {
-                    let mut seen = Vec::new();
-                    let mut buffer = [0; 1024];
-                    while !seen.windows(4).any(|end| end == b"\r\n\r\n") {
-                        match socket.read(&mut buffer).await {
-                            Ok(0) | Err(_) => return,
-                            Ok(length) => seen.extend_from_slice(&buffer[..length]),
-                        }
-                    }
-                    let _ = socket.write_all(head.as_bytes()).await;
-                });
-            }
-        });
-        address
-    }
-
-    /// An address at which nobody listens.
-    async fn refused() -> SocketAddr {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        listener.local_addr().unwrap()
-    }
-
     #[tokio::test]
     async fn a_health_path_must_answer_200() {
-        let good = answering("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
-        let bad = answering("HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n").await;
+        let good = raw("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", Then::Close).await;
+        let unavailable = "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n";
+        let bad = raw(unavailable, Then::Close).await;
         let check = health("/healthz");
         let target = ProbeTarget {
             protocol: Protocol::Http1,
@@ -260,13 +231,13 @@ mod tests {
 
     #[tokio::test]
     async fn without_a_health_path_a_connect_is_enough() {
-        let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let silent = raw("", Then::Hang).await;
         let target = ProbeTarget {
             protocol: Protocol::Grpc,
             health_check: None,
         };
         let away = refused().await;
-        let addresses = [silent.local_addr().unwrap(), away];
+        let addresses = [silent, away];
         let found = probe(target, &addresses, ProbeOptions::default()).await;
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].address, away);
@@ -274,7 +245,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_server_that_never_answers_is_given_up() {
-        let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let silent = raw("", Then::Hang).await;
         let check = health("/");
         let target = ProbeTarget {
             protocol: Protocol::Http1,
@@ -284,7 +255,7 @@ mod tests {
             timeout: Duration::from_millis(20),
             longest: Duration::from_millis(50),
         };
-        let found = probe(target, &[silent.local_addr().unwrap()], options).await;
+        let found = probe(target, &[silent], options).await;
         assert!(matches!(found[0].error, ProbeError::Timeout(_)));
     }
 }

@@ -36,7 +36,6 @@ pub enum RequestError {
 pub fn prepare(
     request: &HttpRequest,
     door: &Door,
-    scheme: Scheme,
     variables: &Variables,
     timeout: Duration,
 ) -> Result<Ask, RequestError> {
@@ -58,7 +57,7 @@ pub fn prepare(
         .map(|(name, value)| (*name, percent_encoded(value)))
         .collect();
     let path = render(request.path.as_deref().unwrap_or("/"), &encoded)?;
-    let scheme = match scheme {
+    let scheme = match door.scheme {
         Scheme::Http => "http",
         Scheme::Https => "https",
     };
@@ -142,7 +141,7 @@ mod tests {
     use super::*;
     use crate::model::Protocol;
 
-    fn door() -> Door {
+    fn door(scheme: Scheme) -> Door {
         Door {
             address: "127.0.0.1:9".parse().unwrap(),
             host: Some("fraud.example".to_owned()),
@@ -151,6 +150,7 @@ mod tests {
                 HeaderValue::from_static("green"),
             )),
             protocol: Protocol::Http1,
+            scheme,
         }
     }
 
@@ -167,7 +167,7 @@ mod tests {
             body: Some(HttpBody(json!({ "v": ["{{version}}", 1] }))),
         };
         let variables = variables("1.0 beta");
-        let ask = prepare(&request, &door(), Scheme::Http, &variables, Duration::MAX).unwrap();
+        let ask = prepare(&request, &door(Scheme::Http), &variables, Duration::MAX).unwrap();
         assert_eq!(ask.method, Method::POST);
         let url = "http://127.0.0.1:9/m/1.0%20beta/score?v=1.0%20beta";
         assert_eq!(ask.url.to_string(), url);
@@ -187,8 +187,7 @@ mod tests {
         };
         let ask = prepare(
             &request,
-            &door(),
-            Scheme::Https,
+            &door(Scheme::Https),
             &variables("1"),
             Duration::MAX,
         )

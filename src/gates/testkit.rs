@@ -2,13 +2,20 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo},
+    server::conn::auto,
+    service::TowerToHyperService,
+};
 use jiff::Timestamp;
+use rustls::{ServerConfig, pki_types::PrivatePkcs8KeyDer};
 use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
     sync::watch,
 };
+use tokio_rustls::TlsAcceptor;
 
 use super::{Context, Side, Target, client::Client};
 use crate::{
@@ -24,6 +31,7 @@ pub(crate) fn context(candidate: &[SocketAddr], baseline: &[SocketAddr]) -> Cont
         cluster: format!("fraud-model/{colour}"),
         endpoints: endpoints.to_vec(),
         settings: None,
+        since: None,
     };
     Context {
         target: Arc::new(Target {
@@ -60,6 +68,78 @@ pub(crate) async fn serve(router: axum::Router) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    address
+}
+
+/// A certificate authority of a test's own.
+pub(crate) struct Authority {
+    certificate: rcgen::Certificate,
+    key: rcgen::KeyPair,
+}
+
+impl Authority {
+    pub(crate) fn new() -> Self {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut params = rcgen::CertificateParams::new([]).unwrap();
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        Self {
+            certificate: params.self_signed(&key).unwrap(),
+            key,
+        }
+    }
+
+    /// Its certificate, as one gives it to those who are to trust it.
+    pub(crate) fn pem(&self) -> String {
+        self.certificate.pem()
+    }
+
+    /// What a server with a certificate for these names needs.
+    fn server(&self, names: &[&str]) -> ServerConfig {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let key = rcgen::KeyPair::generate().unwrap();
+        let params = rcgen::CertificateParams::new(names).unwrap();
+        let certificate = params
+            .signed_by(&key, &self.certificate, &self.key)
+            .unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(
+                vec![certificate.der().clone()],
+                PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
+            )
+            .unwrap();
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        config
+    }
+}
+
+/// A server with these routes over TLS, HTTP/1.1 and HTTP/2, with a certificate of the authority for these names.
+pub(crate) async fn serve_tls(
+    router: axum::Router,
+    authority: &Authority,
+    names: &[&str],
+) -> SocketAddr {
+    let acceptor = TlsAcceptor::from(Arc::new(authority.server(names)));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((socket, _)) = listener.accept().await {
+            let (acceptor, router) = (acceptor.clone(), router.clone());
+            tokio::spawn(async move {
+                // Who does not trust the certificate goes away.
+                let Ok(stream) = acceptor.accept(socket).await else {
+                    return;
+                };
+                let service = TowerToHyperService::new(router);
+                let _ = auto::Builder::new(TokioExecutor::new())
+                    .serve_connection(TokioIo::new(stream), service)
+                    .await;
+            });
+        }
+    });
     address
 }
 

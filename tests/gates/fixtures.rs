@@ -64,6 +64,7 @@ pub fn context(candidate: (&str, Vec<SocketAddr>), baseline: (&str, Vec<SocketAd
         cluster: format!("fraud-model/{colour}"),
         endpoints,
         settings: None,
+        since: None,
     };
     Context {
         target: Arc::new(Target {

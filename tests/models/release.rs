@@ -27,6 +27,7 @@ pub fn release(candidate: SocketAddr, baseline: SocketAddr) -> Context {
         cluster: format!("model/{colour}"),
         endpoints: vec![endpoint],
         settings: None,
+        since: None,
     };
     Context {
         target: Arc::new(Target {

@@ -194,6 +194,7 @@ fn target(handle: &Handle, head: HeadRef<'_>, service: &ServiceState) -> Target 
             colour,
             version: deployment.map_or_else(String::new, |it| it.version.clone()),
             endpoints: deployment.map_or_else(Vec::new, |it| it.addresses.clone()),
+            since: deployment.and_then(|it| it.since),
             settings: head
                 .snapshot
                 .resource(TypeUrl::Cluster, &cluster)

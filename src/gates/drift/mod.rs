@@ -16,7 +16,7 @@ use super::{
     Check, Context, Door, Which, data, jsonl::read_json_lines, request::prepare, side::good,
 };
 use crate::model::check::{
-    CheckSpec, DataSource, DriftCheck, HttpRequest, Measurement, Phase, SampleSource, Scheme,
+    CheckSpec, DataSource, DriftCheck, HttpRequest, Measurement, Phase, SampleSource,
 };
 
 /// So many endpoints are asked for their samples at once: each answer may be of [`MAX_SAMPLES`].
@@ -102,7 +102,7 @@ async fn samples(
         ..HttpRequest::default()
     };
     let left: Duration = deadline.saturating_duration_since(Instant::now());
-    let ask = prepare(&request, &door, Scheme::Http, &context.variables(), left);
+    let ask = prepare(&request, &door, &context.variables(), left);
     let mut ask = ask.map_err(|error| error.to_string())?;
     ask.max_answer = MAX_SAMPLES;
     let place = format!("GET {}", ask.url);

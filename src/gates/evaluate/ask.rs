@@ -14,7 +14,7 @@ use crate::{
         request::{Variables, prepare},
         side::AskedSide,
     },
-    model::check::{HttpRequest, Scheme, render},
+    model::check::{HttpRequest, render},
 };
 
 /// The longest answer to one request, in bytes: predictions, not documents. Many are in memory at once.
@@ -120,7 +120,7 @@ impl Questions {
             method: self.request.method.clone().or(Some("POST".to_owned())),
             ..self.request.clone()
         };
-        let made = prepare(&plain, door, Scheme::Http, variables, limit);
+        let made = prepare(&plain, door, variables, limit);
         let mut ask = made.map_err(|error| error.to_string())?;
         ask.max_answer = MAX_ANSWER;
         match body {

@@ -47,7 +47,7 @@ impl Http {
             let left = deadline.saturating_duration_since(Instant::now());
             let mut door = door.clone();
             door.host = self.check.host.clone().or(door.host);
-            let mut ask = prepare(&step.request, &door, self.check.scheme, &variables, left)
+            let mut ask = prepare(&step.request, &door, &variables, left)
                 .map_err(|error| error.to_string())?;
             ask.follow_redirects = self.check.follow_redirects;
             let asked = format!("{} {}", ask.method, ask.url.path());

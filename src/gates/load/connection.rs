@@ -7,10 +7,16 @@ use http::{HeaderValue, Request, Uri, header};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::{net::TcpStream, task::JoinHandle};
+use rustls::pki_types::ServerName;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    task::JoinHandle,
+};
+use tokio_rustls::TlsConnector;
 
 use super::{
-    super::client::MAX_ANSWER,
+    super::{client::MAX_ANSWER, tls::Tls},
     generator::{Shot, is_own},
 };
 use crate::model::Protocol;
@@ -20,6 +26,8 @@ use crate::model::Protocol;
 pub enum Failure {
     /// No connection.
     Connect,
+    /// No TLS on the connection: mostly a certificate that is not trusted, or for another name.
+    Tls,
     /// The connection broke before the answer had ended.
     Broken,
     /// No whole answer in time.
@@ -36,6 +44,9 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Failure::Connect => f.write_str("without a connection"),
+            Failure::Tls => f.write_str(
+                "without TLS: the certificate is not trusted or for another name, see the check's tls",
+            ),
             Failure::Broken => f.write_str("broken connections"),
             Failure::Timeout => f.write_str("without an answer in time"),
             Failure::Status(status) => write!(f, "with status {status}"),
@@ -62,12 +73,50 @@ impl Drop for Connection {
     }
 }
 
-impl Connection {
-    pub(super) async fn open(address: SocketAddr, protocol: Protocol) -> Result<Self, Failure> {
-        let stream = TcpStream::connect(address)
+/// Opens connections to one address.
+pub(super) struct Opener {
+    address: SocketAddr,
+    protocol: Protocol,
+    tls: Option<(TlsConnector, ServerName<'static>)>,
+}
+
+impl Opener {
+    pub(super) fn new(address: SocketAddr, protocol: Protocol, tls: Option<&Tls>) -> Self {
+        let spoken: &[&[u8]] = match protocol {
+            Protocol::Http1 => &[b"http/1.1"],
+            Protocol::Http2 | Protocol::Grpc => &[b"h2"],
+        };
+        let tls = tls.map(|tls| {
+            let name = tls.name.clone().unwrap_or_else(|| address.ip().into());
+            (TlsConnector::from(tls.speaking(spoken)), name)
+        });
+        Self {
+            address,
+            protocol,
+            tls,
+        }
+    }
+
+    pub(super) async fn open(&self) -> Result<Connection, Failure> {
+        let stream = TcpStream::connect(self.address)
             .await
             .map_err(|_| Failure::Connect)?;
         stream.set_nodelay(true).map_err(|_| Failure::Connect)?;
+        match &self.tls {
+            None => Connection::over(stream, self.protocol).await,
+            Some((connector, name)) => {
+                let secured = connector.connect(name.clone(), stream).await;
+                Connection::over(secured.map_err(|_| Failure::Tls)?, self.protocol).await
+            }
+        }
+    }
+}
+
+impl Connection {
+    async fn over(
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        protocol: Protocol,
+    ) -> Result<Self, Failure> {
         let stream = TokioIo::new(stream);
         // The drivers end with their connection, and the errors that they return are those of the exchanges.
         Ok(match protocol {

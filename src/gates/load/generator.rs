@@ -19,8 +19,8 @@ use tokio::{
 };
 
 use super::{
-    super::client::Ask,
-    connection::{Connection, Failure},
+    super::{client::Ask, tls::Tls},
+    connection::{Connection, Failure, Opener},
 };
 use crate::model::{Protocol, check::Percentile};
 
@@ -36,6 +36,8 @@ pub struct Plan {
     pub addresses: Vec<SocketAddr>,
     /// What is spoken there.
     pub protocol: Protocol,
+    /// With TLS, so; None: without.
+    pub tls: Option<Tls>,
     /// The requests, sent in turn.
     pub shots: Vec<Shot>,
     /// Requests a second.
@@ -235,6 +237,7 @@ impl Shared {
 async fn connection(shared: Arc<Shared>, number: usize) {
     let plan = &shared.plan;
     let address = plan.addresses[number % plan.addresses.len()];
+    let opener = Opener::new(address, plan.protocol, plan.tls.as_ref());
     let authority = address.to_string();
     let mut open: Option<Connection> = None;
     loop {
@@ -253,7 +256,7 @@ async fn connection(shared: Arc<Shared>, number: usize) {
             // A server may close an idle connection at any time; another one is opened before anything is sent.
             let mut connection = match open.take() {
                 Some(connection) if connection.is_open() => connection,
-                _ => Connection::open(address, plan.protocol).await?,
+                _ => opener.open().await?,
             };
             let answered = connection.send(shot, &authority).await;
             // What is left of a failed exchange must not reach the next one.

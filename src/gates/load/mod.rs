@@ -18,7 +18,7 @@ pub use connection::Failure;
 pub use generator::{Outcome, Plan, Shot, drive};
 
 /// What proxies reported so long ago still counts as "now": some of their intervals.
-const REPORT_WINDOW_SECONDS: i64 = 60;
+const REPORT_WINDOW: Duration = Duration::from_secs(60);
 
 /// The percentiles that every measurement carries.
 const SHOWN: [&str; 5] = ["p50", "p90", "p99", "p99.9", "max"];
@@ -49,10 +49,7 @@ impl Load {
             );
         };
         let now = context.now();
-        let since = now.saturating_sub(jiff::SignedDuration::from_secs(REPORT_WINDOW_SECONDS));
-        let report = since
-            .ok()
-            .and_then(|since| context.telemetry.cluster(&live.cluster, Some(since)));
+        let report = context.reported(live, REPORT_WINDOW);
         let seconds = |since: jiff::Timestamp| now.duration_since(since).as_secs_f64();
         match report {
             Some(load) if load.issued > 0 && seconds(load.since) > 0.0 => {
@@ -89,14 +86,8 @@ impl Load {
         let mut shots = Vec::with_capacity(requests.len());
         for (name, request) in &requests {
             // Host and headers are the same at every address; the address itself is the connection's.
-            let ask = prepare(
-                request,
-                door,
-                Scheme::Http,
-                &variables,
-                self.check.request_timeout.0,
-            )
-            .map_err(|why| error(format!("{name}: {why}")))?;
+            let ask = prepare(request, door, &variables, self.check.request_timeout.0)
+                .map_err(|why| error(format!("{name}: {why}")))?;
             shots.push(Shot::from(ask));
         }
         if shots.is_empty() {
@@ -123,6 +114,7 @@ impl Load {
         let plan = Plan {
             addresses: doors.iter().map(|door| door.address).collect(),
             protocol: door.protocol,
+            tls: (door.scheme == Scheme::Https).then(|| context.client.tls().clone()),
             shots: self.shots(context, door).await?,
             rate,
             warm_up: self.check.warm_up.map_or(Duration::ZERO, |it| it.0),

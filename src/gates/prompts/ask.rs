@@ -10,7 +10,7 @@ use serde_json_path::JsonPath;
 use super::{expect::Reply, prompt::Prompt};
 use crate::{
     gates::{Context, Door, client::Ask, request::prepare, side::AskedSide},
-    model::check::{HttpBody, HttpRequest, PromptsEndpoint, Scheme},
+    model::check::{HttpBody, HttpRequest, PromptsEndpoint},
 };
 
 /// The longest answer, in bytes: a long text with all that servers put around it.
@@ -103,7 +103,7 @@ fn chat(
         headers: headers.clone(),
         body: None,
     };
-    let ask = prepare(&request, door, Scheme::Http, &context.variables(), limit);
+    let ask = prepare(&request, door, &context.variables(), limit);
     let mut ask = ask.map_err(|error| error.to_string())?.with_json(&body);
     ask.max_answer = MAX_ANSWER;
     Ok(ask)
@@ -126,7 +126,7 @@ fn plain(
             .or(Some(HttpBody(Value::String("{{prompt}}".to_owned())))),
         ..request.clone()
     };
-    let ask = prepare(&request, door, Scheme::Http, &variables, limit);
+    let ask = prepare(&request, door, &variables, limit);
     let mut ask = ask.map_err(|error| error.to_string())?;
     ask.max_answer = MAX_ANSWER;
     Ok(ask)

@@ -67,5 +67,5 @@ impl Proxies {
 }
 
 fn report(context: &Context, side: &Side, window: Duration) -> ClusterReport {
-    ClusterReport::read(&context.telemetry, &side.cluster, context.now(), window)
+    ClusterReport::new(context.reported(side, window), window)
 }

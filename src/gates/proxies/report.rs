@@ -2,9 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use jiff::Timestamp;
-
-use crate::telemetry::Telemetry;
+use crate::telemetry::Load;
 
 /// How ORCA's reporters name the metrics of an application.
 const NAMED: &str = "named_metrics.";
@@ -24,19 +22,12 @@ pub(super) struct ClusterReport {
 
 impl ClusterReport {
     /// All proxies of the fleet together; nothing where none has reported.
-    pub(super) fn read(
-        telemetry: &Telemetry,
-        cluster: &str,
-        now: Timestamp,
-        window: Duration,
-    ) -> Self {
+    pub(super) fn new(load: Option<Load>, window: Duration) -> Self {
         let nothing = Self {
             window,
             ..Self::default()
         };
-        // Before the year -9999 there were no reports either.
-        let since = now.checked_sub(window).unwrap_or(Timestamp::MIN);
-        let Some(load) = telemetry.cluster(cluster, Some(since)) else {
+        let Some(load) = load else {
             return nothing;
         };
         let metrics = load.metrics.iter().map(|(name, metric)| {

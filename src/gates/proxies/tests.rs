@@ -101,6 +101,38 @@ async fn errors_and_shifts_are_seen() {
     );
 }
 
+/// A version that was rolled back leaves reports behind, and the next one is put into the same environment.
+#[tokio::test]
+async fn what_an_environment_did_before_counts_for_neither_side() {
+    let context = switched(20, 0.12);
+    for second in [140, 150] {
+        let report = [stats("fraud-model/green", 200, 0, 0.12)];
+        for proxy in 1..=2 {
+            context
+                .telemetry
+                .report(StreamId(proxy), &report, at(second));
+        }
+    }
+    let context = Context {
+        clock: Arc::new(|| at(150)),
+        ..context
+    };
+    let mut hour = check();
+    hour["window"] = json!("1h");
+    let mixed = measure(hour.clone(), &context).await;
+    assert_eq!(mixed.phase, Phase::Failed, "{mixed:?}");
+
+    let context = testkit::aimed(context, |target| {
+        target.candidate.since = Some(at(130));
+        target.baseline.as_mut().unwrap().since = Some(at(50));
+    });
+    let own = measure(hour, &context).await;
+    assert_eq!(own.phase, Phase::Successful, "{own:?}");
+    // Two proxies, the reports of the periods that began at 130 and 140; those of blue that began from 50 on.
+    assert_eq!(own.values["requests"], 800.0);
+    assert_eq!(own.values["baseline.requests"], 2_000.0);
+}
+
 #[tokio::test]
 async fn without_reports_nothing_is_known() {
     let silent = measure(check(), &testkit::context(&[], &[])).await;

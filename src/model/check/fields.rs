@@ -203,22 +203,21 @@ pub(super) fn conditions(
     }
 }
 
+/// A path of a file below the server's folder of check data.
+pub(super) fn file_below(findings: &mut Findings, path: Path, file: &str) {
+    if file.is_empty() || file.starts_with('/') || file.split('/').any(|part| part == "..") {
+        let problem = format!(
+            "{} leads out of the server's folder of check data: write a path below it",
+            quoted(file, 64)
+        );
+        findings.add(path, problem);
+    }
+}
+
 /// A source of JSON lines.
 pub(super) fn data(findings: &mut Findings, path: &Path, source: &DataSource) {
     match source {
-        DataSource::File(file) => {
-            let parts = file.split('/');
-            if file.is_empty()
-                || file.starts_with('/')
-                || parts.into_iter().any(|part| part == "..")
-            {
-                let problem = format!(
-                    "{} leads out of the server's folder of check data: write a path below it",
-                    quoted(file, 64)
-                );
-                findings.add(path.join("file"), problem);
-            }
-        }
+        DataSource::File(file) => file_below(findings, path.join("file"), file),
         DataSource::Url(text) => url(findings, path.join("url"), text),
         DataSource::Rows(rows) => {
             if rows.is_empty() {

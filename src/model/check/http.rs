@@ -37,7 +37,7 @@ pub enum Scheme {
     /// Without TLS.
     #[default]
     Http,
-    /// TLS, with the certificate checked against the host name of [`HttpCheck::host`] or the endpoint's address.
+    /// TLS, with the certificate checked as [`CheckTls`](super::CheckTls) says.
     Https,
 }
 

@@ -22,6 +22,7 @@ mod spec;
 mod template;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod validate;
 
 pub use self::http::{
@@ -47,4 +48,5 @@ pub use prompts::{
 pub use proxies::{Buckets, MetricCondition, ProxiesCheck, Shift, SuccessRate};
 pub use spec::{CheckKind, CheckSpec, Through};
 pub use template::{TemplateError, VARIABLES, render};
+pub use tls::CheckTls;
 pub use validate::{CheckUse, MAX_CHECKS, validate_checks};

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     super::{Endpoint, HumanDuration, Name},
-    DriftCheck, EvaluateCheck, HttpCheck, Limits, LoadCheck, ManualCheck, ParityCheck,
-    PrometheusCheck, PromptsCheck, ProxiesCheck, WebhookCheck,
+    CheckTls, DriftCheck, EvaluateCheck, HttpCheck, Limits, LoadCheck, ManualCheck, ParityCheck,
+    PrometheusCheck, PromptsCheck, ProxiesCheck, Scheme, WebhookCheck,
 };
 
 /// A gate (before the switch) or a monitor (after it). The words are those of Argo Rollouts' metrics:
@@ -44,6 +44,8 @@ pub struct CheckSpec {
     /// Where the proxies are reached, for `through: proxies`. Empty: where they were last seen, at the port of the
     /// service's listener.
     pub proxy_addresses: Vec<Endpoint>,
+    /// Its requests are made by HTTPS, so. None: as the URLs say, with the system's roots trusted.
+    pub tls: Option<CheckTls>,
     /// What is measured.
     pub kind: CheckKind,
 }
@@ -127,7 +129,17 @@ impl CheckSpec {
             timeout: None,
             through: Through::Direct,
             proxy_addresses: Vec::new(),
+            tls: None,
             kind,
+        }
+    }
+
+    /// Whether the version is asked with TLS.
+    pub fn scheme(&self) -> Scheme {
+        match (&self.tls, &self.kind) {
+            (Some(_), _) => Scheme::Https,
+            (None, CheckKind::Http(http)) => http.scheme,
+            (None, _) => Scheme::Http,
         }
     }
 
@@ -199,6 +211,8 @@ struct Written {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     proxy_addresses: Vec<Endpoint>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    tls: Option<CheckTls>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     http: Option<HttpCheck>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     evaluate: Option<EvaluateCheck>,
@@ -265,6 +279,7 @@ impl TryFrom<Written> for CheckSpec {
             timeout: written.timeout,
             through: written.through,
             proxy_addresses: written.proxy_addresses,
+            tls: written.tls,
             kind,
         })
     }
@@ -284,6 +299,7 @@ impl From<CheckSpec> for Written {
             timeout: spec.timeout,
             through: spec.through,
             proxy_addresses: spec.proxy_addresses,
+            tls: spec.tls,
             http: None,
             evaluate: None,
             prompts: None,

@@ -31,7 +31,7 @@ fn every_kind() -> Vec<Value> {
             "passRate": 0.95, "mustPass": ["a"],
             "embedding": { "url": "http://e.example/v1/embeddings", "model": "e" },
             "judge": { "url": "https://j.example/v1/chat/completions", "model": "j", "rubric": "Be fair." } } }),
-        json!({ "name": "load", "load": {
+        json!({ "name": "load", "tls": { "caFile": "ca.pem", "serverName": "fraud.example" }, "load": {
             "rate": { "timesLive": 1.5 }, "duration": "30s", "warmUp": "5s", "requests": [{ "path": "/score", "body": {} }],
             "liveRate": 50.0,
             "limits": { "errorRate": 0.01, "latency": { "p99": { "maximum": "200ms", "timesLive": 1.2 } } } } }),
@@ -177,6 +177,30 @@ fn each_rule_refuses_what_breaks_it() {
             "/proxyAddresses",
             json!(["a:1"]),
             "[0].proxyAddresses: counts only with",
+        ),
+        (
+            "smoke",
+            "/tls",
+            json!({ "caFile": "../ca.pem" }),
+            "[0].tls.caFile: \"../ca.pem\" leads out of the server's folder",
+        ),
+        (
+            "smoke",
+            "/tls",
+            json!({ "caFile": "ca.pem", "insecureSkipVerify": true }),
+            "[0].tls.insecureSkipVerify: counts for nothing beside caFile",
+        ),
+        (
+            "smoke",
+            "/tls",
+            json!({ "serverName": "https://fraud.example" }),
+            "[0].tls.serverName: \"https://fraud.example\" is no name of a server",
+        ),
+        (
+            "sign-off",
+            "/tls",
+            json!({}),
+            "[11].tls: a manual check asks nobody by HTTPS",
         ),
         (
             "smoke",

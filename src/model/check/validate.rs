@@ -1,14 +1,16 @@
 //! What declared checks must keep to beyond their types, each alone and together.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
 use super::{
     super::{
         HumanDuration, Name,
-        path::Path,
+        path::{Path, quoted},
         validate::{Findings, Invalid, MAX_DURATION},
     },
-    CheckSpec, Through, rules,
+    CheckKind, CheckSpec, CheckTls, Through,
+    fields::file_below,
+    rules,
 };
 
 /// The most checks in one place: each measures on its own, in parallel.
@@ -85,10 +87,51 @@ fn common(findings: &mut Findings, path: &Path, check: &CheckSpec, used: CheckUs
         );
         findings.add(path.join("through"), problem);
     }
+    if let Some(tls) = &check.tls {
+        secured(findings, &path.join("tls"), tls, &check.kind);
+    }
     if check.through == Through::Direct && !check.proxy_addresses.is_empty() {
         let problem = "counts only with through: proxies";
         findings.add(path.join("proxyAddresses"), problem);
     }
+}
+
+/// What a check says of its TLS.
+fn secured(findings: &mut Findings, path: &Path, tls: &CheckTls, kind: &CheckKind) {
+    if matches!(kind, CheckKind::Proxies(_) | CheckKind::Manual(_)) {
+        let problem = format!("a {} check asks nobody by HTTPS", kind.as_str());
+        findings.add(path.clone(), problem);
+    }
+    if let Some(file) = &tls.ca_file {
+        file_below(findings, path.join("caFile"), file);
+        if tls.insecure_skip_verify {
+            let problem = "counts for nothing beside caFile, or the other way round: keep one";
+            findings.add(path.join("insecureSkipVerify"), problem);
+        }
+    }
+    if let Some(name) = &tls.server_name
+        && !is_server_name(name)
+    {
+        let problem = format!(
+            "{} is no name of a server: write e.g. fraud.example",
+            quoted(name, 64)
+        );
+        findings.add(path.join("serverName"), problem);
+    }
+}
+
+/// A DNS name or an address, as certificates have them.
+fn is_server_name(name: &str) -> bool {
+    let label = |label: &str| {
+        let letters = label
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+        letters
+            && (1..=63).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    name.parse::<IpAddr>().is_ok() || name.len() <= 253 && name.split('.').all(label)
 }
 
 /// `after` names a check beside it, and leads to an end.
