@@ -1,7 +1,7 @@
 //! What `status` says of a release: the checks that run or ran last, whether it waits for a command, and all of it after a
 //! restart too. The checks are real ones.
 
-use bluegreen::api;
+use bluegreen::api::{self, steer_request};
 
 use super::calls::{apply, document, meta};
 use crate::support::{
@@ -11,10 +11,12 @@ use crate::support::{
 
 const SERVICE: &str = "fraud-model";
 
+/// Two people sign, one after the other.
 const GATES: &str = "  release:
     validation:
       - { name: smoke, http: { path: /healthz } }
-      - { name: again, after: smoke, http: { path: / } }
+      - { name: first, after: smoke, manual: {} }
+      - { name: second, after: first, manual: {} }
 ";
 
 /// Waits until the status of the release is so.
@@ -48,6 +50,17 @@ fn phase_of<'a>(release: &'a api::ReleaseStatus, check: &str) -> &'a str {
     found.map_or("", |it| &it.phase)
 }
 
+/// Without a name: the check that asks now.
+async fn approve(client: &mut Client) {
+    let request = api::SteerRequest {
+        meta: meta(),
+        service: SERVICE.to_owned(),
+        verb: steer_request::Verb::Approve.into(),
+        ..Default::default()
+    };
+    Events::of(client.steer(request).await).await.outcome();
+}
+
 #[tokio::test]
 async fn status_tells_the_checks_that_ran_last_after_a_restart_too() {
     let server = Server::with(Settings::default()).await;
@@ -64,17 +77,24 @@ async fn status_tells_the_checks_that_ran_last_after_a_restart_too() {
         ..Default::default()
     };
     Events::of(client.release(request).await).await.outcome();
+    // The first approval is of no news to the proxies, and seen by who watches all the same.
+    for asking in ["first", "second"] {
+        let what = format!("{asking} asks");
+        let release = seen(&mut client, &what, |it| phase_of(it, asking) == "Running").await;
+        assert!(!release.waits_for_command, "{release:?}");
+        approve(&mut client).await;
+    }
     let ready = seen(&mut client, "ready", |it| it.phase == "Ready").await;
     assert!(ready.waits_for_command);
     let passed = |release: &api::ReleaseStatus| {
-        let names = ["smoke", "again"];
+        let names = ["smoke", "first", "second"];
         let purposes = release.checks.iter().map(|it| it.purpose.as_str());
         names
             .iter()
             .all(|name| phase_of(release, name) == "Successful")
-            && purposes.eq(["validation"; 2])
+            && purposes.eq(["validation"; 3])
     };
-    seen(&mut client, "both passed", passed).await;
+    seen(&mut client, "all passed", passed).await;
 
     let server = Server::on(server.stop().await, Settings::default()).await;
     let mut client = server.client().await;

@@ -36,10 +36,16 @@ impl Handle {
         purpose: Purpose,
         analysis: Analysis,
     ) {
-        self.progress_of(service, release, |it| {
-            it.analysis = Some((purpose, analysis));
+        let found = Some((purpose, analysis));
+        let mut news = false;
+        self.progress_of(service, release, |progress| {
+            news = progress.analysis != found;
+            progress.analysis = found;
         });
-        super::super::handle::bump(&self.0.ledger_changes);
+        // Whoever watches services hears of it; proxies have nothing to do with it.
+        if news {
+            super::super::handle::bump(&self.0.shared.changes);
+        }
     }
 
     fn progress_of(&self, service: &Name, release: u64, change: impl FnOnce(&mut ReleaseProgress)) {
