@@ -20,16 +20,13 @@ use bluegreen::{
     release::{Purpose, Reason, ReleaseRecord, Rollout, RolloutPhase},
     store::CommitKind,
 };
-use http_body_util::{BodyExt, Full};
-use hyper::{Response, body::Incoming, service::service_fn};
-use hyper_util::rt::{TokioExecutor, TokioIo};
 use jiff::Timestamp;
-use serde_json::Value;
-use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+use tokio::sync::watch;
 
 use super::calls::{apply, document};
 use crate::support::{
     backend::Backend,
+    receiver::Receiver,
     server::{LedgerProxy, Server, Settings},
 };
 
@@ -456,89 +453,20 @@ async fn a_paused_release_stays_until_it_is_resumed_and_an_aborted_one_goes_back
     );
 }
 
-/// Something that is called: keeps what it got, and answers as it is told.
-struct Receiver {
-    url: String,
-    got: watch::Receiver<Vec<Got>>,
-    task: JoinHandle<()>,
-}
-
-#[derive(Clone, Debug)]
-struct Got {
-    body: Value,
-    raw: Vec<u8>,
-    signature: Option<String>,
-}
-
-impl Receiver {
-    /// Answers the first calls with these statuses, and then with 200 and the body.
-    async fn start(statuses: Vec<u16>, answer: &'static str) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/hook", listener.local_addr().unwrap());
-        let sender = Arc::new(watch::Sender::new(Vec::new()));
-        let got = sender.subscribe();
-        let task = tokio::spawn(async move {
-            loop {
-                let (stream, _) = listener.accept().await.unwrap();
-                let (sender, statuses) = (sender.clone(), statuses.clone());
-                let service = service_fn(move |request: hyper::Request<Incoming>| {
-                    let (sender, statuses) = (sender.clone(), statuses.clone());
-                    async move {
-                        let signature = request.headers().get("x-bluegreen-signature").cloned();
-                        let raw = request.into_body().collect().await?.to_bytes().to_vec();
-                        let got = Got {
-                            body: serde_json::from_slice(&raw).unwrap(),
-                            raw,
-                            signature: signature.map(|it| it.to_str().unwrap().to_owned()),
-                        };
-                        let mut at = 0;
-                        sender.send_modify(|all| {
-                            at = all.len();
-                            all.push(got);
-                        });
-                        let status = statuses.get(at).copied().unwrap_or(200);
-                        let response = Response::builder()
-                            .status(status)
-                            .body(Full::new(bytes::Bytes::from_static(answer.as_bytes())));
-                        Ok::<_, hyper::Error>(response.unwrap())
-                    }
-                });
-                tokio::spawn(
-                    hyper_util::server::conn::auto::Builder::new(TokioExecutor::new())
-                        .serve_connection(TokioIo::new(stream), service)
-                        .into_owned(),
-                );
-            }
-        });
-        Self { url, got, task }
-    }
-
-    async fn calls(&self, count: usize) -> Vec<Got> {
-        let mut got = self.got.clone();
-        let enough = got.wait_for(|all| all.len() >= count);
-        let calls = tokio::time::timeout(Duration::from_secs(30), enough).await;
-        calls.expect("it is called").unwrap().clone()
-    }
-}
-
-impl Drop for Receiver {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
 #[tokio::test]
 async fn a_provision_hook_is_called_again_and_says_where_the_new_environment_is() {
     let script = Script::new();
-    let hook = Receiver::start(vec![503], r#"{ "endpoints": ["127.0.0.1:9002"] }"#).await;
+    let hook = Receiver::start().await;
+    hook.answer_next(1, "/up", 503, "");
+    hook.answer("/up", 200, r#"{ "endpoints": ["127.0.0.1:9002"] }"#);
     let release_spec = format!(
         "    hooks: {{ provision: {{ webhook: \"{}\" }} }}\n",
-        hook.url
+        hook.url("/up")
     );
     let (_server, handle, _proxy) = begun(settings(&script), &release_spec).await;
     run(&handle, release(&[])).await.unwrap();
     reached(&handle, RolloutPhase::Ready).await;
-    let calls = hook.calls(2).await;
+    let calls = hook.calls("/up", 2).await;
     assert_eq!(calls[0].body["id"], calls[1].body["id"], "the same call");
     assert_eq!(calls[0].body["service"], SERVICE);
     assert_eq!(calls[0].body["to"]["version"], "v1.3");
@@ -579,10 +507,12 @@ async fn exec_hooks_run_only_where_the_server_allows_it() {
 #[tokio::test]
 async fn events_are_told_in_order_signed_and_until_they_are_taken() {
     let script = Script::new();
-    let receiver = Receiver::start(vec![500], "").await;
+    let receiver = Receiver::start().await;
+    receiver.answer_next(1, "/events", 500, "");
+    receiver.answer("/events", 200, "");
     let mut told = settings(&script);
     told.release.events = Some(EventSink {
-        url: receiver.url.clone(),
+        url: receiver.url("/events"),
         secret: Some(Arc::from(&b"a secret of the test"[..])),
     });
     let (_server, handle, _proxy) = begun(told, USUAL).await;
@@ -590,7 +520,7 @@ async fn events_are_told_in_order_signed_and_until_they_are_taken() {
     script.say(Purpose::Validation, Phase::Successful);
     run(&handle, release(&[&green])).await.unwrap();
     reached(&handle, RolloutPhase::Ready).await;
-    let calls = receiver.calls(4).await;
+    let calls = receiver.calls("/events", 4).await;
     assert_eq!(
         calls[0].body["id"], calls[1].body["id"],
         "sent again under the same id"
@@ -604,12 +534,8 @@ async fn events_are_told_in_order_signed_and_until_they_are_taken() {
     let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, b"a secret of the test");
     for call in &calls {
         assert_eq!(call.body["specversion"], "1.0");
-        let hex = call
-            .signature
-            .as_deref()
-            .unwrap()
-            .strip_prefix("sha256=")
-            .unwrap();
+        let signature = call.header("x-bluegreen-signature");
+        let hex = signature.strip_prefix("sha256=").unwrap();
         let bytes: Vec<u8> = (0..hex.len())
             .step_by(2)
             .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap())

@@ -14,6 +14,8 @@ pub mod load;
 pub mod plane;
 #[path = "../../examples/demo/ports.rs"]
 pub mod ports;
+pub mod proxy;
+pub mod receiver;
 pub mod relay;
 pub mod server;
 pub mod world;

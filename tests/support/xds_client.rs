@@ -56,23 +56,34 @@ impl XdsClient {
     }
 
     pub async fn with_node(server: SocketAddr, node: Option<Node>) -> Self {
+        Self::on(channel(server).await, node).await.unwrap()
+    }
+
+    /// The same, of a server that may go away at any moment.
+    pub async fn try_connect(server: SocketAddr, id: &str, cluster: &str) -> Result<Self, Status> {
+        let endpoint = Channel::from_shared(format!("http://{server}")).unwrap();
+        let connected = endpoint.connect().await;
+        let channel = connected.map_err(|error| Status::unavailable(error.to_string()))?;
+        Self::on(channel, Some(node(id, cluster))).await
+    }
+
+    async fn on(channel: Channel, node: Option<Node>) -> Result<Self, Status> {
         // As Envoys do, which take responses of any size.
-        let mut ads = AggregatedDiscoveryServiceClient::new(channel(server).await)
-            .max_decoding_message_size(usize::MAX);
+        let mut ads =
+            AggregatedDiscoveryServiceClient::new(channel).max_decoding_message_size(usize::MAX);
         let (requests, stream) = mpsc::unbounded_channel();
         let responses = ads
             .stream_aggregated_resources(UnboundedReceiverStream::new(stream))
-            .await
-            .unwrap()
+            .await?
             .into_inner();
-        Self {
+        Ok(Self {
             node,
             requests,
             responses,
             last: BTreeMap::new(),
             versions: BTreeMap::new(),
             names: BTreeMap::new(),
-        }
+        })
     }
 
     /// The same proxy on a new stream, which shows the versions that it has.
