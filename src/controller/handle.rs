@@ -121,7 +121,7 @@ impl Handle {
     }
 
     /// Runs a task of the fleet's own until it ends, the server does, or the fleet is given up.
-    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let mut given_up = self.0.given_up.subscribe();
         self.0.shared.spawn(async move {
             tokio::select! {

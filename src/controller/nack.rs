@@ -35,7 +35,7 @@ pub(super) fn watch(handle: &Handle, head: &Head, touched: Arc<[Touched]>) {
         handle.suspect(head.meta.revision);
     }
     let task = follow(handle.clone(), head.meta.clone(), follower);
-    handle.0.shared.spawn(task);
+    handle.spawn(task);
 }
 
 /// After a start: follows the head again, if its watch had not come to an end.

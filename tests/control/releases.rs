@@ -183,8 +183,11 @@ async fn recorded(
     says: impl Fn(&ReleaseRecord) -> bool,
 ) -> Arc<ReleaseRecord> {
     let (fleet, service) = (name("payments"), name(SERVICE));
+    // The book is written beside the revisions, and told as what the ledger has.
+    let mut changes = server.fleet("payments").ledger_changes();
     let waiting = async {
         loop {
+            changes.borrow_and_update();
             let record = server
                 .store
                 .release(&fleet, &service, number)
@@ -193,8 +196,7 @@ async fn recorded(
             if let Some(record) = record.filter(|record| says(record)) {
                 return record;
             }
-            // The book is written beside the revisions: there is no revision to wait for.
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            changes.changed().await.unwrap();
         }
     };
     tokio::time::timeout(Duration::from_secs(30), waiting)

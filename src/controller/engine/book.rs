@@ -4,7 +4,12 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use tokio::time::{Duration, Instant};
 
-use super::{super::Handle, HeadRef, job::Jobs, retain_services};
+use super::{
+    super::{Handle, handle::bump},
+    HeadRef,
+    job::Jobs,
+    retain_services,
+};
 use crate::{
     fleet::Requirement,
     model::{Colour, Name, Revision, TypeUrl},
@@ -192,7 +197,10 @@ pub(super) async fn update(
     };
     change(&mut record);
     record.updated_at = (handle.0.shared.clock)();
-    store.save_release(Arc::new(record)).await
+    store.save_release(Arc::new(record)).await?;
+    // No revision says that there is something to read.
+    bump(&handle.0.ledger_changes);
+    Ok(())
 }
 
 /// How far a push is, by the ledger.
