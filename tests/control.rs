@@ -22,5 +22,7 @@ mod releases;
 mod repeats;
 #[path = "control/shifting.rs"]
 mod shifting;
+#[path = "control/tolerance.rs"]
+mod tolerance;
 #[path = "control/waiting.rs"]
 mod waiting;

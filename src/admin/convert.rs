@@ -7,8 +7,7 @@ use tonic::Status;
 use super::errors::bad_input;
 use crate::{
     api,
-    controller::{NackPolicy, OnNack},
-    model::{self, Colour, Endpoint, Name, Revision},
+    model::{self, Colour, Endpoint, NackWish, Name, OnNack, Revision},
 };
 
 /// The longest text that a client may claim or say, in bytes: it is kept with every revision.
@@ -25,7 +24,7 @@ pub(super) struct Meta {
     pub message: String,
     pub dry_run: bool,
     pub wait: Duration,
-    pub policy: NackPolicy,
+    pub policy: NackWish,
     pub if_revision: Option<Revision>,
 }
 
@@ -45,8 +44,9 @@ pub(super) fn meta(meta: Option<api::CommandMeta>) -> Result<Meta, Status> {
         }
     }
     let on_nack = match api::OnNack::try_from(meta.on_nack) {
-        Ok(api::OnNack::Unspecified | api::OnNack::Revert) => OnNack::Revert,
-        Ok(api::OnNack::Halt) => OnNack::Halt,
+        Ok(api::OnNack::Unspecified) => None,
+        Ok(api::OnNack::Revert) => Some(OnNack::Revert),
+        Ok(api::OnNack::Halt) => Some(OnNack::Halt),
         Err(_) => {
             return Err(bad_input(
                 format!("on_nack {} is unknown", meta.on_nack),
@@ -68,7 +68,7 @@ pub(super) fn meta(meta: Option<api::CommandMeta>) -> Result<Meta, Status> {
         message: meta.message,
         dry_run: meta.dry_run,
         wait: Duration::from_millis(meta.wait_ms).min(MAX_WAIT),
-        policy: NackPolicy {
+        policy: NackWish {
             on_nack,
             max_nack: meta.max_nack,
         },

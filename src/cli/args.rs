@@ -48,12 +48,13 @@ pub struct Change {
     /// Refuse unless the fleet is at exactly this revision
     #[arg(long, value_name = "REVISION", value_parser = revision)]
     pub if_revision: Option<u64>,
-    /// What happens when more than --max-nack proxies reject the change: take it back, or leave it in place
-    #[arg(long, value_enum, value_name = "WHAT", default_value = "revert")]
-    pub on_nack: OnNack,
-    /// How many proxies may reject the change before --on-nack applies
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub max_nack: u32,
+    /// What happens when more than --max-nack proxies reject the change: take it back, or leave it in place [default: revert]
+    // A default of clap's would be said to the server, and would overrule what was said of the release.
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub on_nack: Option<OnNack>,
+    /// How many proxies may reject the change before --on-nack applies [default: 0]
+    #[arg(long, value_name = "N")]
+    pub max_nack: Option<u32>,
 }
 
 /// What happens when proxies reject a change.
@@ -100,8 +101,9 @@ impl Change {
             dry_run: self.dry_run,
             wait_ms: millis(wait),
             on_nack: match self.on_nack {
-                OnNack::Revert => api::OnNack::Revert,
-                OnNack::Halt => api::OnNack::Halt,
+                None => api::OnNack::Unspecified,
+                Some(OnNack::Revert) => api::OnNack::Revert,
+                Some(OnNack::Halt) => api::OnNack::Halt,
             }
             .into(),
             max_nack: self.max_nack,

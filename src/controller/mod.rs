@@ -43,8 +43,6 @@ pub use handle::{Handle, Lease};
 pub use options::{Clock, LAG_PATIENCE, Options, ROSTER_AWAY, ROSTER_SAVE, SETTLE};
 pub use prepare::Tell;
 pub use registry::{Controllers, MAX_WAITING, TooManyWait};
-pub use request::{
-    Accepted, Command, Declared, Documents, Ended, NackPolicy, OnNack, Plan, Request, Verb, Waivers,
-};
+pub use request::{Accepted, Command, Declared, Documents, Ended, Plan, Request, Verb, Waivers};
 pub use resolve::{Addresses, Resolve, ResolveError, Resolved, SystemResolver};
 pub use verdict::Verdict;

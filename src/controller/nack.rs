@@ -4,13 +4,14 @@
 use std::sync::Arc;
 
 use super::{
-    Command, CommandError, Handle, NackPolicy, OnNack, Request, Verdict, Waivers,
+    Command, CommandError, Handle, Request, Verdict, Waivers,
     delivery::{Follower, Touched, requirement},
+    engine,
     record::WatchRecord,
 };
 use crate::{
     fleet::{NotAckedState, Proof},
-    model::{Name, Revision},
+    model::{NackPolicy, NackWish, Name, OnNack, Revision},
     store::{CommitKind, Head, RevisionMeta},
 };
 
@@ -105,6 +106,9 @@ async fn rejected(handle: &Handle, meta: &RevisionMeta, policy: NackPolicy, proo
             format!("{REJECTED} {who}; taken back by revision {by}")
         }
         Verdict::Left(why) => {
+            let reason =
+                format!("revision {revision} was rejected by {who} and is left in place: {why}");
+            engine::rejected(handle, meta, &reason).await;
             tracing::error!(%fleet, %revision, "revision was rejected and is left in place, {why}: {who}");
             format!("{REJECTED} {who}; left in place: {why}")
         }
@@ -142,7 +146,7 @@ pub(super) fn by_server(handle: &Handle) -> Request {
         dry_run: false,
         if_revision: None,
         arrived_at: (handle.0.shared.clock)(),
-        policy: NackPolicy::default(),
+        policy: NackWish::default(),
         waivers: Waivers::default(),
     }
 }

@@ -6,13 +6,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    Accepted, CommandError, Ended, Handle, NackPolicy,
+    Accepted, CommandError, Ended, Handle,
     delivery::{Touched, requirement},
     turn::ms_between,
 };
 use crate::{
     fleet::Requirement,
-    model::{Colour, Name, Revision},
+    model::{Colour, NackPolicy, Name, Revision},
     release::Moved,
     snapshot,
     store::{CommitKind, RevisionMeta},

@@ -3,15 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Addresses, delivery::Touched};
 use crate::{
     fleet::Requirement,
     model::{
-        Colour, DocumentKind, Endpoint, GroupSpec, Name, Promotion, ResourceSet, Revision,
-        ServiceSpec, check::Verdict as CheckVerdict,
+        Colour, DocumentKind, Endpoint, GroupSpec, NackPolicy, NackWish, Name, Promotion,
+        ResourceSet, Revision, ServiceSpec, check::Verdict as CheckVerdict,
     },
     release::{Event, Moved, Notice, Signal, Temporary},
     snapshot::{Change, Snapshot},
@@ -37,8 +36,8 @@ pub struct Request {
     pub if_revision: Option<Revision>,
     /// When the command arrived at the server.
     pub arrived_at: Timestamp,
-    /// What happens when proxies reject the revision.
-    pub policy: NackPolicy,
+    /// What the operator says of proxies that reject the revision.
+    pub policy: NackWish,
     /// Preconditions that the operator gives up.
     pub waivers: Waivers,
 }
@@ -304,27 +303,6 @@ impl Waivers {
             skip_gates: self.skip_gates,
         }
     }
-}
-
-/// What happens when proxies reject a revision. Kept with the revision, so that a restart does not forget it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct NackPolicy {
-    /// What to do.
-    pub on_nack: OnNack,
-    /// How many rejections are tolerated before.
-    pub max_nack: u32,
-}
-
-/// What to do with a revision that is rejected.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum OnNack {
-    /// Take it back by a new revision.
-    #[default]
-    Revert,
-    /// Leave it, and say so.
-    Halt,
 }
 
 /// How a command's turn ended.

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     fault,
     fleet::Requirement,
-    model::{DocumentKind, EndedBy, Name, Revision, TypeUrl},
+    model::{DocumentKind, EndedBy, NackPolicy, Name, OnNack, Revision, TypeUrl},
     release::{Context, FleetState, Notice, Reason, Refusal},
     snapshot::{self, ChangeKind, Input, Snapshot},
     store::{Commit, CommitError, CommitKind, Head, RevisionMeta},
@@ -109,6 +109,7 @@ impl Writer {
                 actor: request.actor.clone(),
                 by_server: request.command.is_internal(),
                 why: request.message.clone(),
+                policy: request.policy,
                 waived: prepared.waived.clone(),
                 events: handle.0.shared.release.events.is_some(),
                 ended_by: EndedBy::Server,
@@ -332,7 +333,7 @@ impl Writer {
     ) -> Result<Accepted, CommandError> {
         let shared = &self.handle.0.shared;
         let count = |kind| plan.changes.iter().filter(|one| one.kind == kind).count() as u32;
-        let policy = request.command.is_watched().then_some(request.policy);
+        let policy = policy(request, &draft);
         let record = WatchRecord::new(policy, &draft.moved);
         let meta = RevisionMeta {
             fleet: self.handle.name().clone(),
@@ -448,6 +449,32 @@ impl Writer {
         }
         accepted
     }
+}
+
+/// What happens when proxies reject the revision: what was said with the command, and of the rest what was said of the release
+/// whose step it is. What goes back is never taken back itself; where the server does that, too many rejections are told.
+fn policy(request: &Request, draft: &Draft) -> Option<NackPolicy> {
+    let command = &request.command;
+    let steps = matches!(
+        command,
+        Command::Switch { .. }
+            | Command::Release { .. }
+            | Command::Steer { .. }
+            | Command::Advance { .. }
+    );
+    let service = command.service().filter(|_| steps);
+    let service = service.and_then(|name| draft.state.services.get(name));
+    let rollout = service.and_then(|service| service.rollout.as_deref());
+    let of_release = rollout.map_or_else(NackPolicy::default, |rollout| rollout.policy);
+    let policy = request.policy.over(of_release);
+    if command.is_watched() {
+        return Some(policy);
+    }
+    let goes_back = matches!(command, Command::Advance { .. });
+    goes_back.then_some(NackPolicy {
+        on_nack: OnNack::Halt,
+        ..policy
+    })
 }
 
 /// Milliseconds between two times; 0 where the clock was set back.

@@ -9,6 +9,7 @@ mod duration;
 mod endpoint;
 mod group;
 mod merge;
+mod nack;
 mod name;
 mod path;
 mod release;
@@ -31,6 +32,7 @@ pub use duration::{DurationError, HumanDuration};
 pub use endpoint::{Endpoint, EndpointError};
 pub use group::{GroupSpec, MAX_GROUP};
 pub use merge::{Merged, merge};
+pub use nack::{NackPolicy, NackWish, OnNack};
 pub use name::{Name, NameError};
 pub use path::{Path, Step};
 pub use release::{

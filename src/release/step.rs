@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{Reason, Refusal, ServiceState, Signal, Temporary, draft::Draft};
 use crate::model::{
-    Colour, EndedBy, Endpoint, Name, Promotion, Revision, ServiceSpec, check::Verdict,
+    Colour, EndedBy, Endpoint, NackWish, Name, Promotion, Revision, ServiceSpec, check::Verdict,
 };
 
 /// What a step must know of the world.
@@ -25,6 +25,8 @@ pub struct Context {
     pub by_server: bool,
     /// Why, as the operator said, or why the server does it.
     pub why: String,
+    /// What the operator says of proxies that reject what this step pushes; kept with the release that it begins or moves.
+    pub policy: NackWish,
     /// Preconditions that were waived outside of the state machine, by name; kept with the release.
     pub waived: Vec<String>,
     /// Somebody listens for events.

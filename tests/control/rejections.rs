@@ -95,7 +95,7 @@ async fn one_old_proxy_does_not_decide_for_all() {
     let old = LedgerProxy::connect(&server, "payments", "old");
     staged(&mut client, "fraud-model").await;
     old.say(Says::RejectRoutes(WORDS));
-    let tolerant = with(|meta| meta.max_nack = 1);
+    let tolerant = with(|meta| meta.max_nack = Some(1));
     let switched = switch_with(&mut client, "fraud-model", tolerant, no_probe()).await;
     assert_eq!(switched.outcome().result(), Ended::NotAllAcked);
     assert_eq!(switched.outcome().deliveries[0].nacked, 1);

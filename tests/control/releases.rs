@@ -10,11 +10,11 @@ use std::{
 use async_trait::async_trait;
 use bluegreen::{
     controller::{
-        Accepted, Analyst, Command, CommandError, EventSink, Handle, Job, NackPolicy,
-        ReleaseOptions, Request, Verb, Waivers,
+        Accepted, Analyst, Command, CommandError, EventSink, Handle, Job, ReleaseOptions, Request,
+        Verb, Waivers,
     },
     model::{
-        Colour, Endpoint, Name,
+        Colour, Endpoint, NackWish, Name,
         check::{Analysis, CheckResult, Measurement, Phase},
     },
     release::{Purpose, Reason, ReleaseRecord, Rollout, RolloutPhase},
@@ -30,24 +30,24 @@ use crate::support::{
     server::{LedgerProxy, Server, Settings},
 };
 
-const SERVICE: &str = "fraud-model";
+pub(super) const SERVICE: &str = "fraud-model";
 
 /// Checks come out as the test says, when it says so; until then they run.
-struct Script {
+pub(super) struct Script {
     verdicts: watch::Sender<BTreeMap<Purpose, Phase>>,
     /// Runs that began.
     runs: Mutex<Vec<Purpose>>,
 }
 
 impl Script {
-    fn new() -> Arc<Self> {
+    pub(super) fn new() -> Arc<Self> {
         Arc::new(Self {
             verdicts: watch::Sender::new(BTreeMap::new()),
             runs: Mutex::default(),
         })
     }
 
-    fn say(&self, purpose: Purpose, phase: Phase) {
+    pub(super) fn say(&self, purpose: Purpose, phase: Phase) {
         self.verdicts.send_modify(|all| {
             all.insert(purpose, phase);
         });
@@ -83,7 +83,7 @@ impl Analyst for Script {
     }
 }
 
-fn settings(script: &Arc<Script>) -> Settings {
+pub(super) fn settings(script: &Arc<Script>) -> Settings {
     Settings {
         release: ReleaseOptions {
             analyst: script.clone(),
@@ -94,12 +94,12 @@ fn settings(script: &Arc<Script>) -> Settings {
     }
 }
 
-fn name(text: &str) -> Name {
+pub(super) fn name(text: &str) -> Name {
     Name::parse(text).unwrap()
 }
 
 /// The service with this `spec.release`.
-fn declared(release: &str) -> String {
+pub(super) fn declared(release: &str) -> String {
     format!("{}  release:\n{release}", document(SERVICE, 10000))
 }
 
@@ -109,7 +109,7 @@ const USUAL: &str = "    validation: [ { name: smoke, http: { path: / } } ]
     acceptShortStandby: true
 ";
 
-fn request(command: Command) -> Request {
+pub(super) fn request(command: Command) -> Request {
     Request {
         command,
         operation_id: uuid::Uuid::now_v7().to_string(),
@@ -119,16 +119,16 @@ fn request(command: Command) -> Request {
         dry_run: false,
         if_revision: None,
         arrived_at: Timestamp::now(),
-        policy: NackPolicy::default(),
+        policy: NackWish::default(),
         waivers: Waivers::default(),
     }
 }
 
-async fn run(handle: &Handle, command: Command) -> Result<Accepted, CommandError> {
+pub(super) async fn run(handle: &Handle, command: Command) -> Result<Accepted, CommandError> {
     handle.execute(request(command), &|_| {}).await
 }
 
-fn release(endpoints: &[&Backend]) -> Command {
+pub(super) fn release(endpoints: &[&Backend]) -> Command {
     Command::Release {
         service: name(SERVICE),
         version: "v1.3".to_owned(),
@@ -138,18 +138,18 @@ fn release(endpoints: &[&Backend]) -> Command {
     }
 }
 
-fn endpoint(backend: &Backend) -> Endpoint {
+pub(super) fn endpoint(backend: &Backend) -> Endpoint {
     backend.addr().to_string().parse().unwrap()
 }
 
-fn switch() -> Command {
+pub(super) fn switch() -> Command {
     Command::Switch {
         service: name(SERVICE),
         to: None,
     }
 }
 
-fn steer(verb: Verb) -> Command {
+pub(super) fn steer(verb: Verb) -> Command {
     Command::Steer {
         service: name(SERVICE),
         verb,
@@ -157,12 +157,17 @@ fn steer(verb: Verb) -> Command {
 }
 
 /// Waits until the release is in that phase, and returns it as it is then.
-async fn reached(handle: &Handle, phase: RolloutPhase) -> Rollout {
+pub(super) async fn reached(handle: &Handle, phase: RolloutPhase) -> Rollout {
+    reached_by(handle, SERVICE, phase).await
+}
+
+/// The same of another service's release.
+pub(super) async fn reached_by(handle: &Handle, service: &str, phase: RolloutPhase) -> Rollout {
     let mut heads = handle.heads();
     let waiting = async {
         loop {
             let head = heads.borrow_and_update().clone();
-            let service = head.as_ref().and_then(|it| it.state.services.get(SERVICE));
+            let service = head.as_ref().and_then(|it| it.state.services.get(service));
             let rollout = service.and_then(|it| it.rollout.as_deref());
             if let Some(rollout) = rollout.filter(|it| it.phase == phase) {
                 return rollout.clone();
@@ -204,7 +209,7 @@ async fn recorded(
         .expect("the record says it")
 }
 
-async fn begun(settings: Settings, release: &str) -> (Server, Handle, LedgerProxy) {
+pub(super) async fn begun(settings: Settings, release: &str) -> (Server, Handle, LedgerProxy) {
     let server = Server::with(settings).await;
     let mut client = server.client().await;
     apply(&mut client, &declared(release)).await.outcome();

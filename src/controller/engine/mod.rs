@@ -27,7 +27,10 @@ pub use progress::ReleaseProgress;
 
 use self::{book::Book, clock::Clocks, delivery::Watched, job::Jobs};
 use super::Handle;
-use crate::store::Head;
+use crate::{
+    release::{Signal, SignalKind},
+    store::{Head, RevisionMeta},
+};
 
 /// How often the engine looks at clocks and proxies while a release is on its way: a release of a few seconds, as in a demo,
 /// is not made longer by it, and a look costs microseconds.
@@ -61,6 +64,23 @@ pub(super) async fn run(handle: Handle) {
             () = sleep(next) => {}
             () = handle.0.shared.stopped() => return,
         }
+    }
+}
+
+/// Tells the releases whose push a revision was that it is rejected and left: they stay where they are until somebody looks.
+pub(super) async fn rejected(handle: &Handle, meta: &RevisionMeta, reason: &str) {
+    let Some(head) = handle.head() else { return };
+    for service in &meta.services {
+        let state = head.state.services.get(service);
+        let Some(rollout) = state.and_then(|state| state.rollout.as_deref()) else {
+            continue;
+        };
+        let kind = SignalKind::Rejected {
+            revision: meta.revision,
+            reason: reason.to_owned(),
+        };
+        let release = rollout.number;
+        job::advance_for_sure(handle, service, Signal { release, kind }).await;
     }
 }
 

@@ -26,6 +26,7 @@ impl Draft<'_> {
         rollout.since = self.context.now;
         rollout.by.clone_from(&self.context.actor);
         rollout.why.clone_from(&self.context.why);
+        rollout.policy = self.context.policy.over(rollout.policy);
         rollout.spec.clone_from(&self.state.spec.release);
         if rollout.spec.is_none() && !by_hand {
             rollout.spec = Some(Box::default());

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{PhaseClock, Purpose};
 use crate::model::{
-    Colour, Endpoint, Name, Promotion, ReleaseSpec, Revision,
+    Colour, Endpoint, NackPolicy, Name, Promotion, ReleaseSpec, Revision,
     check::{CheckKind, CheckSpec, Decision},
 };
 
@@ -196,6 +196,9 @@ pub struct Rollout {
     /// It was rolled back by the server. That happens once.
     #[serde(default)]
     pub rolled_back_by_server: bool,
+    /// What happens when proxies reject what is pushed of it.
+    #[serde(default)]
+    pub policy: NackPolicy,
     /// Preconditions that were waived, by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waived: Vec<String>,
@@ -253,6 +256,14 @@ impl Rollout {
             (RolloutPhase::Paused, Some(phase)) => phase,
             (phase, _) => phase,
         }
+    }
+
+    /// The new environment has traffic, and is watched.
+    pub fn has_traffic(&self) -> bool {
+        matches!(
+            self.standing(),
+            RolloutPhase::Shifting | RolloutPhase::Switching | RolloutPhase::Baking
+        )
     }
 
     /// Nothing comes of it any more by itself.
@@ -317,6 +328,7 @@ impl Rollout {
             replace_standby: false,
             clock: PhaseClock::default(),
             rolled_back_by_server: false,
+            policy: NackPolicy::default(),
             waived: Vec::new(),
             log: Vec::new(),
         }

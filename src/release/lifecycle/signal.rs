@@ -54,6 +54,13 @@ pub enum SignalKind {
         /// Which, and for how long; one line.
         reason: String,
     },
+    /// Proxies rejected what was pushed, more of them than may, and it is left in place.
+    Rejected {
+        /// The push.
+        revision: Revision,
+        /// Who, and why it is left; one line.
+        reason: String,
+    },
     /// Time went by in which the server ran and proxies reported.
     Elapsed {
         /// How much since the last time.
@@ -155,13 +162,20 @@ impl Draft<'_> {
             }
             SignalKind::Silent { reason } => {
                 // It counts while the new deployment has traffic and is watched.
-                if !matches!(
-                    rollout.standing(),
-                    RolloutPhase::Shifting | RolloutPhase::Switching | RolloutPhase::Baking
-                ) {
+                if !rollout.has_traffic() {
                     return Ok(self.stale());
                 }
                 self.go_back_by_itself(reason);
+            }
+            SignalKind::Rejected { revision, reason } => {
+                let mine = rollout.log.iter().any(|entry| entry.revision == *revision);
+                if !mine || rollout.phase == RolloutPhase::Paused || !rollout.has_traffic() {
+                    return Ok(self.stale());
+                }
+                let name = self.state.name.clone();
+                self.pause(format!(
+                    "{reason}; `bluegreen rollback {name}` or `bluegreen resume {name}`"
+                ));
             }
             SignalKind::Elapsed { time } => {
                 if rollout.phase == RolloutPhase::Paused

@@ -67,13 +67,16 @@ impl Draft<'_> {
                     );
                 }
                 self.waive(Reason::GatesNotPassed);
+                let policy = self.context.policy;
+                self.change(|rollout| rollout.policy = policy.over(rollout.policy));
                 return self.switch_now();
             }
             Some(_) => {}
         }
         self.gates_passed(target, insists)?;
-        let waived = self.context.waived.clone();
+        let (waived, policy) = (self.context.waived.clone(), self.context.policy);
         self.change(|rollout| {
+            rollout.policy = policy.over(rollout.policy);
             rollout.waived.extend(waived);
             rollout.waived.sort();
             rollout.waived.dedup();

@@ -117,6 +117,8 @@ impl Draft<'_> {
                     RolloutPhase::Shifting if rollout.pushed.is_none() => {
                         self.analyse(Purpose::Step);
                     }
+                    // Accepted by all while it was paused.
+                    RolloutPhase::Switching if rollout.pushed.is_none() => self.bake(),
                     RolloutPhase::Baking => self.analyse(Purpose::Bake),
                     _ => {}
                 }

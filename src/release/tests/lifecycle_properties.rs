@@ -20,7 +20,7 @@ use crate::{
 
 /// What happens next; what it is exactly depends on the state at its turn.
 #[derive(Clone, Debug)]
-enum Next {
+pub(super) enum Next {
     Event(Box<Event>),
     Hook(bool),
     Analysed(CheckPhase),
@@ -28,13 +28,14 @@ enum Next {
     Silent,
     Elapsed(u64),
     Held,
+    Rejected,
     /// The server gives itself what it wants to.
     Commanded,
     /// News of another release, run, push or effect than is waited for.
     Stale(u8),
 }
 
-fn specs() -> impl Strategy<Value = Option<ReleaseSpec>> {
+pub(super) fn specs() -> impl Strategy<Value = Option<ReleaseSpec>> {
     let mut canary = whole();
     canary.hooks = Default::default();
     let mut manual = whole();
@@ -48,7 +49,7 @@ fn specs() -> impl Strategy<Value = Option<ReleaseSpec>> {
     ])
 }
 
-fn nexts() -> impl Strategy<Value = Next> {
+pub(super) fn nexts() -> impl Strategy<Value = Next> {
     let event = |event: Event| Just(Next::Event(Box::new(event)));
     let phases = [
         CheckPhase::Successful,
@@ -98,6 +99,7 @@ fn nexts() -> impl Strategy<Value = Next> {
         9 => select(phases.to_vec()).prop_map(Next::Analysed),
         9 => Just(Next::Delivered),
         1 => Just(Next::Silent),
+        1 => Just(Next::Rejected),
         6 => (0u64..3_000).prop_map(Next::Elapsed),
         1 => Just(Next::Held),
         6 => Just(Next::Commanded),
@@ -123,7 +125,7 @@ fn insist_release() -> Event {
 }
 
 /// The event, if there is anything that it could be about.
-fn event(next: &Next, state: &ServiceState) -> Option<Event> {
+pub(super) fn event(next: &Next, state: &ServiceState) -> Option<Event> {
     let rollout = state.rollout.as_deref();
     let signal = |kind| {
         Some(Event::Signal(Signal {
@@ -156,6 +158,10 @@ fn event(next: &Next, state: &ServiceState) -> Option<Event> {
         }),
         Next::Silent => signal(SignalKind::Silent {
             reason: "gone".to_owned(),
+        }),
+        Next::Rejected => signal(SignalKind::Rejected {
+            revision: rollout?.moved_in?,
+            reason: "rejected".to_owned(),
         }),
         Next::Elapsed(seconds) => signal(SignalKind::Elapsed {
             time: Duration::from_secs(*seconds),
@@ -215,7 +221,7 @@ fn stale(which: u8, state: &ServiceState) -> Event {
     Event::Signal(Signal { release, kind })
 }
 
-fn at(revision: u64, jump: i64) -> Context {
+pub(super) fn at(revision: u64, jump: i64) -> Context {
     Context {
         now: Timestamp::from_second(jump).unwrap(),
         actor: "alice".to_owned(),
@@ -225,7 +231,7 @@ fn at(revision: u64, jump: i64) -> Context {
 }
 
 /// What holds in every state.
-fn check_state(state: &ServiceState) {
+pub(super) fn check_state(state: &ServiceState) {
     let split = state.split();
     assert_eq!(split.blue + split.green, 100, "weights sum to 100");
     let mut ids: Vec<u64> = state.outbox.iter().map(|effect| effect.id).collect();
@@ -401,7 +407,7 @@ fn check_way_back(state: &ServiceState, revision: u64) {
     assert!(back.state.environment(rollout.to.colour).rolled_back);
 }
 
-fn start(spec: Option<ReleaseSpec>) -> Story {
+pub(super) fn start(spec: Option<ReleaseSpec>) -> Story {
     match spec {
         Some(spec) => with(spec),
         None => Story::one(),
