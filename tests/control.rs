@@ -22,6 +22,8 @@ mod releases;
 mod repeats;
 #[path = "control/shifting.rs"]
 mod shifting;
+#[path = "control/silence.rs"]
+mod silence;
 #[path = "control/tolerance.rs"]
 mod tolerance;
 #[path = "control/waiting.rs"]

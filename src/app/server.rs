@@ -126,6 +126,7 @@ impl App {
                     allow_exec_hooks: config.allow_exec_hooks,
                     events: config.events,
                     drain: config.drain_time,
+                    report_interval: config.load_report_interval,
                     ..ReleaseOptions::default()
                 },
                 ..Options::new(Box::new(

@@ -36,7 +36,8 @@ mod writer;
 pub use delivery::{Follower, Progress, Touched};
 pub use documents::{drift, in_force};
 pub use engine::{
-    Analyst, DRAIN, EventSink, GateAnalyst, Job, ReleaseOptions, ReleaseProgress, SILENCE,
+    Analyst, DRAIN, EventSink, GateAnalyst, Job, REPORT_INTERVAL, ReleaseOptions, ReleaseProgress,
+    SILENCE,
 };
 pub use error::CommandError;
 pub use handle::{Handle, Lease};

@@ -57,3 +57,14 @@ pub struct ProxyLoad {
     /// By name; those that had traffic.
     pub clusters: Vec<ClusterLoad>,
 }
+
+/// A proxy that reports its load, or did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reporter {
+    /// Its node id.
+    pub proxy: Arc<str>,
+    /// Its streams of reports that are open.
+    pub streams: u32,
+    /// When its last report came.
+    pub last_report: Option<Timestamp>,
+}

@@ -12,7 +12,7 @@ mod views;
 mod wire;
 
 pub use book::LeftOut;
-pub use load::{ClusterLoad, Load, ProxyLoad};
+pub use load::{ClusterLoad, Load, ProxyLoad, Reporter};
 pub use shared::{StreamId, Telemetry};
 pub use sums::Metric;
 pub use wire::{ClusterStats, LocalityStats, NamedMetric, UnnamedMetric};

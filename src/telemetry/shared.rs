@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::{
     book::{Book, LeftOut},
-    load::{ClusterLoad, Load, ProxyLoad},
+    load::{ClusterLoad, Load, ProxyLoad, Reporter},
     wire::ClusterStats,
 };
 
@@ -86,6 +86,11 @@ impl Telemetry {
     /// One proxy; None if it never reported.
     pub fn proxy(&self, name: &str, since: Option<Timestamp>) -> Option<ProxyLoad> {
         self.book().one_proxy(name, since)
+    }
+
+    /// Who reports or reported, by name; without their sums, which cost more.
+    pub fn reporters(&self) -> Vec<Reporter> {
+        self.book().reporters()
     }
 
     /// Proxies that report now.

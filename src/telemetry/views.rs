@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     book::{Book, LeftOut, OF_CLUSTER, OF_PROXY, ProxyRow, Row, Stream},
-    load::{ClusterLoad, Load, ProxyLoad},
+    load::{ClusterLoad, Load, ProxyLoad, Reporter},
     series::Shape,
 };
 
@@ -56,6 +56,16 @@ impl Book {
             stream.add_in_progress(&mut open);
         }
         Some(self.proxy(name, row, since, &open))
+    }
+
+    pub(super) fn reporters(&self) -> Vec<Reporter> {
+        let rows = self.proxies.iter();
+        rows.map(|(name, row)| Reporter {
+            proxy: name.clone(),
+            streams: row.streams,
+            last_report: row.last_report,
+        })
+        .collect()
     }
 
     pub(super) fn reporting(&self) -> usize {

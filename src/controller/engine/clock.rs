@@ -7,7 +7,13 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{super::Handle, HeadRef, job::Jobs, retain_services};
+use super::{
+    super::Handle,
+    HeadRef,
+    job::Jobs,
+    reports::{self, Reports},
+    retain_services,
+};
 use crate::{
     model::Name,
     release::{Rollout, RolloutPhase, SignalKind, Stopwatch},
@@ -39,18 +45,27 @@ fn key(rollout: &Rollout) -> Key {
 
 impl Clocks {
     /// Looks at the clock, and tells releases whose time is over, or worth storing.
-    pub fn look(&mut self, handle: &Handle, head: HeadRef<'_>, settled: bool, jobs: &mut Jobs) {
+    pub fn look(
+        &mut self,
+        handle: &Handle,
+        head: HeadRef<'_>,
+        settled: bool,
+        reports: &Reports,
+        jobs: &mut Jobs,
+    ) {
         let now = Instant::now();
         let reading = now - *self.began.get_or_insert(now);
         retain_services(&mut self.running, head);
-        let mut reports = None;
+        let mut there = None;
         for (name, service) in &head.state.services {
             let Some(rollout) = service.rollout.as_deref().filter(|it| counts(it)) else {
                 self.running.remove(name);
                 continue;
             };
             // Asked once for all services: reading it costs as much as the fleet is large.
-            let reported = settled && *reports.get_or_insert_with(|| reporting(handle));
+            let reported = settled
+                && *there.get_or_insert_with(|| reporting(handle))
+                && (!reports::are_needed(rollout) || reports.come());
             let key = key(rollout);
             let watch = match self.running.entry(name.clone()) {
                 Entry::Occupied(entry) => {

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
+    time::Duration,
 };
 
 use tokio::time::Instant;
@@ -11,6 +12,7 @@ use super::{
     super::{Handle, standing::standing},
     HeadRef,
     job::Jobs,
+    reports::{self, Reports},
     retain_services,
 };
 use crate::{
@@ -28,8 +30,18 @@ pub(super) struct Watched {
     releases: BTreeMap<Name, Seen>,
 }
 
+#[derive(Default)]
 struct Seen {
     release: u64,
+    /// Those that were connected.
+    connected: Crowd,
+    /// Those whose load reports came.
+    reporting: Crowd,
+}
+
+/// Proxies that were there, and too many of which must not be gone for long.
+#[derive(Default)]
+struct Crowd {
     proxies: BTreeSet<Arc<str>>,
     /// Since when too many of them are away.
     missed_since: Option<Instant>,
@@ -37,7 +49,14 @@ struct Seen {
 
 impl Watched {
     /// Looks at the ledger, and tells releases what they wait for.
-    pub fn look(&mut self, handle: &Handle, head: HeadRef<'_>, settled: bool, jobs: &mut Jobs) {
+    pub fn look(
+        &mut self,
+        handle: &Handle,
+        head: HeadRef<'_>,
+        settled: bool,
+        reports: &Reports,
+        jobs: &mut Jobs,
+    ) {
         retain_services(&mut self.releases, head);
         let mut presence = None;
         for (name, service) in &head.state.services {
@@ -51,17 +70,30 @@ impl Watched {
                 let kind = SignalKind::Delivered { revision: pushed };
                 jobs.tell(name, rollout.number, kind, "delivered");
             }
-            if !has_traffic(rollout) {
+            if !rollout.has_traffic() {
                 self.releases.remove(name);
                 continue;
             }
             let presence = presence.get_or_insert_with(|| handle.ledger().presence());
-            let seen = self.releases.entry(name.clone()).or_insert_with(|| Seen {
-                release: rollout.number,
-                proxies: BTreeSet::new(),
-                missed_since: None,
-            });
-            if let Some(reason) = seen.missed(rollout.number, presence, settled, handle) {
+            let seen = self.releases.entry(name.clone()).or_default();
+            if seen.release != rollout.number {
+                *seen = Seen {
+                    release: rollout.number,
+                    ..Seen::default()
+                };
+            }
+            let silence = handle.0.shared.release.silence;
+            let gone = seen.connected.missed(presence, settled, silence);
+            let mut why = gone.map(|gone| (gone, "stopped reporting"));
+            if reports::are_needed(rollout) {
+                let report =
+                    |(proxy, _): &(Arc<str>, bool)| (proxy.clone(), reports.come_from(proxy));
+                let reporting: Vec<_> = presence.iter().map(report).collect();
+                let gone = seen.reporting.missed(&reporting, settled, silence);
+                why = why.or(gone.map(|gone| (gone, "stopped reporting their load")));
+            }
+            if let Some((gone, what)) = why {
+                let reason = gone.reason(what, silence);
                 let kind = SignalKind::Silent { reason };
                 jobs.tell(name, rollout.number, kind, "silent");
             }
@@ -69,59 +101,54 @@ impl Watched {
     }
 }
 
-impl Seen {
-    /// Why the proxies are taken for lost, if they are.
+/// Proxies that are gone.
+struct Gone {
+    away: Vec<Arc<str>>,
+    of: usize,
+}
+
+impl Crowd {
+    /// Those that are taken for lost, if too many are: more than half, for longer than `silence`.
     fn missed(
         &mut self,
-        release: u64,
         presence: &[(Arc<str>, bool)],
         settled: bool,
-        handle: &Handle,
-    ) -> Option<String> {
-        if self.release != release {
-            self.release = release;
-            self.proxies.clear();
-            self.missed_since = None;
-        }
+        silence: Duration,
+    ) -> Option<Gone> {
         let there = presence.iter().filter(|(_, there)| *there);
         self.proxies.extend(there.map(|(proxy, _)| proxy.clone()));
         // One that was forgotten, by an operator or because it stayed away, is nobody's loss any more.
         let known: BTreeSet<&Arc<str>> = presence.iter().map(|(proxy, _)| proxy).collect();
         self.proxies.retain(|proxy| known.contains(proxy));
-        let away: Vec<&str> = presence
+        let away: Vec<Arc<str>> = presence
             .iter()
             .filter(|(proxy, there)| !there && self.proxies.contains(proxy))
-            .map(|(proxy, _)| &**proxy)
+            .map(|(proxy, _)| proxy.clone())
             .collect();
-        if !settled || 2 * away.len() <= self.proxies.len() {
+        let of = self.proxies.len();
+        if !settled || 2 * away.len() <= of {
             self.missed_since = None;
             return None;
         }
-        let silence = handle.0.shared.release.silence;
         let since = *self.missed_since.get_or_insert_with(Instant::now);
-        if since.elapsed() < silence {
-            return None;
-        }
-        let more = match away.len().saturating_sub(NAMED) {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
-        Some(format!(
-            "{} of {} proxies stopped reporting for {}: {}{more}",
-            away.len(),
-            self.proxies.len(),
-            HumanDuration(silence),
-            away[..away.len().min(NAMED)].join(", ")
-        ))
+        (since.elapsed() >= silence).then_some(Gone { away, of })
     }
 }
 
-/// The new environment has traffic, and is watched.
-fn has_traffic(rollout: &Rollout) -> bool {
-    matches!(
-        rollout.standing(),
-        RolloutPhase::Shifting | RolloutPhase::Switching | RolloutPhase::Baking
-    )
+impl Gone {
+    fn reason(&self, what: &str, silence: Duration) -> String {
+        let more = match self.away.len().saturating_sub(NAMED) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        format!(
+            "{} of {} proxies {what} for {}: {}{more}",
+            self.away.len(),
+            self.of,
+            HumanDuration(silence),
+            self.away[..self.away.len().min(NAMED)].join(", ")
+        )
+    }
 }
 
 /// Every proxy that is connected has accepted the push; those that are away are waited for only while the fleet comes back after

@@ -16,16 +16,17 @@ mod http;
 mod job;
 mod options;
 mod progress;
+mod reports;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::time::{Instant, sleep};
 
 pub use analyse::{Analyst, GateAnalyst, Job};
-pub use options::{DRAIN, EventSink, ReleaseOptions, SILENCE};
+pub use options::{DRAIN, EventSink, REPORT_INTERVAL, ReleaseOptions, SILENCE};
 pub use progress::ReleaseProgress;
 
-use self::{book::Book, clock::Clocks, delivery::Watched, job::Jobs};
+use self::{book::Book, clock::Clocks, delivery::Watched, job::Jobs, reports::Reports};
 use super::Handle;
 use crate::{
     release::{Signal, SignalKind},
@@ -45,6 +46,7 @@ pub(super) async fn run(handle: Handle) {
     let mut jobs = Jobs::new(handle.clone());
     let mut clocks = Clocks::default();
     let mut watched = Watched::default();
+    let mut reports = Reports::default();
     let mut book = Book::default();
     loop {
         let head = heads.borrow_and_update().clone();
@@ -52,8 +54,11 @@ pub(super) async fn run(handle: Handle) {
         if let Some(head) = &head {
             jobs.follow(head);
             let settled = settled(&handle);
-            watched.look(&handle, head, settled, &mut jobs);
-            clocks.look(&handle, head, settled, &mut jobs);
+            if watches_reports(head) {
+                reports.look(&handle);
+            }
+            watched.look(&handle, head, settled, &reports, &mut jobs);
+            clocks.look(&handle, head, settled, &reports, &mut jobs);
             let open = book.look(&handle, head, &jobs).await;
             if open || on_their_way(head) {
                 next = LOOK;
@@ -91,6 +96,12 @@ fn on_their_way(head: &Head) -> bool {
         !service.outbox.is_empty()
             || rollout.is_some_and(|it| it.pushed.is_some() || it.clock.is_running())
     })
+}
+
+/// Some release goes on by what proxies report of their load.
+fn watches_reports(head: &Head) -> bool {
+    let mut releases = head.state.services.values().flat_map(|it| &it.rollout);
+    releases.any(|rollout| reports::are_needed(rollout))
 }
 
 /// After a start the known proxies need a while to come back. Until then nobody is missed, nothing counts as accepted by all,

@@ -9,6 +9,9 @@ use crate::gates::client::Client;
 /// network between, takes; short enough to be told from a fleet that shrinks on purpose within minutes.
 pub const SILENCE: Duration = Duration::from_secs(30);
 
+/// How often proxies are asked for their load where nothing else is said.
+pub const REPORT_INTERVAL: Duration = Duration::from_secs(10);
+
 /// `retire` waits so long for what is open on the standby, before it asks for `--force`: most requests end within Envoy's
 /// route timeout of 15 s.
 pub const DRAIN: Duration = Duration::from_secs(30);
@@ -44,6 +47,8 @@ pub struct ReleaseOptions {
     pub events: Option<EventSink>,
     /// See [`SILENCE`].
     pub silence: Duration,
+    /// How often proxies are asked to report their load.
+    pub report_interval: Duration,
     /// See [`DRAIN`].
     pub drain: Duration,
 }
@@ -56,6 +61,7 @@ impl Default for ReleaseOptions {
             client: Client::new().ok(),
             events: None,
             silence: SILENCE,
+            report_interval: REPORT_INTERVAL,
             drain: DRAIN,
         }
     }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     super::{Endpoint, HumanDuration, Name},
     CheckTls, DriftCheck, EvaluateCheck, HttpCheck, Limits, LoadCheck, ManualCheck, ParityCheck,
-    PrometheusCheck, PromptsCheck, ProxiesCheck, Scheme, WebhookCheck,
+    PrometheusCheck, PromptsCheck, ProxiesCheck, RateLimit, Scheme, WebhookCheck,
 };
 
 /// A gate (before the switch) or a monitor (after it). The words are those of Argo Rollouts' metrics:
@@ -99,6 +99,16 @@ impl CheckKind {
             CheckKind::Drift(_) => "drift",
             CheckKind::Webhook(_) => "webhook",
             CheckKind::Manual(_) => "manual",
+        }
+    }
+
+    /// Whether it measures by the load that proxies report.
+    pub fn reads_load_reports(&self) -> bool {
+        match self {
+            CheckKind::Proxies(_) => true,
+            // Without a rate, the one that live has.
+            CheckKind::Load(load) => matches!(load.rate, None | Some(RateLimit::TimesLive(_))),
+            _ => false,
         }
     }
 
