@@ -20,6 +20,8 @@ mod release_status;
 mod releases;
 #[path = "control/repeats.rs"]
 mod repeats;
+#[path = "control/restoring.rs"]
+mod restoring;
 #[path = "control/shifting.rs"]
 mod shifting;
 #[path = "control/silence.rs"]

@@ -1,6 +1,9 @@
 //! Going back: a whole fleet to one of its revisions, or one revision that proxies rejected.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::{
     CommandError,
@@ -10,7 +13,7 @@ use super::{
 use crate::{
     model::{Colour, Name, Revision, TypeUrl},
     release::{self, Event, FleetState, Reason, Refusal, ServiceState},
-    snapshot::Snapshot,
+    snapshot::{Snapshot, cluster_name},
     store::{CommitKind, Head},
 };
 
@@ -50,10 +53,31 @@ pub(super) fn fleet(
 }
 
 /// The resources of `then`, byte for byte; endpoints are those of `built`, where it has that load assignment, unless
-/// `exact`.
-pub(super) fn snapshot(old: &Snapshot, built: &Snapshot, then: &Head, exact: bool) -> Snapshot {
+/// `exact`; and so are the routes of a service whose traffic goes another way in `state` than it did then.
+pub(super) fn snapshot(
+    old: &Snapshot,
+    built: &Snapshot,
+    then: &Head,
+    exact: bool,
+    state: &FleetState,
+) -> Snapshot {
+    let moved = then.state.services.iter().filter(|(name, service)| {
+        let now = state.services.get(*name);
+        now.is_some_and(|now| now.shifting != service.shifting)
+    });
+    let clusters: BTreeSet<Arc<str>> = moved
+        .flat_map(|(name, _)| Colour::BOTH.map(|colour| cluster_name(name, colour)))
+        .collect();
     let sets = then.snapshot.types().map(|set| {
         let mut resources = set.resources.clone();
+        if set.type_url == TypeUrl::RouteConfiguration {
+            for (name, resource) in &mut resources {
+                let theirs = !resource.references.clusters.is_disjoint(&clusters);
+                if let Some(today) = built.resource(set.type_url, name).filter(|_| theirs) {
+                    *resource = today.clone();
+                }
+            }
+        }
         if set.type_url == TypeUrl::ClusterLoadAssignment && !exact {
             for (name, resource) in &mut resources {
                 if let Some(today) = built.resource(set.type_url, name) {

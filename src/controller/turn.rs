@@ -289,7 +289,7 @@ impl Writer {
             }));
         let new = match &draft.making {
             Making::Restore { then, exact } => {
-                restore::snapshot(old, &built.snapshot, then, *exact)
+                restore::snapshot(old, &built.snapshot, then, *exact, &draft.state)
             }
             _ => built.snapshot,
         };

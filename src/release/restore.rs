@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     Context, Deployment, Effect, EffectKind, Environment, FleetState, Notice, Phase, Release, Role,
-    Rollout, RolloutPhase, ServiceState,
+    Rollout, RolloutPhase, ServiceState, Temporary,
 };
 use crate::model::{Colour, Name};
 
@@ -31,6 +31,9 @@ pub struct Restored {
 /// - Releases are not restored. A release of a service whose traffic or deployments move is ended: there is no
 ///   rolling back of it afterwards. A service that is as it was then keeps its release, and its way back; so does
 ///   one whose standby was given up since and is back.
+/// - Named invariant: **weights match the phase**. The share, the mirror and the gates' preview that a release of then had are its
+///   own: nobody would watch them now, so they are restored only with a release that is at the same step today. Those of an
+///   operator come back.
 /// - A deployment that was rolled back since is still marked so, unless it is live again.
 pub fn restore(now: &FleetState, then: &FleetState, exact: bool, context: &Context) -> Restored {
     let mut notices = Vec::new();
@@ -94,12 +97,65 @@ fn restore_service(
         );
     }
     service.release = now.and_then(|now| restore_release(now, then, &service, notices));
+    if !now.is_some_and(|now| is_at_the_same_step(now, then, &service)) {
+        give_back(&mut service, notices, then);
+    }
     (service.rollout, service.outbox) = match now {
         Some(now) => restore_rollout(now, &service, context, notices),
         None => (None, Vec::new()),
     };
     service.effects = now.map_or(then.effects, |now| now.effects.max(then.effects));
     service
+}
+
+/// The release of then is that of now, with the same traffic on the same deployments.
+fn is_at_the_same_step(now: &ServiceState, then: &ServiceState, restored: &ServiceState) -> bool {
+    let step = |state: &ServiceState| {
+        let rollout = state.rollout.as_deref()?;
+        Some((
+            rollout.number,
+            rollout.standing(),
+            rollout.step,
+            rollout.preview_in,
+        ))
+    };
+    step(now) == step(then) && now.shifting == then.shifting && same_places(now, restored)
+}
+
+/// Takes from a service what a release of then had moved.
+fn give_back(service: &mut ServiceState, notices: &mut Vec<Notice>, then: &ServiceState) {
+    let Some(rollout) = then.rollout.as_deref() else {
+        return;
+    };
+    let (name, version) = (&then.name, &rollout.to.version);
+    let mut notice = |what: String| {
+        notices.push(Notice {
+            kind: "not-restored",
+            text: format!(
+                "{name}: release {} of {version} was on its way then: {what} restored, because nothing would watch it; \
+                 release it again with `bluegreen validate {name}`",
+                rollout.number
+            ),
+        });
+    };
+    match rollout.standing() {
+        RolloutPhase::Shifting if service.shifting.weight > 0 => {
+            notice(format!(
+                "its {}% of the traffic are not",
+                service.shifting.weight
+            ));
+            service.shifting.weight = 0;
+        }
+        RolloutPhase::Shadowing if service.shifting.shadow.is_some() => {
+            notice("its mirror is not".to_owned());
+            service.shifting.over(Temporary::Shadow);
+        }
+        _ => {}
+    }
+    let preview = service.shifting.window(Temporary::Preview);
+    if rollout.preview_in.is_some() && preview.map(|it| it.started_in) == rollout.preview_in {
+        service.shifting.over(Temporary::Preview);
+    }
 }
 
 /// The newest release of now: one that is on its way is given up, unless all that it has done and is about to do is still
@@ -115,9 +171,11 @@ fn restore_rollout(
         return (None, outbox);
     };
     let standing = rollout.standing();
+    let moves = matches!(standing, RolloutPhase::Shadowing | RolloutPhase::Shifting)
+        || rollout.preview_in.is_some();
     let stands = same_places(now, restored)
         && restored.release == now.release
-        && !matches!(standing, RolloutPhase::Shadowing | RolloutPhase::Shifting);
+        && (!moves || now.shifting == restored.shifting);
     let back = restored.release.as_ref().is_some_and(|release| {
         release.number == rollout.number && release.phase == Phase::Switched
     });
@@ -136,10 +194,12 @@ fn restore_rollout(
         .is_some_and(|it| it.number == rollout.number)
     {
         // That it can't be rolled back any more is said already.
-        (
-            RolloutPhase::Completed,
-            "its fleet was rolled back to an earlier revision",
-        )
+        let phase = if has_all(restored, &rollout) {
+            RolloutPhase::Completed
+        } else {
+            RolloutPhase::RolledBack
+        };
+        (phase, "its fleet was rolled back to an earlier revision")
     } else {
         notices.push(Notice {
             kind: "release-ended",
@@ -156,8 +216,19 @@ fn restore_rollout(
     outbox.retain(|effect| {
         effect.release != rollout.number || matches!(effect.kind, EffectKind::SendEvent { .. })
     });
-    rollout.end(phase, reason, context);
+    let weight = if has_all(restored, &rollout) {
+        100
+    } else {
+        restored.shifting.weight
+    };
+    rollout.end(phase, reason, weight, context);
     (Some(rollout), outbox)
+}
+
+/// What the release is of has all the traffic.
+fn has_all(restored: &ServiceState, rollout: &Rollout) -> bool {
+    let live = restored.environment(restored.live).deployment.as_ref();
+    live.is_some_and(|it| (it.number, restored.live) == (rollout.to.deployment, rollout.to.colour))
 }
 
 /// The last release of now, as far as it still stands once the service is `restored`.

@@ -334,11 +334,13 @@ impl Rollout {
         }
     }
 
-    /// Something else brought it into a phase in which nothing happens by itself.
+    /// Something else brought it into a phase in which nothing happens by itself; `weight` is the share of the traffic that its new
+    /// environment has from then on, in percent.
     pub(in crate::release) fn end(
         &mut self,
         phase: RolloutPhase,
         reason: &str,
+        weight: u32,
         context: &super::super::Context,
     ) {
         self.phase = phase;
@@ -358,7 +360,7 @@ impl Rollout {
             phase,
             reason: reason.to_owned(),
             by: context.actor.clone(),
-            weight: 0,
+            weight,
         });
     }
 

@@ -2,10 +2,20 @@
 
 use std::sync::Arc;
 
-use super::{Story, context, deploy, endpoints, insist, name, retire, scale, switch};
+use proptest::{collection::vec, prelude::*};
+use serde_json::json;
+
+use super::{
+    Story, context, deploy, endpoints, insist,
+    lifecycle::{release, release_spec, with},
+    lifecycle_properties::{at, check_state, event, nexts, specs, start},
+    name, retire, scale, switch,
+};
 use crate::{
     model::{Colour, Revision},
-    release::{Event, FleetState, Phase, Reason, Restored, Role, ServiceState, restore},
+    release::{
+        Event, FleetState, Phase, Reason, Restored, Role, RolloutPhase, ServiceState, restore, step,
+    },
 };
 
 fn fleet(states: &[&ServiceState]) -> FleetState {
@@ -222,4 +232,96 @@ fn a_service_made_anew_does_not_lend_its_endpoints_to_the_old_one() {
         story.state.blue.deployment.unwrap().endpoints,
         endpoints(&["10.0.0.1:80"])
     );
+}
+
+/// At 10% of a canary.
+fn shifting() -> Story {
+    let canary = release_spec(json!({
+        "strategy": "canary",
+        "canary": { "steps": [{ "weight": 10, "pause": "5m" }, { "weight": 50 }] },
+    }));
+    with(canary)
+        .then(release("v1.3", &["10.0.0.2:80"]))
+        .delivered()
+        .then(switch(None))
+}
+
+#[test]
+fn the_share_of_a_canary_is_not_restored_without_its_release() {
+    let then = shifting().state;
+    assert_eq!(then.split().green, 10);
+    let switched = shifting().delivered().after(5).delivered();
+    let half = shifting().delivered().after(5);
+    let aborted = shifting().then(Event::Abort);
+    for (now, phase, said) in [
+        (
+            switched,
+            RolloutPhase::RolledBack,
+            vec!["release-ended", "not-restored"],
+        ),
+        (
+            half,
+            RolloutPhase::Aborted,
+            vec!["not-restored", "release-ended"],
+        ),
+        (aborted, RolloutPhase::RollingBack, vec!["not-restored"]),
+    ] {
+        let (story, restored) = back(&now, &then, false);
+        assert_eq!(story.state.split().blue, 100);
+        assert_eq!(story.phase(), phase);
+        assert_eq!(story.rollout().log.last().unwrap().weight, 0);
+        assert_eq!(kinds(&restored), said);
+    }
+}
+
+#[test]
+fn a_canary_that_is_where_it_was_goes_on() {
+    let then = shifting().state;
+    let now = shifting().delivered();
+    let (story, restored) = back(&now, &then, false);
+    assert_eq!(
+        (story.phase(), story.state.split().green),
+        (RolloutPhase::Shifting, 10)
+    );
+    assert!(kinds(&restored).is_empty());
+    let story = story.after(5);
+    assert_eq!(story.state.split().green, 50);
+}
+
+#[test]
+fn a_share_that_an_operator_gave_comes_back() {
+    let staged = || Story::one().then(deploy("v1.3", &["10.0.0.2:80"]));
+    let shifted = staged().then(Event::Shift {
+        weight: 20,
+        force: false,
+    });
+    let (story, restored) = back(&staged(), &shifted.state, false);
+    assert_eq!(story.state.split().green, 20);
+    assert!(kinds(&restored).is_empty());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    /// "Weights match the phase", whichever revision one goes back to.
+    #[test]
+    fn weights_match_the_phase_after_going_back(
+        spec in specs(),
+        nexts in vec(nexts(), 1..60),
+        which in any::<prop::sample::Index>(),
+    ) {
+        let Story { mut state, mut revision } = start(spec);
+        let mut past = vec![state.clone()];
+        for next in &nexts {
+            let Some(event) = event(next, &state) else { continue };
+            if let Ok(done) = step(&state, &event, &at(revision + 1, 0)) {
+                revision += u64::from(done.changed);
+                state = done.state;
+                past.push(state.clone());
+            }
+        }
+        let then = which.get(&past);
+        let restored = restore(&fleet(&[&state]), &fleet(&[then]), false, &at(revision + 1, 0));
+        check_state(&restored.state.services[&state.name]);
+    }
 }
