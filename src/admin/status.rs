@@ -57,10 +57,11 @@ pub(super) fn watch(
     impl Stream<Item = Result<api::GetStatusResponse, Status>> + Send + 'static + use<>,
     Status,
 > {
+    // Before the first look: what changes during it must not be missed.
+    let mut changes = controllers.changes();
     let first = get(&controllers, &request)?;
     // One on its way: a client that reads slowly sees the newest next, not all in between.
     let (sender, receiver) = mpsc::channel(1);
-    let mut changes = controllers.changes();
     tokio::spawn(async move {
         let mut sent = first.clone();
         if sender.send(Ok(first)).await.is_err() {
