@@ -2,6 +2,7 @@
 
 mod build;
 mod check;
+mod choice;
 mod diff;
 mod digest;
 mod dynamic;
@@ -17,6 +18,7 @@ mod wire;
 
 pub use build::{BuildError, Built, build, cluster_name, rebuild};
 pub use check::{Problem, Severity, check, check_since};
+pub use choice::Choice;
 pub use diff::{Change, ChangeKind, diff, only_routes_differ};
 pub use digest::Digest;
 pub use input::{Input, Preview, ServiceInput, Shadow};

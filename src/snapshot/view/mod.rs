@@ -6,7 +6,7 @@
 mod memo;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -14,7 +14,7 @@ use std::{
 use bytes::Bytes;
 
 use self::memo::Memo;
-use super::{Digest, References, Resource, TypeSet};
+use super::{Choice, Digest, References, Resource, TypeSet, choice::choices};
 use crate::model::TypeUrl;
 
 /// A resource as a client has it.
@@ -91,6 +91,7 @@ pub struct View {
     items: Items,
     named: OnceLock<BTreeMap<Arc<str>, Duration>>,
     endpoints: OnceLock<BTreeMap<Arc<str>, Digest>>,
+    choices: OnceLock<BTreeSet<Choice>>,
     /// None: it is itself (which would keep it for ever).
     parts: Memo<Digest, Option<Arc<View>>>,
     awaited: Memo<Digest, Option<Arc<View>>>,
@@ -114,6 +115,7 @@ impl View {
             items,
             named: OnceLock::new(),
             endpoints: OnceLock::new(),
+            choices: OnceLock::new(),
             parts: Memo::default(),
             awaited: Memo::default(),
             since: Memo::default(),
@@ -260,6 +262,14 @@ impl View {
                 }
             }
             named
+        })
+    }
+
+    /// Between which clusters its routes choose.
+    pub fn choices(&self) -> &BTreeSet<Choice> {
+        self.choices.get_or_init(|| {
+            let items = self.items.values();
+            items.flat_map(|item| choices(&item.resource)).collect()
         })
     }
 

@@ -64,7 +64,9 @@ impl Session {
             .get(type_url)
             .is_some_and(|channel| !channel.subscription.is_none());
         if asks {
-            return self.has_all(type_url, snapshot) && self.has_referred(type_url, snapshot);
+            return self.has_all(type_url, snapshot)
+                && self.has_referred(type_url, snapshot)
+                && (type_url != TypeUrl::RouteConfiguration || self.has_chosen(snapshot));
         }
         match type_url {
             // Envoy asks for listeners last, and from the start if at all.
@@ -129,5 +131,46 @@ impl Session {
         let accepted = self.channels.get(type_url).map(|channel| &channel.accepted);
         let referrers = self.newest(referrers, snapshot);
         referrers.is_served_by(accepted.unwrap_or(&none), set.view())
+    }
+
+    /// A client that names its clusters accepts routes before it knows what they name, and goes on with those of before
+    /// until it has the clusters that requests go to now, and their endpoints (gRPC, XDS.md line 33). Of a route of
+    /// which it asks for no cluster it makes no use.
+    fn has_chosen(&self, snapshot: &Snapshot) -> bool {
+        let channel = |type_url| self.channels.get(type_url);
+        let (Some(routes), Some(clusters)) = (
+            channel(TypeUrl::RouteConfiguration),
+            channel(TypeUrl::Cluster),
+        ) else {
+            return true;
+        };
+        if clusters.subscription.is_wildcard() {
+            return true;
+        }
+        let endpoints = channel(TypeUrl::ClusterLoadAssignment);
+        let exists = |type_url, name: &Arc<str>| {
+            let set = snapshot.get(type_url);
+            set.is_some_and(|set| set.resources.contains_key(name))
+        };
+        let has_endpoints = |name: &Arc<str>| {
+            !exists(TypeUrl::ClusterLoadAssignment, name)
+                || endpoints.is_some_and(|endpoints| endpoints.accepted.has(name))
+        };
+        let has = |name: &Arc<str>| match clusters.accepted.get(name) {
+            Some(cluster) => cluster
+                .resource
+                .references
+                .endpoints
+                .iter()
+                .all(has_endpoints),
+            None => !exists(TypeUrl::Cluster, name),
+        };
+        let asked = clusters.subscription.named();
+        let newest = self.newest(routes, snapshot);
+        let mut used = newest
+            .choices()
+            .iter()
+            .filter(|choice| !choice.named.is_disjoint(asked));
+        used.all(|choice| choice.weighted.iter().all(has))
     }
 }

@@ -16,7 +16,11 @@ fn fleet() -> Fleet {
 
 /// A gRPC client that has called `a`: of the weighted clusters it has asked for the one with a weight.
 fn calling(fleet: &Fleet) -> Client {
-    let mut client = Client::new();
+    calling_in(Mode::Sotw, fleet)
+}
+
+fn calling_in(mode: Mode, fleet: &Fleet) -> Client {
+    let mut client = Client::speaking(mode);
     client.push(fleet.newest());
     for (type_url, name) in [(LDS, "a"), (RDS, "a"), (CDS, "a/blue"), (EDS, "a/blue")] {
         let asked = client.ask(type_url, &[name]);
@@ -59,7 +63,7 @@ fn line_33_a_switch_is_followed_by_the_clusters_and_endpoints_it_names_at_once()
     let switched = [routes("main", &[("a", true)]), routes("a", &[("a", true)])];
     let pushed = client.push(fleet.put(switched));
     assert_eq!(sent(&pushed), [(RDS, vec!["a".to_owned()])]);
-    assert!(accepted(&client.ack(RDS)).contains(&(RDS, rev(2))));
+    client.ack(RDS);
     // It learns of green from the route, and calls wait until both have come: nothing is held, not even by the
     // answer to the response before.
     let both = ["a/blue", "a/green"];
@@ -80,4 +84,44 @@ fn line_33_a_switch_is_proven_by_those_who_use_the_service_and_asks_nothing_of_o
     let pushed = client.push(fleet.put([routes("b", &[("b", true)])]));
     assert_eq!(sent(&pushed), []);
     assert!(accepted(&pushed).contains(&(RDS, rev(3))));
+}
+
+#[test]
+fn line_33_a_switch_is_proven_by_who_has_asked_for_the_cluster_and_has_its_endpoints() {
+    for mode in MODES {
+        let mut fleet = fleet();
+        let mut client = calling_in(mode, &fleet);
+        client.push(fleet.put([routes("a", &[("a", true)])]));
+        let switched = (RDS, rev(2));
+        // Until then it goes on with the routes of before.
+        let both = ["a/blue", "a/green"];
+        let mut steps = vec![client.ack(RDS)];
+        steps.push(client.ask_again(CDS, &both));
+        steps.push(client.ack(CDS));
+        steps.push(client.ask_again(EDS, &both));
+        for early in &steps {
+            assert!(!accepted(early).contains(&switched), "{mode:?}");
+        }
+        assert!(accepted(&client.ack(EDS)).contains(&switched), "{mode:?}");
+        // The way back is to what it still has.
+        client.push(fleet.put([routes("a", &[("a", false)])]));
+        assert!(
+            accepted(&client.ack(RDS)).contains(&(RDS, rev(3))),
+            "{mode:?}"
+        );
+    }
+}
+
+#[test]
+fn line_33_a_route_of_which_a_client_asks_for_no_cluster_is_none_that_it_waits_for() {
+    for mode in MODES {
+        let mut fleet = fleet();
+        let mut client = calling_in(mode, &fleet);
+        let other = [routes("a", &[("a", false), ("b", true)])];
+        client.push(fleet.put(service("b").into_iter().chain(other)));
+        assert!(
+            accepted(&client.ack(RDS)).contains(&(RDS, rev(2))),
+            "{mode:?}"
+        );
+    }
 }
