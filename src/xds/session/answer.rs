@@ -8,7 +8,7 @@ use super::{
     channel::{Channel, Unanswered},
     refusal::Refusal,
 };
-use crate::snapshot::{Item, Items, Since, View};
+use crate::snapshot::{Item, Items, View};
 
 /// Digests of refused responses remembered per type, so that a change that comes and goes is not offered again and
 /// again. A stream that refuses more than these has an operator's attention.
@@ -172,19 +172,29 @@ impl Channel {
         newer: &BTreeSet<Arc<str>>,
         cache: &Cache,
     ) -> Arc<View> {
-        if self.is_whole() || (base.digest == response.before.digest && newer.is_empty()) {
+        if self.is_whole() {
+            return response.after.clone();
+        }
+        let since = response.after.since(&response.before);
+        let none = (Vec::new(), Vec::new());
+        let (said, gone) = match self.mode {
+            // What it holds is taken, whatever was thought of the client when it was sent; what is gone it can't say.
+            Mode::Sotw if response.message.heartbeat => (&none.0, &none.1),
+            Mode::Sotw => (&response.message.resources, &none.1),
+            Mode::Delta => (&since.changed, &since.removed),
+        };
+        let as_sent = base.digest == response.before.digest && response.promised.is_some();
+        if as_sent && newer.is_empty() && gone.len() == since.removed.len() {
             return response.after.clone();
         }
         let mut items = base.items().clone();
-        let since = response.after.since(&response.before);
-        let Since { changed, removed } = &*since;
-        for item in changed {
+        for item in said {
             let name = &item.resource.name;
             if !newer.contains(name) && self.subscription.wants(name) {
                 items.insert(name.clone(), item.clone());
             }
         }
-        for name in removed.iter().filter(|name| !newer.contains(*name)) {
+        for name in gone.iter().filter(|name| !newer.contains(*name)) {
             items.remove(name);
         }
         cache.view(self.type_url, items)
@@ -227,6 +237,9 @@ impl Channel {
             let names = changed.iter().map(|item| item.resource.name.clone());
             self.asked.extend(names);
         }
+        if verdict != Verdict::Blamed || named.is_empty() {
+            self.lose(response, cache);
+        }
         if verdict != Verdict::Blamed {
             return record;
         }
@@ -253,6 +266,17 @@ impl Channel {
             self.take(cache.view(self.type_url, good));
         }
         record
+    }
+
+    /// What a whole list leaves out may be gone, though it was rejected: the client is told again, one way or the other.
+    fn lose(&mut self, response: &Unanswered, cache: &Cache) {
+        let lost = response.after.since(&self.accepted).removed.len();
+        if self.is_whole() && lost > 0 {
+            let mut left = self.accepted.items().clone();
+            left.retain(|name, _| response.after.has(name));
+            self.must_answer = true;
+            self.take(cache.view(self.type_url, left));
+        }
     }
 
     /// What the client will have, once more from what it has and what is still on its way. Of those before `at`, the

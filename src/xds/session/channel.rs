@@ -1,6 +1,7 @@
 //! One type on one stream: what the client has, what is on its way, and what it asks for.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
     time::Duration,
@@ -13,6 +14,7 @@ use super::{
     cache::Cache,
     later,
     message::{Message, Parts},
+    plan::Plan,
     refusal::Refusal,
     resume::Presented,
     subscription::{Changed, Subscription},
@@ -201,6 +203,10 @@ impl Channel {
             let told = subscription.of(&self.told, cache);
             let accepted = subscription.of(&self.accepted, cache);
             for sent in &mut self.unanswered {
+                // Asked for again before it arrives, the client takes from it what it had given up.
+                if names_clusters(self.type_url) {
+                    sent.passed.push(sent.after.clone());
+                }
                 sent.promised = None;
                 sent.before = subscription.of(&sent.before, cache);
                 sent.after = subscription.of(&sent.after, cache);
@@ -239,36 +245,60 @@ impl Channel {
             || self.accepted.items().values().any(unknown)
     }
 
-    /// Whether a response is due that brings the client to `target`. `whole_is_empty` is whether an empty list may be
-    /// sent.
-    pub(super) fn is_due(&self, target: &View, absent: &[Arc<str>], may_be_empty: bool) -> bool {
+    /// Whether a response is due that brings the client to what is planned.
+    pub(super) fn is_due(&self, plan: &Plan) -> bool {
+        let (target, may_be_empty) = (&plan.target, plan.may_be_empty);
         let news = self.told.digest != target.digest;
         if self.is_whole() {
             return (self.must_answer || news) && (!target.is_empty() || may_be_empty);
         }
-        let asked = self.asked.iter().any(|name| target.has(name));
+        let due = |name: &Arc<str>| target.has(name) && self.may_repeat(name, plan);
+        let asked = self.asked.iter().any(due);
         let empty = self.must_answer && self.mode == Mode::Delta && self.subscription.is_wildcard();
-        news || asked || !absent.is_empty() || (empty && may_be_empty)
+        news || asked || !plan.absent.is_empty() || (empty && may_be_empty)
     }
 
-    /// The response that brings the client to `target`; none if it has refused that very content.
+    /// Whether a name may be said again. What is gone from the snapshot only if the client has accepted it: it may refuse
+    /// the rest, and all that comes with it.
+    fn may_repeat(&self, name: &str, plan: &Plan) -> bool {
+        let version = |view: &View| view.get(name).map(|item| item.version);
+        self.mode == Mode::Delta
+            || !plan.kept.iter().any(|kept| **kept == *name)
+            || version(&self.accepted) == version(&plan.target)
+    }
+
+    /// The response that brings the client to what is planned; none if it has refused that very content.
     pub(super) fn response(
         &self,
         revision: Revision,
-        target: &View,
-        absent: &[Arc<str>],
+        plan: &Plan,
         cache: &Cache,
     ) -> Option<Arc<Message>> {
         let message = cache.message(&Parts {
             mode: self.mode,
             revision,
             told: &self.told,
-            target,
-            asked: &self.asked,
-            absent,
+            target: &plan.target,
+            asked: &self.due(plan),
+            absent: &plan.absent,
         });
         let refused = !self.refused.is_empty() && self.refused.contains(&message.content());
         (!refused).then_some(message)
+    }
+
+    /// What a response says even if it is told already. In state of the world a version stands for everything that the
+    /// client has who accepts it, and of those that are unanswered it may reject any: so the next holds what they hold.
+    fn due(&self, plan: &Plan) -> Cow<'_, BTreeSet<Arc<str>>> {
+        if self.unanswered.is_empty() || self.mode == Mode::Delta || self.is_whole() {
+            return Cow::Borrowed(&self.asked);
+        }
+        let mut due = self.asked.clone();
+        for view in self.possible() {
+            let since = plan.target.since(view);
+            due.extend(since.changed.iter().map(|item| item.resource.name.clone()));
+        }
+        due.retain(|name| self.may_repeat(name, plan));
+        Cow::Owned(due)
     }
 
     /// Whether another response may go out now; if not, when.

@@ -329,8 +329,8 @@ impl Session {
             return;
         };
         if !plan.withheld
-            && channel.is_due(&plan.target, &plan.absent, plan.may_be_empty)
-            && let Some(message) = channel.response(revision, &plan.target, &plan.absent, &cache)
+            && channel.is_due(&plan)
+            && let Some(message) = channel.response(revision, &plan, &cache)
             && channel.has_room(now)
         {
             self.last_nonce += 1;

@@ -6,6 +6,7 @@
 //! cluster that it does not have**; **a rejected response is never repeated**; **clusters and listeners never come
 //! empty while the snapshot has some**.
 
+mod found;
 mod schedules;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

@@ -24,6 +24,8 @@ pub(super) struct Plan {
     pub(super) target: Arc<View>,
     /// What it asked for and does not exist. Delta says so.
     pub(super) absent: Vec<Arc<str>>,
+    /// What of it is no longer in the snapshot.
+    pub(super) kept: Vec<Arc<str>>,
     /// Nothing may be sent: what is absent from it would be deleted, and the client may have it.
     pub(super) withheld: bool,
     /// An empty list is what the snapshot says; otherwise it is only what is left of it, and is not sent.
@@ -112,6 +114,7 @@ impl Session {
             return Plan {
                 target: View::none(type_url),
                 absent: Vec::new(),
+                kept: Vec::new(),
                 withheld: true,
                 may_be_empty: false,
                 complete: true,
@@ -168,6 +171,7 @@ impl Session {
             complete: waits_for.is_empty()
                 && !refused
                 && (kept.is_empty() || self.mode == Mode::Sotw && type_url != TypeUrl::Cluster),
+            kept,
         }
     }
 

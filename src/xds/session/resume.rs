@@ -54,7 +54,8 @@ impl Session {
             Presented::Version(shown) if shown.is_empty() => {}
             Presented::Version(shown) => {
                 let current = version::of(changed_in.unwrap_or_default(), newest.digest);
-                let known = match current == shown {
+                let is_current = current == shown;
+                let known = match is_current {
                     true => Some(newest),
                     false => cache.recall(type_url, &shown),
                 };
@@ -65,6 +66,9 @@ impl Session {
                         // What lives for a while may have died since: it is said again, and kept alive from then on.
                         if has.ttl.is_none() {
                             channel.resume(has);
+                            if !is_current {
+                                channel.tell_again();
+                            }
                         }
                     }
                     None => channel.unknown_past = true,
@@ -120,6 +124,16 @@ impl Channel {
         self.told = has;
         self.ever_accepted = true;
         self.must_answer = false;
+    }
+
+    /// The version of state of the world says what the client accepted last, not what it took since: the good part of a
+    /// list that it rejected, or nothing of a name that it gave up for a while. So where it is not the newest, what the
+    /// client has is known well enough for the order, and said again all the same.
+    fn tell_again(&mut self) {
+        self.must_answer = self.is_whole();
+        if !self.is_whole() {
+            self.asked.extend(self.told.items().keys().cloned());
+        }
     }
 }
 

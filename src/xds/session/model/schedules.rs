@@ -5,7 +5,7 @@ use proptest::test_runner::RngSeed;
 use super::*;
 
 #[derive(Clone, Debug)]
-enum Step {
+pub enum Step {
     Put(usize, u32, bool, bool),
     Remove(usize),
     Second(bool, bool),
@@ -272,7 +272,7 @@ fn config() -> ProptestConfig {
     }
 }
 
-fn keeps_every_invariant(mode: Mode, steps: Vec<Step>) -> Result<(), TestCaseError> {
+pub fn keeps_every_invariant(mode: Mode, steps: Vec<Step>) -> Result<(), TestCaseError> {
     let mut run = Run::new(mode, true);
     for step in steps {
         run.step(step)?;
@@ -283,7 +283,7 @@ fn keeps_every_invariant(mode: Mode, steps: Vec<Step>) -> Result<(), TestCaseErr
 /// After a reconnect it is not known what the client routes to, but it still ends at the newest snapshot. Streams
 /// break while no cluster warms: a client that shows the newest versions then is taken to have it all; and not after a
 /// delta response was taken in part, of which the client shows nothing (docs/operations.md, "Limits").
-fn ends_at_the_newest(mode: Mode, steps: Vec<Step>) -> Result<(), TestCaseError> {
+pub fn ends_at_the_newest(mode: Mode, steps: Vec<Step>) -> Result<(), TestCaseError> {
     let mut run = Run::new(mode, false);
     for step in steps {
         let warms = run.envoy.clusters.values().any(|cluster| cluster.warming);

@@ -1,0 +1,80 @@
+//! Schedules that once broke an invariant, as they were found.
+
+use super::{schedules::*, *};
+
+use Step::{Put, Reconnect, Remove, Second, ToClient, ToServer, Wait};
+
+/// Everything on its way arrives: so many messages of the client, so many of the server.
+fn repeat(step: Step, times: usize) -> impl Iterator<Item = Step> {
+    std::iter::repeat_n(step, times)
+}
+
+#[test]
+fn a_cluster_that_only_rejected_lists_had_is_not_routed_to() {
+    let steps = vec![
+        Put(1, POISON, false, false),
+        ToServer,
+        ToClient,
+        Put(2, 0, false, false),
+        Second(false, false),
+        ToServer,
+        Put(0, POISON, false, false),
+        Remove(2),
+        Put(1, 0, false, false),
+        Wait(5),
+        Put(2, POISON, false, false),
+        Wait(5),
+    ];
+    keeps_every_invariant(Mode::Sotw, steps).unwrap();
+}
+
+#[test]
+fn a_load_assignment_that_went_and_came_back_ends_the_wait_of_its_cluster() {
+    let steps = vec![
+        ToServer,
+        Put(0, 0, false, false),
+        ToClient,
+        Put(1, 1, false, true),
+        Put(0, 0, false, true),
+        ToServer,
+        ToClient,
+        ToServer,
+        Put(1, 0, false, false),
+        Wait(5),
+        Put(1, 1, false, false),
+        Wait(5),
+    ];
+    keeps_every_invariant(Mode::Sotw, steps).unwrap();
+}
+
+#[test]
+fn routes_that_were_held_when_the_stream_broke_come_on_the_next() {
+    let mut steps = vec![
+        ToServer,
+        Put(0, 0, false, true),
+        Put(2, POISON, false, false),
+        ToClient,
+        ToClient,
+        ToServer,
+        Wait(5),
+        Put(1, 0, false, true),
+    ];
+    steps.extend(repeat(ToClient, 2));
+    steps.extend(repeat(ToServer, 4));
+    steps.extend(repeat(ToClient, 2));
+    steps.extend([
+        ToServer,
+        Put(1, 1, false, false),
+        Put(0, POISON, false, false),
+        ToServer,
+        ToClient,
+    ]);
+    steps.extend(repeat(ToServer, 2));
+    steps.extend(repeat(ToClient, 3));
+    steps.extend([
+        Put(0, 0, false, false),
+        Reconnect(true),
+        Put(1, 0, false, false),
+    ]);
+    ends_at_the_newest(Mode::Sotw, steps).unwrap();
+}

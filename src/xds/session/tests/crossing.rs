@@ -1,0 +1,133 @@
+//! Answers that come late, in state of the world: responses, rejections and changes of the names cross on the way.
+
+use super::*;
+
+/// The request that rejects a response, with what the client accepted before.
+fn rejection(of: &Response, version: &str, names: &[&str], error: &str) -> Request {
+    Request {
+        nonce: of.nonce.clone(),
+        version: version.into(),
+        names: names.iter().map(|name| (*name).to_owned()).collect(),
+        error: Some(error.into()),
+    }
+}
+
+/// A settled proxy with the route configurations `main` and `second`.
+fn with_second(fleet: &mut Fleet) -> Client {
+    let mut client = Client::settled(fleet);
+    let second = routes("second", &[("a", false)]);
+    client.push(fleet.put([listener("second", 1, &["second"]), second]));
+    client.ack(LDS);
+    client.ask_again(RDS, &["main", "second"]);
+    client.ack(RDS);
+    client
+}
+
+#[test]
+fn line_12_a_version_stands_for_all_that_a_client_has_who_accepts_it() {
+    let mut fleet = Fleet::with_a();
+    let mut client = with_second(&mut fleet);
+    let both = ["main", "second"];
+    let first = client.push(fleet.put([routes("main", &[("a", true)]), routes("second", &[])]));
+    let before = client.version[&RDS].clone();
+    let next = client.push(fleet.put([routes("second", &[("a", true)])]));
+    // It may reject the first and accept the next: then it shows the next one's version, and is to have it all.
+    assert_eq!(sent(&next), [(RDS, both.map(String::from).to_vec())]);
+    client.say(RDS, rejection(&first.responses[0], &before, &both, "no"));
+    assert!(accepted(&client.ack(RDS)).contains(&(RDS, fleet.0.revision)));
+    let mut again = client.reconnected();
+    again.push(fleet.newest());
+    assert_eq!(sent(&again.ask(RDS, &both)), []);
+}
+
+#[test]
+fn line_13_what_is_gone_is_not_said_again_although_its_answer_is_out() {
+    let mut fleet = Fleet::with_a();
+    let mut client = with_second(&mut fleet);
+    client.push(fleet.put([routes("main", &[("a", true)]), routes("second", &[])]));
+    // The client may refuse `second`, and all that comes with it.
+    let next = client.push(fleet.change([routes("main", &[("a", false)])], [(RDS, "second")]));
+    assert_eq!(sent(&next), [(RDS, vec!["main".into()])]);
+}
+
+#[test]
+fn line_12_what_was_taken_of_a_rejected_list_goes_after_a_reconnect() {
+    let mut fleet = Fleet::with_a();
+    let mut client = Client::settled(&fleet);
+    client.push(fleet.put([cluster("b", 1), cluster("bad", 1)]));
+    // It took `b`, rejects `bad`, and the stream breaks: what it shows is the version of before.
+    fleet.change([], [(CDS, "b"), (CDS, "bad")]);
+    let mut again = client.reconnected();
+    again.push(fleet.newest());
+    let whole = vec!["a/blue".into(), "a/green".into()];
+    assert_eq!(sent(&again.ask(CDS, &[])), [(CDS, whole)]);
+}
+
+#[test]
+fn line_12_a_name_that_was_dropped_and_asked_for_again_is_sent_after_a_reconnect() {
+    let mut fleet = Fleet::with_a();
+    let mut client = with_second(&mut fleet);
+    client.push(fleet.change([], [(RDS, "second")]));
+    client.ask_again(RDS, &["main"]);
+    client.push(fleet.put([routes("second", &[("a", false)])]));
+    // Asked for again, and the stream breaks before the answer.
+    let mut again = client.reconnected();
+    again.push(fleet.newest());
+    let answer = again.ask(RDS, &["main", "second"]);
+    assert_eq!(sent(&answer), [(RDS, vec!["main".into(), "second".into()])]);
+}
+
+#[test]
+fn line_08_what_a_rejected_list_left_out_is_not_taken_for_what_the_client_has() {
+    let mut fleet = Fleet::with_a();
+    fleet.put([cluster("w", 1)]);
+    let mut client = Client::settled(&fleet);
+    client.push(fleet.change([], [(CDS, "w")]));
+    client.ack(CDS);
+    client.now = at(600);
+    // Left out of a list that is refused, and refused itself in the next: it is gone.
+    let without = client.push(fleet.put([cluster("bad", 1)]));
+    assert_eq!(
+        sent(&without),
+        [(CDS, ["a/blue", "a/green", "bad"].map(String::from).to_vec())]
+    );
+    client.push(fleet.put([cluster("w", 2)]));
+    client.nack(CDS, "Error adding/updating cluster(s) bad, w: nonsense");
+    let back =
+        client.push(fleet.change([cluster("w", 1), tcp_listener("tcp", "w")], [(CDS, "bad")]));
+    assert_eq!(
+        sent(&back),
+        [(CDS, ["a/blue", "a/green", "w"].map(String::from).to_vec())],
+        "the listener waits for it"
+    );
+    assert_eq!(sent(&client.ack(CDS)).last().map(|(t, _)| *t), Some(LDS));
+}
+
+#[test]
+fn line_25_a_cluster_is_kept_for_names_that_were_dropped_and_asked_for_again() {
+    let mut fleet = Fleet::with_a();
+    fleet.put(service("b"));
+    let mut client = Client::speaking(Mode::Sotw);
+    client.push(fleet.put([routes("second", &[("b", false)])]));
+    client.ask(CDS, &[]);
+    client.ack(CDS);
+    client.ask(EDS, &["a/blue", "a/green", "b/blue", "b/green"]);
+    client.ack(EDS);
+    client.ask(RDS, &["main", "second"]);
+    // Before the answer arrives the client drops a name and asks for it again: it takes it from that answer then.
+    let unanswered = |names: &[&str]| Request {
+        names: names.iter().map(|name| (*name).to_owned()).collect(),
+        ..Request::default()
+    };
+    client.say(RDS, unanswered(&["main"]));
+    client.push(fleet.change(
+        [routes("second", &[("a", false)])],
+        ["b/blue", "b/green"].map(|name| (CDS, name)),
+    ));
+    client.say(RDS, unanswered(&["main", "second"]));
+    let lists = |output: &Output| sent(output).iter().any(|(type_url, _)| *type_url == CDS);
+    assert!(!lists(&client.wait(600)), "it may route there");
+    client.ack(RDS);
+    assert!(!lists(&client.wait(1)), "a grace after");
+    assert!(lists(&client.wait(600)));
+}
