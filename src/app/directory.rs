@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::{
     controller::Controllers,
     model::Name,
+    snapshot::Snapshot,
     xds::{
         server::{Directory, FleetFeed, JoinError},
         session::Options,
@@ -43,5 +44,10 @@ impl Directory for Fleets {
                 .map(|lease| Arc::new(lease) as Arc<dyn Send + Sync>),
             options: self.sessions,
         })
+    }
+
+    fn past(&self, fleet: &Name) -> Arc<[Arc<Snapshot>]> {
+        let handle = self.controllers.get(fleet.as_str());
+        handle.map(|handle| handle.past()).unwrap_or_default()
     }
 }

@@ -46,6 +46,7 @@ pub(super) struct Inner {
     telemetry_changes: watch::Sender<u64>,
     pub heads: watch::Receiver<Option<Arc<Head>>>,
     pub snapshots: watch::Receiver<Option<Arc<Snapshot>>>,
+    past: Arc<[Arc<Snapshot>]>,
     /// True: the fleet was given up, and its tasks end.
     given_up: watch::Sender<bool>,
     /// Turns of rollbacks and reverts: taken before all others.
@@ -62,7 +63,12 @@ pub(super) struct Inner {
 
 impl Handle {
     /// Opens a fleet and starts its tasks.
-    pub(super) fn open(fleet: Name, shared: Arc<Shared>, roster: Vec<RosterEntry>) -> Self {
+    pub(super) fn open(
+        fleet: Name,
+        shared: Arc<Shared>,
+        roster: Vec<RosterEntry>,
+        past: Vec<Arc<Snapshot>>,
+    ) -> Self {
         let ledger_changes = watch::Sender::new(0);
         let ledger = {
             let (of_fleet, of_all) = (ledger_changes.clone(), shared.changes.clone());
@@ -95,6 +101,7 @@ impl Handle {
             telemetry_changes,
             heads,
             snapshots,
+            past: past.into(),
             given_up: watch::Sender::new(false),
             urgent,
             ordinary,
@@ -173,6 +180,11 @@ impl Handle {
     /// What proxies are served, now and after every commit. It follows the store's head and nothing else.
     pub fn snapshots(&self) -> watch::Receiver<Option<Arc<Snapshot>>> {
         self.0.snapshots.clone()
+    }
+
+    /// The last revisions before the server was started, which a proxy may come back with; newest first.
+    pub fn past(&self) -> Arc<[Arc<Snapshot>]> {
+        self.0.past.clone()
     }
 
     /// Where streams write what happens, and proofs are read.

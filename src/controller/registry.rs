@@ -12,12 +12,17 @@ use tokio::{sync::watch, task::JoinSet, time::Instant};
 use super::{Handle, Options, ReleaseOptions, Resolve, handle::bump, index::Index, options::Clock};
 use crate::{
     gates::ProbeOptions,
-    model::{DocumentKind, Name},
+    model::{DocumentKind, Name, Revision},
+    snapshot::Snapshot,
     store::{Store, StoreError},
 };
 
 /// A server that goes down waits no longer for turns and rosters: a container runtime kills it after 10 s.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Revisions before the newest that are read back at the start, so that proxies that come back with one of them are
+/// brought forward in order. They come back within seconds, and few commits fit into that.
+const PAST: usize = 8;
 
 /// Fleets that only proxies have named so far, about 20 KiB each. With `--fleet-by id` each proxy waits for a fleet of
 /// its own, so it is not few; without a bound, a client that makes up names would fill the memory.
@@ -79,6 +84,31 @@ pub struct Controllers {
     stop: watch::Sender<bool>,
 }
 
+/// The last revisions before the newest, newest first. One that can't be read is left out: what is served does not
+/// depend on it.
+async fn past(store: &dyn Store, fleet: &Name) -> Result<Vec<Arc<Snapshot>>, StoreError> {
+    let Some(head) = store.watch_head(fleet).borrow().clone() else {
+        return Ok(Vec::new());
+    };
+    let mut newer = head.snapshot.clone();
+    let before = Revision(newer.revision.0.saturating_sub(1));
+    let mut past = Vec::new();
+    for record in store.history(fleet, Some(before), PAST).await? {
+        match store.revision(fleet, record.revision).await {
+            Ok(Some(stored)) => {
+                newer = Arc::new(stored.snapshot.sharing(&newer));
+                past.push(newer.clone());
+            }
+            Ok(None) => {}
+            Err(error) => {
+                let revision = record.revision;
+                tracing::warn!(%fleet, %revision, %error, "an earlier revision can't be read: proxies that come back with it are sent everything");
+            }
+        }
+    }
+    Ok(past)
+}
+
 impl Controllers {
     /// Starts a controller for every fleet that the store knows. Must run inside a tokio runtime.
     pub async fn start(store: Arc<dyn Store>, options: Options) -> Result<Arc<Self>, StoreError> {
@@ -104,7 +134,8 @@ impl Controllers {
         let mut fleets = BTreeMap::new();
         for name in store.fleets() {
             let roster = store.load_roster(&name).await?;
-            let handle = Handle::open(name.clone(), shared.clone(), roster);
+            let past = past(&*store, &name).await?;
+            let handle = Handle::open(name.clone(), shared.clone(), roster, past);
             fleets.insert(name, handle);
         }
         let controllers = Arc::new(Self {
@@ -130,7 +161,7 @@ impl Controllers {
                 fleet: name.clone(),
             });
         }
-        let handle = Handle::open(name.clone(), self.shared.clone(), Vec::new());
+        let handle = Handle::open(name.clone(), self.shared.clone(), Vec::new(), Vec::new());
         fleets.insert(name.clone(), handle.clone());
         Ok(handle)
     }
@@ -155,7 +186,9 @@ impl Controllers {
     pub fn fleet(&self, name: &Name) -> Handle {
         lock(&self.fleets)
             .entry(name.clone())
-            .or_insert_with(|| Handle::open(name.clone(), self.shared.clone(), Vec::new()))
+            .or_insert_with(|| {
+                Handle::open(name.clone(), self.shared.clone(), Vec::new(), Vec::new())
+            })
             .clone()
     }
 

@@ -115,6 +115,29 @@ impl Snapshot {
         }
     }
 
+    /// The same, in the memory of another where the two are equal.
+    pub fn sharing(&self, other: &Snapshot) -> Self {
+        let mut shared = self.clone();
+        for (type_url, set) in &mut shared.types {
+            let Some(known) = other.types.get(type_url) else {
+                continue;
+            };
+            if known.digest == set.digest && known.changed_in == set.changed_in {
+                *set = known.clone();
+                continue;
+            }
+            let resources = set.resources.iter().map(|(name, resource)| {
+                let same = known.resources.get_key_value(name);
+                let same = same.filter(|(_, known)| known.digest == resource.digest);
+                let (name, resource) = same.unwrap_or((name, resource));
+                (name.clone(), resource.clone())
+            });
+            let resources = resources.collect();
+            *set = Arc::new(TypeSet::new(*type_url, set.changed_in, resources));
+        }
+        shared
+    }
+
     /// The revision after `self`, with these resources put or (None) taken away. Sets without a change in content are
     /// shared with `self`, so the cost follows what changes.
     pub fn with(&self, revision: Revision, changes: Changes) -> Self {

@@ -9,10 +9,12 @@ use crate::{
     support::{
         load::{Protocol, Shot},
         relay::Relay,
-        world::World,
+        world::{READY, World},
+        xds_client::XdsClient,
     },
     waiting,
 };
+use bluegreen::model::TypeUrl;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn restarts_under_load_lose_nothing() {
@@ -145,4 +147,44 @@ async fn proxies_keep_what_is_newer_than_a_restored_backup() {
     only(&report, "blue", accepted, again.ran.started);
     only(&report, "green", again.ran.returned, Instant::now());
     no_trouble(&world).await;
+}
+
+/// A proxy of which a test says each word, in state of the world: it is away while a service goes and the server is
+/// started again.
+#[tokio::test(flavor = "multi_thread")]
+async fn line_25_a_cluster_outlives_its_routes_also_where_proxies_come_back_to_a_restarted_server()
+{
+    let backends = Backends::start().await;
+    let world = World::start().await;
+    let target = world.listener.addr();
+    let stays = service("fraud-model", "/", target, &backends, "");
+    let goes = service("guest", "/guest", target, &backends, "");
+    world.apply(&format!("{stays}{goes}"), &[]).await.ok();
+    let routes = target.to_string();
+    let left = ["fraud-model/blue", "fraud-model/green"];
+    let all = [&left[..], &["guest/blue", "guest/green"]].concat();
+    let mut before = XdsClient::connect(world.xds, "proxy-1", "payments").await;
+    before.start(&all, &routes).await;
+    before.quiet().await;
+
+    world.terminate().await;
+    world.serve(&[]).await;
+    let delete = ["delete", "service", "guest", "--yes", "--wait", "100ms"];
+    let deleted = world.cli(&delete).await;
+    assert_eq!(deleted.code, 6, "nobody is there to accept it: {deleted:?}");
+    world.kill().await;
+    world.serve(&[]).await;
+
+    let mut proxy = before.reconnect(world.xds, "proxy-1", "payments").await;
+    proxy.subscribe(TypeUrl::Cluster, &[]);
+    proxy.expect(TypeUrl::Cluster, all.len()).await;
+    proxy.ack(TypeUrl::Cluster);
+    proxy.subscribe(TypeUrl::RouteConfiguration, &[&routes]);
+    proxy.expect(TypeUrl::RouteConfiguration, 1).await;
+    proxy.ack(TypeUrl::RouteConfiguration);
+    // The grace after that is a request's longest time.
+    proxy.quiet().await;
+    let after = tokio::time::timeout(READY, proxy.sometime()).await;
+    let after = after.expect("in time").unwrap().expect("a list");
+    assert_eq!(after.resources.len(), left.len(), "{after:?}");
 }

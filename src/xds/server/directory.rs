@@ -57,4 +57,9 @@ impl From<JoinError> for Status {
 pub trait Directory: Send + Sync + 'static {
     /// The feed of a fleet. A fleet that does not exist yet is waited for, unless the server refuses unknown ones.
     fn join(&self, fleet: &Name) -> Result<FleetFeed, JoinError>;
+
+    /// The last revisions of a fleet before the server was started: a proxy may come back with one of them.
+    fn past(&self, _fleet: &Name) -> Arc<[Arc<Snapshot>]> {
+        Arc::default()
+    }
 }

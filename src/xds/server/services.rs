@@ -174,7 +174,11 @@ impl Services {
         if caches.len() >= CACHES_KEPT {
             caches.retain(|_, cache| Arc::strong_count(cache) > 1);
         }
-        caches.entry(fleet.clone()).or_default().clone()
+        let cache = caches.entry(fleet.clone()).or_default().clone();
+        for snapshot in &*self.directory.past(fleet) {
+            cache.remember_revision(snapshot);
+        }
+        cache
     }
 
     /// Begins a stream; none: it is over, or runs in a task of its own.

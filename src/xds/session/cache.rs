@@ -5,10 +5,14 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
-use super::message::{Message, Parts};
+use super::{
+    message::{Message, Parts},
+    subscription::Subscription,
+    version,
+};
 use crate::{
-    model::TypeUrl,
-    snapshot::{Digest, Item, Items, Resource, View, ready_part},
+    model::{Revision, TypeUrl},
+    snapshot::{Digest, Item, Items, Resource, Snapshot, View, ready_part},
 };
 
 /// Longest list of names that is shared. A longer one is a client's own: finding its like costs as much as it saves.
@@ -43,6 +47,7 @@ struct Inner {
     parts: Interned<Digest, Resource>,
     recent: VecDeque<Arc<Message>>,
     shown: BTreeMap<TypeUrl, Shown>,
+    past: BTreeMap<(TypeUrl, Revision), Arc<View>>,
 }
 
 /// Versions and what they stand for, the newest last.
@@ -171,12 +176,34 @@ impl Cache {
         shown.push_back((version.clone(), view.clone()));
     }
 
+    /// Knows of an earlier revision what a client has that was sent it, also before this server was started.
+    pub fn remember_revision(&self, snapshot: &Snapshot) {
+        let mut inner = self.lock();
+        for set in snapshot.types() {
+            let key = (set.type_url, set.changed_in);
+            inner.past.entry(key).or_insert_with(|| set.view().clone());
+        }
+    }
+
     /// What a client has that shows this version, if it is remembered.
-    pub(super) fn recall(&self, type_url: TypeUrl, version: &str) -> Option<Arc<View>> {
-        let inner = self.lock();
-        let mut shown = inner.shown.get(&type_url)?.iter().rev();
-        let found = shown.find(|(known, _)| &**known == version);
-        found.map(|(_, view)| view.clone())
+    pub(super) fn recall(
+        &self,
+        type_url: TypeUrl,
+        version: &str,
+        subscription: &Subscription,
+    ) -> Option<Arc<View>> {
+        let revision = version::revision(version)?;
+        let past = {
+            let inner = self.lock();
+            let mut shown = inner.shown.get(&type_url).into_iter().flatten().rev();
+            if let Some((_, view)) = shown.find(|(known, _)| &**known == version) {
+                return Some(view.clone());
+            }
+            inner.past.get(&(type_url, revision)).cloned()?
+        };
+        // Of a revision it had what it asks for now, or something that is not known.
+        let part = subscription.of(&past, self);
+        (version::of(revision, part.digest) == version).then_some(part)
     }
 
     /// One resource that was sent, by a test of its version.

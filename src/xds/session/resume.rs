@@ -57,7 +57,7 @@ impl Session {
                 let is_current = current == shown;
                 let known = match is_current {
                     true => Some(newest),
-                    false => cache.recall(type_url, &shown),
+                    false => cache.recall(type_url, &shown, &channel.subscription),
                 };
                 match known {
                     Some(view) => {

@@ -376,3 +376,37 @@ fn what_a_proxy_does_not_need_counts_as_accepted() {
         [(LDS, rev(1)), (RDS, rev(1)), (TypeUrl::Runtime, rev(1))]
     );
 }
+
+#[test]
+fn line_25_a_cluster_that_went_while_the_proxy_was_away_outlives_its_routes_on_another_server_too()
+{
+    let mut fleet = Fleet::with_a();
+    fleet.put(
+        service("b")
+            .into_iter()
+            .chain([routes("main", &[("b", false)])]),
+    );
+    let mut before = Client::settled(&fleet);
+    let old = fleet.newest();
+    before.push(fleet.change(
+        [routes("main", &[("a", false)])],
+        [(CDS, "b/blue"), (CDS, "b/green")],
+    ));
+    let mut client = before.elsewhere();
+    client.session.cache.remember_revision(&old);
+    client.push(fleet.newest());
+    let all = ["a/blue", "a/green", "b/blue", "b/green"].map(String::from);
+    let clusters = client.ask(CDS, &[]);
+    assert_eq!(
+        sent(&clusters),
+        [(CDS, all.to_vec())],
+        "as long as it routes there"
+    );
+    client.ack(CDS);
+    let switch = client.ask(RDS, &["main"]);
+    assert_eq!(sent(&switch), [(RDS, vec!["main".into()])]);
+    assert_eq!(sent(&client.wait(600)), []);
+    client.ack(RDS);
+    assert_eq!(sent(&client.wait(1)), [], "and a grace after");
+    assert_eq!(sent(&client.wait(600)), [(CDS, all[..2].to_vec())]);
+}
