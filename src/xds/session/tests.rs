@@ -393,6 +393,24 @@ fn line_01_a_stream_without_a_fleet_waits_and_is_served_when_there_is_one() {
 }
 
 #[test]
+fn line_36_in_sync_is_what_was_accepted_and_does_not_wait_for_hosts() {
+    for mode in MODES {
+        let mut fleet = Fleet::with_a();
+        let mut client = Client::settled_in(mode, &fleet);
+        let none = Resource::new(EDS, "a/green", "none".into(), References::default());
+        client.push(fleet.put([none, routes("main", &[("a", true)])]));
+        let accepts = |output: Output, type_url| accepted(&output).contains(&(type_url, rev(2)));
+        // Whether a request goes through is for a probe to say.
+        assert!(
+            !accepts(client.wait(1), RDS),
+            "{mode:?}: it has said nothing"
+        );
+        assert!(accepts(client.ack(RDS), RDS), "{mode:?}");
+        assert!(accepts(client.ack(EDS), EDS), "{mode:?}");
+    }
+}
+
+#[test]
 fn an_empty_fleet_is_answered_and_one_that_is_not_empty_never_looks_so() {
     let mut fleet = Fleet::new();
     let mut client = Client::new();
