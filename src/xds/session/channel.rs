@@ -335,6 +335,8 @@ impl Channel {
         self.last_nonce = nonce;
         self.forget_oldest();
         let before = std::mem::replace(&mut self.told, target.clone());
+        // Nearly always the only one: a list of four, which a push would begin with, is kept as long as the stream lives.
+        self.unanswered.reserve_exact(1);
         self.unanswered.push_back(Unanswered {
             nonce,
             message,
