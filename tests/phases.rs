@@ -67,6 +67,8 @@ async fn a_release_is_killed_on_its_whole_way() {
     outside.calls("/confirm", 1).await;
     stage.killed("Ready").await;
     outside.calls("/confirm", 2).await;
+    // Nothing moves before everybody knows the endpoints again.
+    stage.accepted(2).await;
     stage.first.leave();
     stage.second.leave();
     stage.away(2).await;
