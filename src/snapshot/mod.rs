@@ -28,4 +28,4 @@ pub use resource::Resource;
 pub use show::{change_text, to_json, to_yaml};
 pub use snapshot_set::{Changes, Snapshot, TypeSet};
 pub use variant::{ready_part, with_splits_of};
-pub use view::{Item, Items, Released, Since, View};
+pub use view::{CLAIMS_REMEMBERED, Item, Items, Released, Since, View, weight};

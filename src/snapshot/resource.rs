@@ -25,6 +25,8 @@ pub struct Resource {
     /// Only for clients that ask for it by its name, never part of "everything": a listener for gRPC clients. An Envoy
     /// that is sent one among its own takes it, warns, and never asks for its routes (seen with 1.36 and 1.40).
     pub named_only: bool,
+    /// It is in no snapshot: there is such a name only because a client said so.
+    pub claimed: bool,
 }
 
 /// `envoy.config.listener.v3.Listener.api_listener`.
@@ -49,6 +51,7 @@ impl Resource {
             digest,
             references,
             named_only,
+            claimed: false,
         }
     }
 

@@ -27,4 +27,5 @@ mod start;
 mod stats;
 mod switching;
 mod ttl;
+mod versions;
 mod waiting;

@@ -9,10 +9,11 @@ use crate::{
     fixtures::{Backends, load, service},
     rollout::REPORTS,
     support::{
+        backend::Backend,
         load::{Load, Protocol, Shot},
         world::World,
     },
-    waiting,
+    versions, waiting,
 };
 
 /// A bake that outlives the test, watched by what the proxies report. No interval is shorter than a second.
@@ -56,11 +57,8 @@ async fn waiting_for(world: &World, says: &str) -> Vec<String> {
 async fn errors_that_the_proxies_report_take_a_bad_version_back() {
     let backends = Backends::start().await;
     let (world, load) = baking(&backends).await;
-    // Errors are injected: the new version is gone from one moment to the next.
-    let Backends { green, blue: _blue } = backends;
-    let [first, second] = green;
-    first.stop().await;
-    second.stop().await;
+    // Errors are injected: the new version is there and answers 503.
+    backends.green.iter().for_each(Backend::fail);
     let history = waiting_for(&world, "RolledBack").await;
     let why = history
         .iter()
@@ -93,10 +91,15 @@ async fn a_server_that_is_killed_in_the_bake_watches_on() {
     world.kill().await;
     world.serve(&[REPORTS]).await;
     waiting::fleet(&world, "back", |fleet| fleet["delivery"]["acked"] == 2).await;
+    // The new version is gone from one moment to the next, if the Envoy reports that.
     let Backends { green, blue: _blue } = backends;
-    let [first, second] = green;
-    first.stop().await;
-    second.stop().await;
+    let gone = versions::is_at_least(versions::REPORTS_WHAT_IS_LEFT).await;
+    for backend in green {
+        match gone {
+            true => backend.stop().await,
+            false => backend.fail(),
+        }
+    }
     waiting_for(&world, "RolledBack").await;
     let status = world.json(&["status", "fraud-model"]).await;
     assert_eq!(status["live"], "blue", "{status}");

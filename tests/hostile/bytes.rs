@@ -8,7 +8,8 @@ use tokio::{
 
 use crate::{
     plane::Plane,
-    wire::{Raw, SOTW, framed},
+    spoken::SOTW,
+    wire::{Raw, framed},
 };
 
 /// Connections with garbage on them.

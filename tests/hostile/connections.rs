@@ -1,14 +1,9 @@
 //! Connections that come and go.
 
 use bluegreen::model::TypeUrl;
-use envoy_types::pb::envoy::service::discovery::v3::DiscoveryRequest;
 use tokio::task::JoinSet;
 
-use crate::{
-    plane::Plane,
-    support::xds_client::node,
-    wire::{Raw, SOTW},
-};
+use crate::{plane::Plane, spoken::Mode, support::xds_client::node};
 
 /// Connections in all.
 const CYCLES: usize = 10_000;
@@ -26,15 +21,17 @@ async fn ten_thousand_connections_that_come_and_go_leave_nothing_behind() {
             open.join_next().await;
         }
         open.spawn(async move {
-            let raw = Raw::open(server, SOTW).await;
+            let mode = if number % 2 == 0 {
+                Mode::Sotw
+            } else {
+                Mode::Delta
+            };
+            let raw = mode.open(server).await;
             // A few names that come back again and again, as of proxies that restart all the time; some say nothing.
             if number % 3 != 0 {
-                raw.message(&DiscoveryRequest {
-                    node: Some(node(&format!("restless-{}", number % 100), "restless")),
-                    type_url: TypeUrl::Cluster.url().to_owned(),
-                    ..DiscoveryRequest::default()
-                })
-                .await;
+                let node = node(&format!("restless-{}", number % 100), "restless");
+                raw.bytes(mode.ask(Some(node), TypeUrl::Cluster.url(), Vec::new()))
+                    .await;
             }
         });
         if number % 1_000 == 0 {

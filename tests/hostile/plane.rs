@@ -191,6 +191,9 @@ spec:
         }
         self.goes_on().await;
         let log = self.world.log();
+        // `--nocapture` shows it.
+        let (before, after) = (self.before, self.memory());
+        println!("memory: {before} MiB, {peak} at most, {after} after");
         let panicked = log.lines().find(|line| line.contains("panicked"));
         assert_eq!(panicked, None);
     }

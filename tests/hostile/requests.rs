@@ -8,12 +8,9 @@ use envoy_types::pb::{
 
 use crate::{
     plane::{FLEET, Plane},
+    spoken::Mode,
     support::xds_client::{XdsClient, node},
-    wire::{Raw, SOTW},
 };
-
-/// Names in one request.
-const NAMES: usize = 100_000;
 
 fn request(node: Option<Node>, type_url: &str, names: Vec<String>) -> DiscoveryRequest {
     DiscoveryRequest {
@@ -22,30 +19,6 @@ fn request(node: Option<Node>, type_url: &str, names: Vec<String>) -> DiscoveryR
         resource_names: names,
         ..DiscoveryRequest::default()
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_hundred_thousand_names_are_answered_and_forgotten() {
-    let plane = Plane::start().await;
-    for round in 0..10 {
-        let mut client = XdsClient::connect(plane.world.xds, "greedy", FLEET).await;
-        // Other names every time: nothing of one stream may outlive it.
-        let mut names: Vec<String> = (0..NAMES)
-            .map(|name| format!("nobody-{round}/name-{name}"))
-            .collect();
-        names.push("fraud-model/blue".to_owned());
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        client.subscribe(TypeUrl::ClusterLoadAssignment, &names);
-        client.expect(TypeUrl::ClusterLoadAssignment, 1).await;
-        client.ack(TypeUrl::ClusterLoadAssignment);
-        // The same list changed a little, again and again.
-        for last in 0..2 {
-            client.subscribe(TypeUrl::ClusterLoadAssignment, &names[..NAMES - last]);
-        }
-        client.quiet().await;
-        plane.goes_on().await;
-    }
-    plane.recovers(256).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -105,43 +78,46 @@ async fn types_that_nobody_knows_get_no_answer_and_fill_no_log() {
     plane.recovers(64).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn requests_that_come_faster_than_responses_are_read_wait() {
+/// Clients that ask again and again and read no answer: the server stops reading them, and with it they stop writing.
+async fn flood(mode: Mode) {
     let plane = Plane::start().await;
     let mut floods = Vec::new();
     for number in 0..4 {
-        let raw = Raw::open(plane.world.xds, SOTW).await;
-        let first = request(
-            Some(node(&format!("flood-{number}"), FLEET)),
-            TypeUrl::Cluster.url(),
-            Vec::new(),
-        );
-        raw.message(&first).await;
+        let mut raw = mode.open(plane.world.xds).await;
+        let node = node(&format!("flood-{number}"), FLEET);
+        raw.bytes(mode.ask(Some(node), TypeUrl::Cluster.url(), Vec::new()))
+            .await;
         floods.push(tokio::spawn(async move {
-            // Each is answered, and no answer is read: the server stops reading, and with it this one stops writing.
-            for round in 0_u64.. {
-                let names = match round % 2 {
-                    0 => vec!["fraud-model/blue".to_owned()],
-                    _ => vec![
-                        "fraud-model/blue".to_owned(),
-                        "fraud-model/green".to_owned(),
-                    ],
-                };
-                if !raw
-                    .message(&request(None, TypeUrl::ClusterLoadAssignment.url(), names))
-                    .await
-                {
-                    break;
+            let blue = vec!["fraud-model/blue".to_owned()];
+            let green = vec!["fraud-model/green".to_owned()];
+            let both = [&blue[..], &green[..]].concat();
+            // Each is answered: in delta a name that is asked for again is.
+            for names in [blue, both].into_iter().cycle() {
+                let asked = mode.ask(None, TypeUrl::ClusterLoadAssignment.url(), names);
+                if !raw.bytes(asked).await {
+                    return raw.status().await;
                 }
             }
+            None
         }));
     }
     for _ in 0..20 {
         plane.goes_on().await;
     }
-    for flood in &floods {
+    for flood in floods {
         flood.abort();
+        let ended = flood.await;
+        assert!(ended.is_err(), "it was cut: {ended:?}");
     }
-    drop(floods);
     plane.recovers(64).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_that_come_faster_than_responses_are_read_wait() {
+    flood(Mode::Sotw).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_that_come_faster_than_responses_are_read_wait_in_delta() {
+    flood(Mode::Delta).await;
 }

@@ -3,12 +3,12 @@
 use std::fmt::Write as _;
 
 use bluegreen::model::TypeUrl;
-use envoy_types::pb::envoy::service::discovery::v3::{DiscoveryRequest, DiscoveryResponse};
 
 use crate::{
     plane::{FLEET, Plane},
+    spoken::Mode,
     support::xds_client::node,
-    wire::{Raw, SOTW, WINDOW},
+    wire::WINDOW,
 };
 
 /// Versions that it misses.
@@ -19,14 +19,6 @@ const STALLED: usize = 20;
 
 /// Versions before memory counts: the store's cache is full of the fleet's resources then, with stalled proxies or without.
 const WARM_UP: usize = 150;
-
-fn request(type_url: TypeUrl, names: &[&str]) -> DiscoveryRequest {
-    DiscoveryRequest {
-        type_url: type_url.url().to_owned(),
-        resource_names: names.iter().map(|name| (*name).to_owned()).collect(),
-        ..DiscoveryRequest::default()
-    }
-}
 
 /// A hundred clusters with something long in each, more than the window of a client that does not read.
 fn large() -> String {
@@ -45,8 +37,8 @@ fn large() -> String {
     document
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn line_05_a_client_that_stops_reading_misses_a_thousand_versions_and_gets_the_newest() {
+/// Proxies that read the beginning of a response and nothing more while a thousand versions go by.
+async fn stalled(mode: Mode) {
     let mut plane = Plane::start().await;
     plane.world.apply(&large(), &[]).await.ok();
     for version in 0..WARM_UP {
@@ -56,12 +48,10 @@ async fn line_05_a_client_that_stops_reading_misses_a_thousand_versions_and_gets
     let listener = plane.world.listener.addr().to_string();
     let mut stalled = Vec::new();
     for number in 0..STALLED {
-        let mut raw = Raw::open(plane.world.xds, SOTW).await;
-        raw.message(&DiscoveryRequest {
-            node: Some(node(&format!("stalled-{number}"), FLEET)),
-            ..request(TypeUrl::Cluster, &[])
-        })
-        .await;
+        let mut raw = mode.open(plane.world.xds).await;
+        let node = node(&format!("stalled-{number}"), FLEET);
+        raw.bytes(mode.ask(Some(node), TypeUrl::Cluster.url(), Vec::new()))
+            .await;
         raw.begins().await;
         stalled.push(raw);
     }
@@ -77,20 +67,27 @@ async fn line_05_a_client_that_stops_reading_misses_a_thousand_versions_and_gets
     assert!(newest > VERSIONS as u64);
     for mut raw in stalled {
         // What was on its way, whole; and then nothing but the newest.
-        let clusters: DiscoveryResponse = raw.next().await;
-        assert_eq!(clusters.resources.len(), 102);
-        raw.message(&DiscoveryRequest {
-            version_info: clusters.version_info,
-            response_nonce: clusters.nonce,
-            ..request(TypeUrl::Cluster, &[])
-        })
-        .await;
-        raw.message(&request(TypeUrl::RouteConfiguration, &[&listener]))
+        let clusters = mode.answer(&mut raw).await;
+        assert_eq!(clusters.resources, 102);
+        raw.bytes(mode.accept(&clusters)).await;
+        let routes = TypeUrl::RouteConfiguration.url();
+        raw.bytes(mode.ask(None, routes, vec![listener.clone()]))
             .await;
-        let routes: DiscoveryResponse = raw.next().await;
-        assert_eq!(routes.type_url, TypeUrl::RouteConfiguration.url());
-        let revision = routes.version_info.split('-').next().expect("a revision");
+        let answer = mode.answer(&mut raw).await;
+        assert_eq!((&*answer.type_url, answer.resources), (routes, 1));
+        let revision = answer.version.split('-').next().expect("a revision");
         assert_eq!(revision.parse(), Ok(newest));
     }
     plane.recovers(256).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn line_05_a_client_that_stops_reading_misses_a_thousand_versions_and_gets_the_newest() {
+    stalled(Mode::Sotw).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn line_05_a_delta_client_that_stops_reading_misses_a_thousand_versions_and_gets_the_newest()
+{
+    stalled(Mode::Delta).await;
 }

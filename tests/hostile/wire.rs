@@ -14,10 +14,6 @@ use prost::Message;
 use tokio::{net::TcpStream, sync::mpsc, task::JoinHandle};
 use tokio_stream::{StreamExt, wrappers::ReceiverStream};
 
-/// State of the world, aggregated.
-pub const SOTW: &str =
-    "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources";
-
 /// What the server may send beyond what was read, in bytes: HTTP/2's own default.
 pub const WINDOW: u32 = 65_535;
 

@@ -223,6 +223,7 @@ pub fn sight(head: &Head) -> String {
                 digest,
                 references,
                 named_only: _,
+                claimed: _,
             } = resource.as_ref();
             writeln!(
                 text,

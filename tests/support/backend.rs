@@ -1,4 +1,5 @@
-//! A backend inside the test: answers with its label, counts, can be slow, can be stopped from one moment to the next.
+//! A backend inside the test: answers with its label, counts, can be slow, can fail or be stopped from one moment to the
+//! next.
 //!
 //! HTTP/1.1 and HTTP/2 without TLS on one port:
 //! - `GET /healthz` answers 200 and is not counted;
@@ -16,13 +17,13 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, combinators::BoxBody};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
@@ -50,6 +51,7 @@ pub struct Backend {
 struct Shared {
     label: HeaderValue,
     delay: Duration,
+    fails: AtomicBool,
     requests: AtomicU64,
     mirrored: AtomicU64,
     open: AtomicU64,
@@ -68,6 +70,7 @@ impl Backend {
         let shared = Arc::new(Shared {
             label: HeaderValue::from_str(label).unwrap(),
             delay,
+            fails: AtomicBool::new(false),
             requests: AtomicU64::new(0),
             mirrored: AtomicU64::new(0),
             open: AtomicU64::new(0),
@@ -94,6 +97,11 @@ impl Backend {
     /// Requests whose answer has not begun.
     pub fn open(&self) -> u64 {
         self.shared.open.load(Ordering::SeqCst)
+    }
+
+    /// From now on it answers 503, but to `/healthz` and a POST.
+    pub fn fail(&self) {
+        self.shared.fails.store(true, Ordering::SeqCst);
     }
 
     /// Takes it away as a crash would, and waits until its port refuses.
@@ -152,7 +160,10 @@ impl Shared {
         self.open.fetch_sub(1, Ordering::SeqCst);
         if request.method() != Method::POST {
             let label = self.label.as_bytes();
-            let status = path.strip_prefix("/status/").and_then(|it| it.parse().ok());
+            let fails = self.fails.load(Ordering::SeqCst);
+            let status = fails.then_some(StatusCode::SERVICE_UNAVAILABLE);
+            let asked = path.strip_prefix("/status/").and_then(|it| it.parse().ok());
+            let status = status.or(asked);
             let score = path
                 .strip_prefix("/score/")
                 .map(|score| format!("TEXT named_metrics.fraud_score={score},cpu_utilization=0.5"));

@@ -17,6 +17,18 @@ use self::memo::Memo;
 use super::{Choice, Digest, References, Resource, TypeSet, choice::choices};
 use crate::model::TypeUrl;
 
+/// Names that clients say and that are in no snapshot are remembered for others up to this many bytes in each view or
+/// response: those of a proxy that comes back to a server that knows less. More of them are one client's own, and are
+/// forgotten with its stream.
+pub const CLAIMS_REMEMBERED: usize = 64 * 1024;
+
+/// What a name takes in memory.
+pub fn weight(name: &str) -> usize {
+    /// About what a map and its allocator add.
+    const OVERHEAD: usize = 64;
+    OVERHEAD + name.len()
+}
+
 /// A resource as a client has it.
 #[derive(Clone, Debug)]
 pub struct Item {
@@ -39,6 +51,7 @@ impl Item {
     pub fn unknown(type_url: TypeUrl, name: &str, version: &str) -> Self {
         let mut resource = Resource::new(type_url, name, Bytes::new(), References::default());
         resource.digest = Digest::of(&[b"unknown", version.as_bytes()]);
+        resource.claimed = true;
         Self::new(&Arc::new(resource))
     }
 
@@ -88,6 +101,8 @@ pub struct View {
     pub digest: Digest,
     /// The shortest time to live in it.
     pub ttl: Option<Duration>,
+    /// What the names in it take that are in no snapshot, in bytes.
+    claims: usize,
     items: Items,
     named: OnceLock<BTreeMap<Arc<str>, Duration>>,
     endpoints: OnceLock<BTreeMap<Arc<str>, Digest>>,
@@ -108,9 +123,11 @@ impl View {
             .values()
             .map(|item| item.version.as_bytes().as_slice())
             .collect();
+        let claimed = items.iter().filter(|(_, item)| item.resource.claimed);
         Self {
             type_url,
             digest: Digest::of(&versions),
+            claims: claimed.map(|(name, _)| weight(name)).sum(),
             ttl: items.values().filter_map(|item| item.resource.ttl).min(),
             items,
             named: OnceLock::new(),
@@ -159,6 +176,11 @@ impl View {
     /// Whether there is one of that name.
     pub fn has(&self, name: &str) -> bool {
         self.items.contains_key(name)
+    }
+
+    /// It is full of what one client alone has said.
+    pub fn is_one_clients(&self) -> bool {
+        self.claims > CLAIMS_REMEMBERED
     }
 
     /// How many.
@@ -227,20 +249,26 @@ impl View {
         if self.digest == before.digest {
             return Arc::default();
         }
-        self.since.get(before.digest, || {
-            let changed = self.items.iter().filter(|(name, item)| {
-                let known = before.items.get(*name);
-                known.is_none_or(|known| known.version != item.version)
-            });
-            let removed = before.items.keys();
-            Arc::new(Since {
-                changed: changed.map(|(_, item)| item.clone()).collect(),
-                removed: removed
-                    .filter(|name| !self.items.contains_key(*name))
-                    .cloned()
-                    .collect(),
-            })
-        })
+        if self.is_one_clients() || before.is_one_clients() {
+            return Arc::new(self.differs_from(before));
+        }
+        self.since
+            .get(before.digest, || Arc::new(self.differs_from(before)))
+    }
+
+    fn differs_from(&self, before: &View) -> Since {
+        let changed = self.items.iter().filter(|(name, item)| {
+            let known = before.items.get(*name);
+            known.is_none_or(|known| known.version != item.version)
+        });
+        let removed = before.items.keys();
+        Since {
+            changed: changed.map(|(_, item)| item.clone()).collect(),
+            removed: removed
+                .filter(|name| !self.items.contains_key(*name))
+                .cloned()
+                .collect(),
+        }
     }
 
     /// Everything of `other` is in it, in the same version.

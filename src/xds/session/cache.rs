@@ -122,8 +122,11 @@ impl Cache {
         view
     }
 
-    /// The shared message made of these parts.
+    /// The shared message made of these parts; one client's own is for nobody else.
     pub(super) fn message(&self, parts: &Parts<'_>) -> Arc<Message> {
+        if parts.is_one_clients() {
+            return Arc::new(parts.message());
+        }
         self.message_as(parts.key(), || parts.message())
     }
 
@@ -163,8 +166,11 @@ impl Cache {
         })
     }
 
-    /// Remembers what a client that shows this version has.
+    /// Remembers what a client that shows this version has, unless it is one client's own.
     pub(super) fn remember(&self, version: &Arc<str>, view: &Arc<View>) {
+        if view.is_one_clients() {
+            return;
+        }
         let mut inner = self.lock();
         let shown = inner.shown.entry(view.type_url).or_default();
         if shown.iter().any(|(known, _)| known == version) {

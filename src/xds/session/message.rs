@@ -12,7 +12,7 @@ use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint, k
 use super::{Mode, version};
 use crate::{
     model::{Revision, TypeUrl},
-    snapshot::{Digest, Item, TypeSet, View},
+    snapshot::{CLAIMS_REMEMBERED, Digest, Item, TypeSet, View, weight},
 };
 
 /// Everything of a response but the nonce.
@@ -73,6 +73,14 @@ impl Parts<'_> {
     /// Responses hold everything, and what is absent is deleted.
     fn is_whole(&self) -> bool {
         self.mode.is_whole(self.target.type_url)
+    }
+
+    /// Nearly all of it is what one client alone has said.
+    pub(super) fn is_one_clients(&self) -> bool {
+        let absent = self.absent.iter().map(|name| weight(name));
+        self.told.is_one_clients()
+            || self.target.is_one_clients()
+            || absent.sum::<usize>() > CLAIMS_REMEMBERED
     }
 
     /// What tells this message from every other of the fleet.

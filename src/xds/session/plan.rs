@@ -51,7 +51,9 @@ fn empty_layer(name: &Arc<str>) -> Arc<Resource> {
     };
     let bytes = Bytes::from(runtime.encode_to_vec());
     let references = References::default();
-    Arc::new(Resource::new(TypeUrl::Runtime, name, bytes, references))
+    let mut layer = Resource::new(TypeUrl::Runtime, name, bytes, references);
+    layer.claimed = true;
+    Arc::new(layer)
 }
 
 impl Session {

@@ -1,5 +1,6 @@
 //! The protocol, line by line of the checklist that `docs/architecture.md` links: the number is in the test's name.
 
+mod claims;
 mod crossing;
 mod delta;
 mod grpc;
