@@ -68,11 +68,6 @@ impl Raw {
         self.send.send(bytes).await.is_ok()
     }
 
-    /// Sends a message in its frame.
-    pub async fn message(&self, message: &impl Message) -> bool {
-        self.bytes(framed(&message.encode_to_vec())).await
-    }
-
     /// Reads a little of what there is: a message may have begun.
     pub async fn begins(&mut self) {
         let frame = self.body.frame().await.expect("a frame").expect("a frame");
@@ -96,7 +91,14 @@ impl Raw {
 
     /// The `grpc-status` with which the server ends the stream; what comes before is skipped.
     pub async fn status(&mut self) -> Option<String> {
-        while let Some(Ok(frame)) = self.body.frame().await {
+        while let Some(frame) = self.body.frame().await {
+            let frame = match frame {
+                Ok(frame) => frame,
+                Err(error) => {
+                    println!("no status: {error:?}");
+                    return None;
+                }
+            };
             if let Ok(trailers) = frame.into_trailers() {
                 let status = trailers.get("grpc-status")?.to_str().ok()?;
                 return Some(status.to_owned());

@@ -247,7 +247,7 @@ impl Stream {
             let bytes = response.encoded_len();
             let message = &response.message;
             debug!(fleet = %self.proxy.fleet, proxy = %self.proxy.id, r#type = %message.type_url,
-                version = &*message.version, resources = message.resources.len(), removed = ?message.removed, bytes,
+                version = &*message.version, resources = message.resources.len(), removed = message.removed.len(), bytes,
                 "response");
             if self
                 .services
