@@ -88,11 +88,10 @@ async fn flood(mode: Mode) {
         raw.bytes(mode.ask(Some(node), TypeUrl::Cluster.url(), Vec::new()))
             .await;
         floods.push(tokio::spawn(async move {
-            let blue = vec!["fraud-model/blue".to_owned()];
-            let green = vec!["fraud-model/green".to_owned()];
-            let both = [&blue[..], &green[..]].concat();
+            let [blue, green] = ["blue", "green"].map(|it| format!("fraud-model/{it}"));
+            let both = vec![blue.clone(), green];
             // Each is answered: in delta a name that is asked for again is.
-            for names in [blue, both].into_iter().cycle() {
+            for names in [vec![blue], both].into_iter().cycle() {
                 let asked = mode.ask(None, TypeUrl::ClusterLoadAssignment.url(), names);
                 if !raw.bytes(asked).await {
                     return raw.status().await;
