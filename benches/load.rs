@@ -38,7 +38,9 @@ const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let (tell, told) = mpsc::channel();
-    let own = Arc::new(Mutex::new(Histogram::new(3)?));
+    // Up to a minute, in nanoseconds: recorded values are cut to the bound.
+    let own = Histogram::new_with_bounds(1, 60_000_000_000, 3)?;
+    let own = Arc::new(Mutex::new(own));
     let kept_by_server = Arc::clone(&own);
     thread::spawn(move || serve(&tell, &kept_by_server));
     let address = told.recv()?;
