@@ -105,7 +105,22 @@ fn restore_service(
         None => (None, Vec::new()),
     };
     service.effects = now.map_or(then.effects, |now| now.effects.max(then.effects));
+    if context.events {
+        tell_of_end(&mut service, now);
+    }
     service
+}
+
+/// Whoever listens to a release hears that going back has brought it into another phase.
+fn tell_of_end(service: &mut ServiceState, now: Option<&ServiceState>) {
+    let before = now.and_then(|now| now.rollout.as_deref());
+    let (Some(rollout), Some(before)) = (service.rollout.as_deref(), before) else {
+        return;
+    };
+    if rollout.phase != before.phase {
+        let (at, phase, reason) = (rollout.since, rollout.phase, rollout.reason.clone());
+        service.tell(at, phase, reason);
+    }
 }
 
 /// The release of then is that of now, with the same traffic on the same deployments.

@@ -5,8 +5,7 @@ use super::{
         Moved, Refusal, Role, Temporary,
         draft::{Done, Draft},
     },
-    Effect, EffectKind, LogEntry, MAX_EVENTS, MAX_REASON, PhaseClock, Purpose, Rollout,
-    RolloutPhase,
+    EffectKind, LogEntry, MAX_REASON, PhaseClock, Purpose, Rollout, RolloutPhase,
 };
 use crate::model::HookKind;
 
@@ -33,15 +32,7 @@ impl Draft<'_> {
 
     /// Wants something done outside, once.
     pub(super) fn want(&mut self, kind: EffectKind) {
-        let Some(release) = self.state.rollout.as_deref().map(|rollout| rollout.number) else {
-            return;
-        };
-        self.state.effects += 1;
-        self.state.outbox.push(Effect {
-            id: self.state.effects,
-            release,
-            kind,
-        });
+        self.state.want(kind);
     }
 
     /// Gives up what this release wants done, where `which` says so.
@@ -118,12 +109,7 @@ impl Draft<'_> {
             });
         });
         if self.context.events {
-            self.want(EffectKind::SendEvent {
-                at: now,
-                phase,
-                reason,
-            });
-            self.bound_events();
+            self.state.tell(now, phase, reason);
         }
     }
 
@@ -136,16 +122,6 @@ impl Draft<'_> {
                 EffectKind::Analyse { analysis, .. } if effect.release == release => Some(analysis),
                 _ => None,
             })
-    }
-
-    fn bound_events(&mut self) {
-        let is_event = |effect: &Effect| matches!(effect.kind, EffectKind::SendEvent { .. });
-        let events = self.state.outbox.iter().filter(|it| is_event(it)).count();
-        if events > MAX_EVENTS
-            && let Some(oldest) = self.state.outbox.iter().position(is_event)
-        {
-            self.state.outbox.remove(oldest);
-        }
     }
 
     /// Begins a run of checks, if there are any.

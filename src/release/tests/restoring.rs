@@ -14,7 +14,8 @@ use super::{
 use crate::{
     model::{Colour, Revision},
     release::{
-        Event, FleetState, Phase, Reason, Restored, Role, RolloutPhase, ServiceState, restore, step,
+        EffectKind, Event, FleetState, Phase, Reason, Restored, Role, RolloutPhase, ServiceState,
+        restore, step,
     },
 };
 
@@ -272,6 +273,26 @@ fn the_share_of_a_canary_is_not_restored_without_its_release() {
         assert_eq!(story.rollout().log.last().unwrap().weight, 0);
         assert_eq!(kinds(&restored), said);
     }
+}
+
+#[test]
+fn who_listens_hears_that_going_back_ended_a_release() {
+    let then = shifting().state;
+    let now = shifting().delivered().after(5).state;
+    let context = at(9, 0);
+    let restored = restore(&fleet(&[&now]), &fleet(&[&then]), false, &context);
+    let state = &restored.state.services["fraud-model"];
+    let told = state.outbox.last().unwrap();
+    let EffectKind::SendEvent { phase, reason, .. } = &told.kind else {
+        panic!("{told:?}");
+    };
+    assert_eq!(*phase, RolloutPhase::Aborted);
+    assert_eq!(*reason, state.rollout.as_ref().unwrap().reason);
+    assert!(told.id > now.effects, "an id is never used again");
+
+    // One that stands as it was has nothing to tell.
+    let restored = restore(&fleet(&[&now]), &fleet(&[&now]), false, &context);
+    assert_eq!(restored.state.services["fraud-model"].outbox, now.outbox);
 }
 
 #[test]
