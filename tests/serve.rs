@@ -21,7 +21,7 @@ use tonic_reflection::pb::v1::{
     server_reflection_request::MessageRequest, server_reflection_response::MessageResponse,
 };
 
-use bluegreen::api::{GetServerInfoRequest, admin_client::AdminClient};
+use bluegreen::api::{GetServerInfoRequest, GetStatusRequest, admin_client::AdminClient};
 
 struct Server {
     process: Child,
@@ -133,14 +133,44 @@ async fn reflection_names_the_admin_api() {
     );
 }
 
+impl Server {
+    /// Asks the server to end, as an orchestrator does, and waits until it has.
+    async fn terminate(&mut self) {
+        let id = self.process.id().unwrap();
+        let id = rustix::process::Pid::from_raw(i32::try_from(id).unwrap()).unwrap();
+        rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+        let ended = tokio::time::timeout(START, self.process.wait()).await;
+        assert!(ended.expect("an end in time").unwrap().success());
+    }
+}
+
 #[tokio::test]
 async fn it_ends_cleanly_on_sigterm() {
+    start("127.0.0.1:0", &[]).await.terminate().await;
+}
+
+#[tokio::test]
+async fn whoever_watches_does_not_keep_it_from_ending() {
     let mut server = start("127.0.0.1:0", &[]).await;
-    let id = server.process.id().unwrap();
-    let id = rustix::process::Pid::from_raw(i32::try_from(id).unwrap()).unwrap();
-    rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
-    let ended = tokio::time::timeout(START, server.process.wait()).await;
-    assert!(ended.expect("an end in time").unwrap().success());
+    let mut admin = AdminClient::new(channel(server.admin).await);
+    let mut watch = admin
+        .watch_status(GetStatusRequest::default())
+        .await
+        .unwrap()
+        .into_inner();
+    watch.message().await.unwrap().expect("a first answer");
+    server.terminate().await;
+    assert!(matches!(watch.message().await, Ok(None)), "it is let go");
+}
+
+#[tokio::test]
+async fn a_call_that_never_ends_does_not_keep_it_from_ending() {
+    let mut server = start("127.0.0.1:0", &[]).await;
+    let mut health = HealthClient::new(channel(server.admin).await);
+    let request = HealthCheckRequest::default();
+    let mut watch = health.watch(request).await.unwrap().into_inner();
+    watch.message().await.unwrap().expect("a first answer");
+    server.terminate().await;
 }
 
 #[tokio::test]

@@ -71,7 +71,7 @@ pub(super) fn watch(
             tokio::select! {
                 changed = changes.changed() => if changed.is_err() { return },
                 () = sender.closed() => return,
-                () = controllers.stopped() => return,
+                () = controllers.closed() => return,
             }
             sleep(WATCH_PAUSE).await;
             changes.borrow_and_update();

@@ -1,10 +1,10 @@
 //! The three listeners: xDS for Envoys, the admin API for operators, HTTP for health.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use envoy_types::pb::envoy::service::status::v3::client_status_discovery_service_server::ClientStatusDiscoveryServiceServer;
 use prometheus_client::registry::Registry;
-use tokio::{net::TcpListener, sync::watch};
+use tokio::{net::TcpListener, sync::watch, time::sleep};
 use tonic::{
     service::interceptor::InterceptedService,
     transport::{Server, server::TcpIncoming},
@@ -22,6 +22,10 @@ use crate::{
 };
 
 type Served = Result<(), RunError>;
+
+/// How long calls of the admin API that are open may go on when the server stops. Watches have been let go by then; what
+/// never ends by itself, as a watch of `grpc.health.v1`, must not keep the server.
+const LAST_CALLS: Duration = Duration::from_secs(5);
 
 /// Resolves when the server stops, or when whoever could say so is gone.
 pub async fn stopped(mut stopping: watch::Receiver<bool>) {
@@ -77,7 +81,7 @@ pub fn serve_admin(
                 tonic_health::ServingStatus::Serving,
             )
             .await;
-        Server::builder()
+        let served = Server::builder()
             .add_service(service)
             .add_service(csds)
             .add_service(health_service)
@@ -85,12 +89,18 @@ pub fn serve_admin(
             .add_service(reflection_alpha)
             .serve_with_incoming_shutdown(
                 TcpIncoming::from(listener).with_nodelay(Some(true)),
-                stopped(stopping),
-            )
-            .await
-            .map_err(|source| RunError::Serve {
+                stopped(stopping.clone()),
+            );
+        let too_long = async {
+            stopped(stopping).await;
+            sleep(LAST_CALLS).await;
+        };
+        tokio::select! {
+            served = served => served.map_err(|source| RunError::Serve {
                 what: "admin",
                 source: source.into(),
-            })
+            }),
+            () = too_long => Ok(()),
+        }
     })
 }

@@ -206,6 +206,7 @@ impl App {
         };
         self.readiness.set(false);
         tracing::info!("stopping: proxies keep their configuration and will reconnect");
+        self.controllers.close();
         self.stop.send_replace(true);
         let mut result = failed.map_or(Ok(()), flatten);
         while let Some(ended) = self.tasks.join_next().await {

@@ -141,7 +141,7 @@ impl Follower {
                 }
                 changed.is_ok()
             }
-            () = self.handle.0.shared.stopped() => false,
+            () = self.handle.0.shared.closed() => false,
         }
     }
 }

@@ -56,12 +56,20 @@ pub(super) struct Shared {
     pub started: Instant,
     /// Counts changes of any head or ledger.
     pub changes: watch::Sender<u64>,
+    /// True: the server is about to go down, and whoever follows or watches is let go.
+    closing: watch::Receiver<bool>,
     /// True: the server goes down.
     stopping: watch::Receiver<bool>,
     tasks: Mutex<JoinSet<()>>,
 }
 
 impl Shared {
+    /// Returns when whoever follows or watches is to be let go.
+    pub async fn closed(&self) {
+        // An error: the controllers are gone, which is the same.
+        let _ = self.closing.clone().wait_for(|close| *close).await;
+    }
+
     /// Returns when the server goes down.
     pub async fn stopped(&self) {
         // An error: the controllers are gone, which is the same.
@@ -81,6 +89,7 @@ impl Shared {
 pub struct Controllers {
     shared: Arc<Shared>,
     fleets: Mutex<BTreeMap<Name, Handle>>,
+    close: watch::Sender<bool>,
     stop: watch::Sender<bool>,
 }
 
@@ -112,6 +121,7 @@ async fn past(store: &dyn Store, fleet: &Name) -> Result<Vec<Arc<Snapshot>>, Sto
 impl Controllers {
     /// Starts a controller for every fleet that the store knows. Must run inside a tokio runtime.
     pub async fn start(store: Arc<dyn Store>, options: Options) -> Result<Arc<Self>, StoreError> {
+        let (close, closing) = watch::channel(false);
         let (stop, stopping) = watch::channel(false);
         let shared = Arc::new(Shared {
             store: store.clone(),
@@ -128,6 +138,7 @@ impl Controllers {
             lag_patience: options.lag_patience,
             started: Instant::now(),
             changes: watch::Sender::new(0),
+            closing,
             stopping,
             tasks: Mutex::default(),
         });
@@ -141,6 +152,7 @@ impl Controllers {
         let controllers = Arc::new(Self {
             shared: shared.clone(),
             fleets: Mutex::new(fleets),
+            close,
             stop,
         });
         shared.spawn(sweep(Arc::downgrade(&controllers), shared.clone()));
@@ -220,9 +232,15 @@ impl Controllers {
         self.shared.changes.subscribe()
     }
 
-    /// Returns when the server goes down.
-    pub async fn stopped(&self) {
-        self.shared.stopped().await;
+    /// Returns when whoever watches is to be let go.
+    pub async fn closed(&self) {
+        self.shared.closed().await;
+    }
+
+    /// Lets go whoever follows or watches. Their calls would hold up a server that waits for open calls before it
+    /// goes down; commands are still taken.
+    pub fn close(&self) {
+        self.close.send_replace(true);
     }
 
     /// The durable history, to read.
@@ -237,6 +255,7 @@ impl Controllers {
 
     /// Ends: no new turn begins, the turn that runs is finished, rosters are saved.
     pub async fn stop(&self) {
+        self.close();
         self.stop.send_replace(true);
         let mut tasks = std::mem::take(&mut *lock(&self.shared.tasks));
         let all = async { while tasks.join_next().await.is_some() {} };
