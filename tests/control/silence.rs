@@ -9,7 +9,6 @@ use bluegreen::{
     telemetry::StreamId,
 };
 use jiff::Timestamp;
-use tokio::task::JoinHandle;
 
 use super::{
     calls::{apply, document},
@@ -23,41 +22,23 @@ use crate::support::{
 };
 use bluegreen::model::check::Phase;
 
-/// How often the proxies of these tests report.
-const INTERVAL: Duration = Duration::from_millis(50);
-
-fn often(script: &std::sync::Arc<Script>) -> Settings {
+/// With proxies that are asked to report this often. Who has not reported for three times as long has stopped.
+fn reported_every(interval: Duration, script: &std::sync::Arc<Script>) -> Settings {
     let settings = settings(script);
     Settings {
         release: ReleaseOptions {
-            report_interval: 4 * INTERVAL,
+            report_interval: interval,
             ..settings.release
         },
         ..settings
     }
 }
 
-/// A proxy reports its load until this is dropped; its stream stays open even then.
-struct Reporter(JoinHandle<()>);
-
-impl Reporter {
-    fn start(handle: &Handle, proxy: &'static str, stream: u64) -> Self {
-        let telemetry = handle.telemetry().clone();
-        telemetry.open(StreamId(stream), proxy, Timestamp::now());
-        telemetry.report(StreamId(stream), &[], Timestamp::now());
-        Self(tokio::spawn(async move {
-            loop {
-                tokio::time::sleep(INTERVAL).await;
-                telemetry.report(StreamId(stream), &[], Timestamp::now());
-            }
-        }))
-    }
-}
-
-impl Drop for Reporter {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
+/// A proxy reports its load once; its stream stays open.
+fn report(handle: &Handle, proxy: &'static str, stream: u64) {
+    let telemetry = handle.telemetry();
+    telemetry.open(StreamId(stream), proxy, Timestamp::now());
+    telemetry.report(StreamId(stream), &[], Timestamp::now());
 }
 
 fn bake(duration: &str, monitor: &str) -> String {
@@ -72,20 +53,19 @@ const BY_REQUESTS: &str = "http: { path: / }";
 #[tokio::test]
 async fn load_reports_that_stop_in_a_bake_that_reads_them_take_it_back() {
     let script = Script::new();
-    let (server, handle, _first) = begun(often(&script), &bake("1h", BY_REPORTS)).await;
+    let settings = reported_every(Duration::from_millis(500), &script);
+    let (server, handle, _first) = begun(settings, &bake("1h", BY_REPORTS)).await;
     let _second = LedgerProxy::connect(&server, "payments", "p2");
     // One that never reported is not missed.
     let _foreign = LedgerProxy::connect(&server, "payments", "p3");
-    let reporters = [
-        Reporter::start(&handle, "p1", 1),
-        Reporter::start(&handle, "p2", 2),
-    ];
     let green = Backend::start("v1.3").await;
     run(&handle, release(&[&green])).await.unwrap();
     reached(&handle, RolloutPhase::Ready).await;
     run(&handle, switch()).await.unwrap();
     reached(&handle, RolloutPhase::Baking).await;
-    drop(reporters);
+    // They are heard in the bake, and never again.
+    report(&handle, "p1", 1);
+    report(&handle, "p2", 2);
     let back = reached(&handle, RolloutPhase::RolledBack).await;
     let why = "2 of 2 proxies stopped reporting their load";
     assert!(back.reason.contains(why), "{}", back.reason);
@@ -95,7 +75,9 @@ async fn load_reports_that_stop_in_a_bake_that_reads_them_take_it_back() {
 async fn a_bake_counts_no_time_without_the_reports_that_it_reads() {
     let script = Script::new();
     script.say(Purpose::Validation, Phase::Successful);
-    let (server, handle, _proxy) = begun(often(&script), &bake("1s", BY_REPORTS)).await;
+    // One report is good for the rest of the test.
+    let settings = reported_every(Duration::from_secs(3600), &script);
+    let (server, handle, _proxy) = begun(settings, &bake("1s", BY_REPORTS)).await;
     let other = format!(
         "{}  release:\n{}",
         document("features", 10001),
@@ -127,6 +109,6 @@ async fn a_bake_counts_no_time_without_the_reports_that_it_reads() {
     let progress = handle.release_progress(&name(SERVICE)).unwrap();
     assert_eq!(progress.elapsed, Duration::ZERO);
 
-    let _reporter = Reporter::start(&handle, "p1", 1);
+    report(&handle, "p1", 1);
     reached(&handle, RolloutPhase::Standby).await;
 }
