@@ -1,5 +1,7 @@
 //! Who may use whom: the table of the rooms, held against every path in the sources.
 
+#[path = "architecture/checklist.rs"]
+mod checklist;
 #[path = "architecture/law.rs"]
 mod law;
 #[path = "architecture/source.rs"]
@@ -60,45 +62,6 @@ fn every_test_says_what_it_is_for() {
         .map(|file| &file.name)
         .collect();
     assert!(silent.is_empty(), "no //! on the first line of {silent:?}");
-}
-
-/// Lines of the protocol's checklist.
-const LINES: u32 = 36;
-
-/// In which rooms and groups of tests the lines of the protocol's checklist are held, as a table.
-fn checklist(files: &[File]) -> String {
-    let mut table = String::new();
-    for line in 1..=LINES {
-        let test = format!("fn line_{line:02}_");
-        let with = files.iter().filter(|file| file.text.contains(&test));
-        let places: std::collections::BTreeSet<&str> = with
-            .map(|file| {
-                let mut folders = file.name.split('/').skip(1);
-                let first = folders.next().unwrap_or_default();
-                match first {
-                    "xds" => folders.next().unwrap_or_default(),
-                    _ => first,
-                }
-            })
-            .collect();
-        let places: Vec<&str> = places.into_iter().collect();
-        table += &format!("| {line} | {} |\n", places.join(", "));
-    }
-    table
-}
-
-#[test]
-fn every_line_of_the_protocols_checklist_has_a_test() {
-    let mut files = Vec::new();
-    sources(Path::new("src"), &mut files);
-    sources(Path::new("tests"), &mut files);
-    let table = checklist(&files);
-    assert!(!table.contains("|  |"), "a line without a test:\n{table}");
-    let docs = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/testing.md")).unwrap();
-    assert!(
-        docs.contains(&table),
-        "docs/testing.md should say:\n{table}"
-    );
 }
 
 // ---- the checker itself ------------------------------------------------------------------------------------------

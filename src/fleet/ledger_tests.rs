@@ -152,7 +152,7 @@ fn a_reconnect_before_the_old_stream_is_noticed_dead_is_one_proxy() {
 }
 
 #[test]
-fn two_streams_that_both_go_on_speaking_are_two_proxies_with_one_name() {
+fn line_01_two_streams_that_both_go_on_speaking_are_two_proxies_with_one_name() {
     let ledger = one();
     ledger.connect(StreamId(2), proxy("a"), at(5));
     ledger.record(StreamId(2), Record::Subscribed(RDS), at(5));

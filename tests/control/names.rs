@@ -27,7 +27,7 @@ async fn a_name_that_does_not_resolve_changes_nothing() {
 }
 
 #[tokio::test]
-async fn names_are_followed_over_a_restart_and_last_good_addresses_stay() {
+async fn line_23_names_are_followed_over_a_restart_and_last_good_addresses_stay() {
     let settings = Settings::default();
     settings.names.set("model.test", &["10.0.0.1"]);
     let server = Server::with(settings.clone()).await;

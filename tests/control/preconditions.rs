@@ -140,8 +140,6 @@ async fn each_refusal_has_its_reason() {
     assert_eq!(nothing.refused().reason, "nothing-to-roll-back");
     let nothing = retire(&mut client, "fraud-model", false).await;
     assert_eq!(nothing.refused().reason, "nothing-to-retire");
-    let none = scale(&mut client, "fraud-model", api::Colour::Blue, &[]).await;
-    assert_eq!(none.refused().reason, "live-would-be-empty");
     deploy(&mut client, "fraud-model", "v1.3", "127.0.0.1:9002")
         .await
         .outcome();
@@ -156,4 +154,23 @@ async fn each_refusal_has_its_reason() {
     );
     let live = apply(&mut client, &live).await;
     assert_eq!(live.refused().reason, "would-replace-live");
+}
+
+#[tokio::test]
+async fn line_24_the_live_environment_is_emptied_by_force_alone() {
+    let server = Server::start().await;
+    let mut client = server.client().await;
+    apply(&mut client, &document("fraud-model", 10000))
+        .await
+        .outcome();
+    let none = scale(&mut client, "fraud-model", api::Colour::Blue, &[]).await;
+    assert_eq!(none.refused().reason, "live-would-be-empty");
+    let forced = api::ScaleRequest {
+        meta: meta(),
+        service: "fraud-model".to_owned(),
+        colour: api::Colour::Blue.into(),
+        force: true,
+        ..Default::default()
+    };
+    Events::of(client.scale(forced).await).await.outcome();
 }

@@ -13,7 +13,7 @@ use crate::{
 const LATE: u64 = 17;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_envoy_is_closed_until_it_has_everything() {
+async fn line_13_an_envoy_is_closed_until_it_has_everything() {
     let backends = Backends::start().await;
     let mut world = World::stopped();
     let target = world.listener.addr();

@@ -82,12 +82,13 @@ async fn stalled(mode: Mode) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn line_05_a_client_that_stops_reading_misses_a_thousand_versions_and_gets_the_newest() {
+async fn line_05_a_client_that_stops_reading_misses_a_thousand_versions_and_gets_the_newest_in_sotw()
+ {
     stalled(Mode::Sotw).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn line_05_a_delta_client_that_stops_reading_misses_a_thousand_versions_and_gets_the_newest()
-{
+async fn line_05_a_client_that_stops_reading_misses_a_thousand_versions_and_gets_the_newest_in_delta()
+ {
     stalled(Mode::Delta).await;
 }

@@ -17,9 +17,10 @@ use envoy_types::pb::envoy::{
 use tonic::{Code, Status};
 
 use crate::{
-    CDS, EDS, FLEET, FRAUD, RDS, fraud, routes, started,
+    CDS, EDS, FLEET, FRAUD, MAIN, RDS, fraud, started,
     support::{
         delta_client::DeltaClient,
+        either::{Mode, in_both_modes},
         plane::{Fleets, PATIENCE, Plane},
         xds_client::{XdsClient, channel},
     },
@@ -64,9 +65,28 @@ fn of_type(
         .collect()
 }
 
-#[tokio::test]
-async fn line_34_it_tells_what_is_synced_stale_not_sent_and_rejected() {
-    let (fleets, plane, mut client) = started().await;
+/// How the resources of a type stand with the one client.
+pub async fn of_client(
+    server: SocketAddr,
+    type_url: TypeUrl,
+) -> Vec<(String, ClientResourceStatus)> {
+    let configs = fetch(server, ClientStatusRequest::default()).await.unwrap();
+    let [config] = configs.as_slice() else {
+        panic!("{configs:?}");
+    };
+    let resources = of_type(config, type_url).into_iter();
+    resources
+        .map(|(name, _, status)| (name.to_owned(), status))
+        .collect()
+}
+
+in_both_modes!(
+    line_34_it_tells_what_is_synced_stale_not_sent_and_rejected,
+    line_34_a_proxy_that_reads_nothing_is_told_of_too,
+);
+
+async fn line_34_it_tells_what_is_synced_stale_not_sent_and_rejected(mode: Mode) {
+    let (fleets, plane, mut client) = started(mode).await;
     client.quiet().await;
     let configs = fetch(plane.address, asking(MatchPattern::Exact("edge-1".into())));
     let configs = configs.await.unwrap();
@@ -81,50 +101,67 @@ async fn line_34_it_tells_what_is_synced_stale_not_sent_and_rejected() {
     let newest = fleets.newest(FLEET);
     for one in &config.generic_xds_configs {
         let type_url = TypeUrl::from_url(&one.type_url).unwrap();
-        // The layers that `quiet` asks for do not exist, and were answered with empty ones.
-        assert_eq!(one.config_status(), ConfigStatus::Synced, "{one:?}");
+        // The layers that `quiet` asks for do not exist. A list has an empty one for each.
         let Some(resource) = newest.resource(type_url, &one.name) else {
-            assert_eq!(type_url, TypeUrl::Runtime, "{one:?}");
+            let expected = match mode {
+                Mode::Sotw => ConfigStatus::Synced,
+                Mode::Delta => ConfigStatus::NotSent,
+            };
+            assert_eq!(
+                (type_url, one.config_status()),
+                (TypeUrl::Runtime, expected)
+            );
             continue;
         };
-        assert_eq!(one.version_info, client.versions[&type_url], "{one:?}");
+        assert_eq!(one.config_status(), ConfigStatus::Synced, "{one:?}");
+        // In delta it is the content's alone, from whatever revision.
+        let version = client.version(type_url, &one.name);
+        assert!(version.ends_with(&one.version_info), "{version}: {one:?}");
+        assert!(
+            mode == Mode::Delta || version == one.version_info,
+            "{one:?}"
+        );
         let content = one.xds_config.as_ref().unwrap();
         assert_eq!(content.type_url, one.type_url);
         assert_eq!(content.value, resource.bytes, "{}", one.name);
     }
 
     // A switch that is not answered, and then is refused.
-    let table = routes(&fleets);
     fleets.change(FLEET, fraud(Colour::Green));
-    client.expect(RDS, 1).await;
+    client.expect(RDS, &[MAIN]).await;
     let without = ClientStatusRequest {
         exclude_resource_contents: true,
         ..Default::default()
     };
     let configs = fetch(plane.address, without.clone()).await.unwrap();
-    let stale = (
-        &*table,
-        ConfigStatus::Stale,
-        ClientResourceStatus::Requested,
-    );
+    let stale = (MAIN, ConfigStatus::Stale, ClientResourceStatus::Requested);
     assert_eq!(of_type(&configs[0], RDS), [stale]);
     let resources = &configs[0].generic_xds_configs;
     assert!(resources.iter().all(|one| one.xds_config.is_none()));
     client.nack(RDS, "Only a single wildcard domain is permitted");
     client.quiet().await;
     let configs = fetch(plane.address, without.clone()).await.unwrap();
-    let error = (&*table, ConfigStatus::Error, ClientResourceStatus::Nacked);
+    let error = (MAIN, ConfigStatus::Error, ClientResourceStatus::Nacked);
     assert_eq!(of_type(&configs[0], RDS), [error]);
     let mut resources = configs[0].generic_xds_configs.iter();
     let rejected = resources.find(|one| one.type_url == RDS.url()).unwrap();
     let state = rejected.error_state.as_ref().unwrap();
     assert_eq!(state.details, "Only a single wildcard domain is permitted");
-    let newest = fleets.newest(FLEET).get(RDS).unwrap().version();
-    assert_eq!(state.version_info, newest);
-    assert_ne!(rejected.version_info, newest, "that is what it still has");
+    assert_ne!(
+        rejected.version_info, state.version_info,
+        "it still has another"
+    );
+    if mode == Mode::Sotw {
+        let newest = fleets.newest(FLEET).get(RDS).unwrap().version();
+        assert_eq!(state.version_info, newest);
+    }
 
     // A name that does not exist.
-    client.subscribe(RDS, &[&table, "nowhere"]);
+    client.ask(RDS, &[MAIN, "nowhere"]);
+    if mode == Mode::Delta {
+        client.expect_without(RDS, &["nowhere"], &[]).await;
+        client.ack(RDS);
+    }
     client.quiet().await;
     let configs = fetch(plane.address, without).await.unwrap();
     let absent = (
@@ -137,7 +174,7 @@ async fn line_34_it_tells_what_is_synced_stale_not_sent_and_rejected() {
 
 #[tokio::test]
 async fn line_34_matchers_choose_the_proxies_of_either_mode() {
-    let (_fleets, plane, mut client) = started().await;
+    let (_fleets, plane, mut client) = started(Mode::Sotw).await;
     client.quiet().await;
     let mut delta = DeltaClient::connect(plane.address, "inner-1", FLEET).await;
     delta.subscribe(CDS, &[]);
@@ -174,7 +211,7 @@ async fn line_34_matchers_choose_the_proxies_of_either_mode() {
 
 #[tokio::test]
 async fn line_34_a_stream_is_answered_question_by_question_until_one_is_nonsense() {
-    let (_fleets, plane, mut client) = started().await;
+    let (_fleets, plane, mut client) = started(Mode::Sotw).await;
     client.quiet().await;
     let mut csds = ClientStatusDiscoveryServiceClient::new(channel(plane.address).await);
     let (questions, stream) = tokio::sync::mpsc::channel(4);
@@ -201,9 +238,8 @@ async fn line_34_a_stream_is_answered_question_by_question_until_one_is_nonsense
     assert_eq!(refused.code(), Code::InvalidArgument);
 }
 
-#[tokio::test]
-async fn line_34_a_proxy_that_reads_nothing_is_told_of_too() {
-    let (fleets, plane, mut client) = started().await;
+async fn line_34_a_proxy_that_reads_nothing_is_told_of_too(mode: Mode) {
+    let (fleets, plane, mut client) = started(mode).await;
     client.quiet().await;
     // More than fits on its way to a client that does not read.
     for _ in 0..40 {

@@ -1,13 +1,7 @@
-//! Delta ADS over real sockets.
+//! What only delta has: versions per resource, names that come and go, words for what is gone.
 
 use super::*;
 use crate::support::delta_client::DeltaClient;
-
-fn listener(fleets: &Fleets) -> String {
-    let newest = fleets.newest(FLEET);
-    let listeners = &newest.get(LDS).unwrap().resources;
-    listeners.keys().next().unwrap().to_string()
-}
 
 /// A server with service `fraud`, and a delta client that has all of it.
 async fn started() -> (Fleets, Plane, DeltaClient) {
@@ -15,42 +9,8 @@ async fn started() -> (Fleets, Plane, DeltaClient) {
     fleets.change(FLEET, fraud(Colour::Blue));
     let plane = Plane::start(&fleets).await;
     let mut client = DeltaClient::connect(plane.address, "edge-1", FLEET).await;
-    client
-        .start(&FRAUD, &listener(&fleets), &routes(&fleets))
-        .await;
+    client.start(&FRAUD, MAIN, MAIN).await;
     (fleets, plane, client)
-}
-
-async fn accepted(fleets: &Fleets, revision: Revision, types: &[TypeUrl]) {
-    let all = Requirement::new(revision, types.to_vec());
-    let says = |ledger: &bluegreen::fleet::Ledger| ledger.proof(&all).is_complete();
-    fleets.until(FLEET, "it has everything", says).await;
-}
-
-#[tokio::test]
-async fn line_02_delta_is_served_and_a_switch_is_one_route_configuration() {
-    let (fleets, _plane, mut client) = started().await;
-    client.quiet().await;
-    accepted(&fleets, Revision(1), &[CDS, EDS, LDS, RDS]).await;
-    let switch = fleets.change(FLEET, fraud(Colour::Green)).revision;
-    client.expect(RDS, &[&routes(&fleets)], &[]).await;
-    assert_eq!(fleets.ledger(FLEET).proof(&routes_of(switch)).pending, 1);
-    client.ack(RDS);
-    accepted(&fleets, switch, &[CDS, EDS, LDS, RDS]).await;
-    client.quiet().await;
-}
-
-#[tokio::test]
-async fn line_07_a_rejection_is_reported_and_not_repeated_in_delta() {
-    let (fleets, _plane, mut client) = started().await;
-    let bad = fleets.change(FLEET, fraud(Colour::Green)).revision;
-    client.expect(RDS, &[&routes(&fleets)], &[]).await;
-    client.nack(RDS, "no such thing");
-    client.quiet().await;
-    assert_eq!(fleets.ledger(FLEET).proof(&routes_of(bad)).nacked, 1);
-    let back = fleets.change(FLEET, fraud(Colour::Blue)).revision;
-    accepted(&fleets, back, &[RDS]).await;
-    client.quiet().await;
 }
 
 #[tokio::test]
@@ -66,7 +26,7 @@ async fn line_14_a_reconnect_to_a_restarted_server_brings_what_differs() {
     client.subscribe(CDS, &[]);
     client.subscribe(EDS, &FRAUD);
     client.subscribe(LDS, &[]);
-    client.subscribe(RDS, &[&routes(&again)]);
+    client.subscribe(RDS, &[MAIN]);
     accepted(&again, Revision(1), &[CDS, EDS, LDS, RDS]).await;
     client.quiet().await;
 
@@ -106,7 +66,7 @@ async fn line_16_a_name_given_up_beside_a_star_is_told_again() {
 async fn line_17_a_subscription_on_a_rejection_counts() {
     let (fleets, _plane, mut client) = started().await;
     fleets.change(FLEET, fraud(Colour::Green));
-    let bad = client.expect(RDS, &[&routes(&fleets)], &[]).await;
+    let bad = client.expect(RDS, &[MAIN], &[]).await;
     client.answer(RDS, "9999", None);
     client.answer(RDS, &bad.nonce, Some("no"));
     client.subscribe(RDS, &["nowhere"]);
@@ -114,24 +74,49 @@ async fn line_17_a_subscription_on_a_rejection_counts() {
 }
 
 #[tokio::test]
-async fn line_18_and_19_a_removed_service_goes_in_order_and_only_where_it_was_told() {
+async fn line_17_an_ack_of_a_newer_response_does_not_heal_the_rejection_of_an_older() {
     let (fleets, _plane, mut client) = started().await;
-    fleets.change(FLEET, risk);
-    let more = ["risk/blue", "risk/green"];
-    client.expect(CDS, &more, &[]).await;
-    client.subscribe(EDS, &more);
-    client.expect(EDS, &more, &[]).await;
-    client.ack(EDS);
-    client.quiet().await;
+    fleets.change(FLEET, elsewhere);
+    client.expect(CDS, &RISK, &[]).await;
     client.ack(CDS);
-    client.expect(RDS, &[&routes(&fleets)], &[]).await;
+    client.subscribe(EDS, &RISK);
+    client.expect(LDS, &[SECOND], &[]).await;
+    client.ack(LDS);
+    client.expect(EDS, &RISK, &[]).await;
+    client.ack(EDS);
+    client.subscribe(RDS, &[SECOND]);
+    client.expect(RDS, &[SECOND], &[]).await;
     client.ack(RDS);
-    // Its clusters stay while requests may be open: the routes go alone.
-    let gone = fleets.change(FLEET, |input| {
-        input.services.remove(&Name::parse("risk").unwrap());
-    });
-    client.expect(RDS, &[&routes(&fleets)], &[]).await;
+    let bad = fleets.change(FLEET, fraud(Colour::Green)).revision;
+    let older = client.expect(RDS, &[MAIN], &[]).await;
+    let listener = json!({ "listener": { "address": "127.0.0.1", "port": 10001 } });
+    let newest = fleets.change(FLEET, put("risk", listener, Colour::Green));
+    client.expect(RDS, &[SECOND], &[]).await;
     client.ack(RDS);
-    accepted(&fleets, gone.revision, &[CDS, EDS, LDS, RDS]).await;
+    client.answer(RDS, &older.nonce, Some("no"));
+    client.quiet().await;
+    let ledger = fleets.ledger(FLEET);
+    assert_eq!(ledger.proof(&routes_of(bad)).nacked, 1);
+    assert_eq!(ledger.proof(&routes_of(newest.revision)).acked, 0);
+    let healed = fleets.change(FLEET, fraud(Colour::Blue)).revision;
+    accepted(&fleets, healed, &[RDS]).await;
+}
+
+#[tokio::test]
+async fn line_18_only_what_was_told_is_taken_away() {
+    let fleets = Fleets::default();
+    fleets.change(FLEET, fraud(Colour::Blue));
+    let plane = Plane::start(&fleets).await;
+    let mut client = DeltaClient::connect(plane.address, "edge-1", FLEET).await;
+    for type_url in [CDS, EDS] {
+        client.subscribe(type_url, &["fraud/blue"]);
+        client.expect(type_url, &["fraud/blue"], &[]).await;
+        client.ack(type_url);
+    }
+    fleets.change(FLEET, without("fraud"));
+    client.expect(CDS, &[], &["fraud/blue"]).await;
+    client.ack(CDS);
+    client.expect(EDS, &[], &["fraud/blue"]).await;
+    client.ack(EDS);
     client.quiet().await;
 }

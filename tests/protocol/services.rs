@@ -1,8 +1,11 @@
 //! One stream per type instead of one for all, over real sockets.
 
+use std::collections::BTreeSet;
+
+use bluegreen::snapshot::{References, Resource};
 use envoy_types::pb::envoy::service::{
     cluster::v3::cluster_discovery_service_client::ClusterDiscoveryServiceClient,
-    discovery::v3::{DeltaDiscoveryRequest, DiscoveryResponse},
+    discovery::v3::{DeltaDiscoveryRequest, DiscoveryRequest, DiscoveryResponse},
     endpoint::v3::endpoint_discovery_service_client::EndpointDiscoveryServiceClient,
     extension::v3::extension_config_discovery_service_client::ExtensionConfigDiscoveryServiceClient,
     listener::v3::listener_discovery_service_client::ListenerDiscoveryServiceClient,
@@ -74,18 +77,18 @@ impl Open {
     fn names(&self, count: usize, response: &DiscoveryResponse) -> Vec<String> {
         match TypeUrl::from_url(&response.type_url).unwrap() {
             TypeUrl::ClusterLoadAssignment => FRAUD[..count].iter().map(|n| (*n).into()).collect(),
-            TypeUrl::RouteConfiguration => vec!["127.0.0.1:10000".into()],
+            TypeUrl::RouteConfiguration => vec![MAIN.into()],
             _ => Vec::new(),
         }
     }
 }
 
 #[tokio::test]
-async fn line_02_streams_of_one_type_each_are_one_proxy() {
+async fn line_02_streams_of_one_type_each_are_one_proxy_in_sotw() {
     let fleets = Fleets::default();
     fleets.change(FLEET, fraud(Colour::Blue));
     let plane = Plane::start(&fleets).await;
-    let route = routes(&fleets);
+    let route = MAIN;
     let mut cds = open!(ClusterDiscoveryServiceClient, stream_clusters, plane, &[]);
     assert_eq!(cds.take().await.resources.len(), 2);
     let mut eds = open!(
@@ -97,7 +100,7 @@ async fn line_02_streams_of_one_type_each_are_one_proxy() {
     assert_eq!(eds.take().await.resources.len(), 2);
     let mut lds = open!(ListenerDiscoveryServiceClient, stream_listeners, plane, &[]);
     assert_eq!(lds.take().await.resources.len(), 1);
-    let mut rds = open!(RouteDiscoveryServiceClient, stream_routes, plane, &[&route]);
+    let mut rds = open!(RouteDiscoveryServiceClient, stream_routes, plane, &[route]);
     assert_eq!(rds.take().await.resources.len(), 1);
     let mut rtds = open!(
         RuntimeDiscoveryServiceClient,
@@ -120,16 +123,79 @@ async fn line_02_streams_of_one_type_each_are_one_proxy() {
     assert_eq!(rds.take().await.resources.len(), 1);
 }
 
-#[tokio::test]
-async fn line_02_every_service_is_served_in_both_modes() {
+/// A fleet with one resource of each type, which nobody looks into.
+fn raw() -> Fleets {
+    let changes = TypeUrl::ALL.map(|type_url| {
+        let resource = Resource::new(
+            type_url,
+            raw_name(type_url),
+            RAW.into(),
+            References::default(),
+        );
+        let resources = [(resource.name.clone(), Some(Arc::new(resource)))];
+        (type_url, resources.into())
+    });
     let fleets = Fleets::default();
-    fleets.change(FLEET, fraud(Colour::Blue));
-    let plane = Plane::start(&fleets).await;
-    macro_rules! delta {
+    let empty = fleets.newest(FLEET);
+    fleets.push(FLEET, empty.with(Revision(1), changes.into()));
+    fleets
+}
+
+/// A message whose first field is a name.
+const RAW: &[u8] = b"\x0a\x03raw";
+
+/// A virtual host is asked for by its route configuration.
+fn raw_name(type_url: TypeUrl) -> &'static str {
+    match type_url {
+        TypeUrl::VirtualHost => "raw/host",
+        _ => "raw",
+    }
+}
+
+#[tokio::test]
+async fn line_02_every_service_serves_its_type_in_sotw() {
+    let plane = Plane::start(&raw()).await;
+    let mut served = BTreeSet::new();
+    macro_rules! serves {
+        ($client:ident, $method:ident) => {{
+            let mut stream = open!($client, $method, plane, &["raw"]).responses;
+            let answer = tokio::time::timeout(PATIENCE, stream.message()).await;
+            let answer = answer.unwrap().unwrap().unwrap();
+            let [resource] = answer.resources.as_slice() else {
+                panic!("{answer:?}");
+            };
+            assert_eq!(
+                (&*resource.value, &resource.type_url),
+                (RAW, &answer.type_url)
+            );
+            served.insert(TypeUrl::from_url(&answer.type_url).unwrap());
+        }};
+    }
+    serves!(ClusterDiscoveryServiceClient, stream_clusters);
+    serves!(EndpointDiscoveryServiceClient, stream_endpoints);
+    serves!(ListenerDiscoveryServiceClient, stream_listeners);
+    serves!(RouteDiscoveryServiceClient, stream_routes);
+    serves!(ScopedRoutesDiscoveryServiceClient, stream_scoped_routes);
+    serves!(SecretDiscoveryServiceClient, stream_secrets);
+    serves!(RuntimeDiscoveryServiceClient, stream_runtime);
+    serves!(
+        ExtensionConfigDiscoveryServiceClient,
+        stream_extension_configs
+    );
+    // Virtual hosts are for delta alone.
+    served.insert(TypeUrl::VirtualHost);
+    assert_eq!(served, TypeUrl::ALL.into());
+}
+
+#[tokio::test]
+async fn line_02_every_service_serves_its_type_in_delta() {
+    let plane = Plane::start(&raw()).await;
+    let mut served = BTreeSet::new();
+    macro_rules! serves {
         ($client:ident, $method:ident) => {{
             let first = DeltaDiscoveryRequest {
                 node: Some(node("edge-1", FLEET)),
-                resource_names_subscribe: vec!["nowhere".into()],
+                resource_names_subscribe: vec!["raw".into()],
                 ..DeltaDiscoveryRequest::default()
             };
             let requests =
@@ -138,39 +204,32 @@ async fn line_02_every_service_is_served_in_both_modes() {
             let mut stream = client.$method(requests).await.unwrap().into_inner();
             let answer = tokio::time::timeout(PATIENCE, stream.message()).await;
             let answer = answer.unwrap().unwrap().unwrap();
-            assert_eq!(answer.removed_resources, ["nowhere"], stringify!($method));
+            let [resource] = answer.resources.as_slice() else {
+                panic!("{answer:?}");
+            };
+            let content = resource.resource.as_ref().unwrap();
+            assert_eq!(
+                (&*content.value, &content.type_url),
+                (RAW, &answer.type_url)
+            );
+            let type_url = TypeUrl::from_url(&answer.type_url).unwrap();
+            assert_eq!(resource.name, raw_name(type_url));
+            served.insert(type_url);
         }};
     }
-    delta!(ClusterDiscoveryServiceClient, delta_clusters);
-    delta!(EndpointDiscoveryServiceClient, delta_endpoints);
-    delta!(ListenerDiscoveryServiceClient, delta_listeners);
-    delta!(RouteDiscoveryServiceClient, delta_routes);
-    delta!(ScopedRoutesDiscoveryServiceClient, delta_scoped_routes);
-    delta!(VirtualHostDiscoveryServiceClient, delta_virtual_hosts);
-    delta!(SecretDiscoveryServiceClient, delta_secrets);
-    delta!(RuntimeDiscoveryServiceClient, delta_runtime);
-    delta!(
+    serves!(ClusterDiscoveryServiceClient, delta_clusters);
+    serves!(EndpointDiscoveryServiceClient, delta_endpoints);
+    serves!(ListenerDiscoveryServiceClient, delta_listeners);
+    serves!(RouteDiscoveryServiceClient, delta_routes);
+    serves!(ScopedRoutesDiscoveryServiceClient, delta_scoped_routes);
+    serves!(VirtualHostDiscoveryServiceClient, delta_virtual_hosts);
+    serves!(SecretDiscoveryServiceClient, delta_secrets);
+    serves!(RuntimeDiscoveryServiceClient, delta_runtime);
+    serves!(
         ExtensionConfigDiscoveryServiceClient,
         delta_extension_configs
     );
-    open!(
-        ScopedRoutesDiscoveryServiceClient,
-        stream_scoped_routes,
-        plane,
-        &[]
-    );
-    open!(
-        SecretDiscoveryServiceClient,
-        stream_secrets,
-        plane,
-        &["nowhere"]
-    );
-    open!(
-        ExtensionConfigDiscoveryServiceClient,
-        stream_extension_configs,
-        plane,
-        &["nowhere"]
-    );
+    assert_eq!(served, TypeUrl::ALL.into());
 }
 
 #[tokio::test]

@@ -37,7 +37,13 @@ pub struct DeltaClient {
 impl DeltaClient {
     /// Opens a stream. Nothing is said yet.
     pub async fn connect(server: SocketAddr, id: &str, cluster: &str) -> Self {
-        let mut ads = AggregatedDiscoveryServiceClient::new(channel(server).await);
+        Self::with_node(server, Some(node(id, cluster))).await
+    }
+
+    pub async fn with_node(server: SocketAddr, node: Option<Node>) -> Self {
+        // As Envoys do, which take responses of any size.
+        let mut ads = AggregatedDiscoveryServiceClient::new(channel(server).await)
+            .max_decoding_message_size(usize::MAX);
         let (requests, stream) = mpsc::unbounded_channel();
         let responses = ads
             .delta_aggregated_resources(UnboundedReceiverStream::new(stream))
@@ -45,7 +51,7 @@ impl DeltaClient {
             .unwrap()
             .into_inner();
         Self {
-            node: Some(node(id, cluster)),
+            node,
             requests,
             responses,
             last: BTreeMap::new(),
@@ -91,8 +97,25 @@ impl DeltaClient {
         });
     }
 
+    /// Asks for some names, gives up others, and answers the response of that nonce; empty: none.
+    pub fn change(&mut self, type_url: TypeUrl, more: &[&str], less: &[&str], nonce: &str) {
+        let list = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        self.say(DeltaDiscoveryRequest {
+            type_url: type_url.url().to_owned(),
+            resource_names_subscribe: list(more),
+            resource_names_unsubscribe: list(less),
+            response_nonce: nonce.to_owned(),
+            ..DeltaDiscoveryRequest::default()
+        });
+    }
+
     /// Accepts the newest response of a type.
     pub fn ack(&mut self, type_url: TypeUrl) {
+        self.ack_and_ask(type_url, &[]);
+    }
+
+    /// Accepts the newest response of a type and, in the same request, asks for more names.
+    pub fn ack_and_ask(&mut self, type_url: TypeUrl, more: &[&str]) {
         let newest = self.last[&type_url].clone();
         let versions = self.versions.entry(type_url).or_default();
         for name in &newest.removed_resources {
@@ -100,7 +123,7 @@ impl DeltaClient {
         }
         let resources = newest.resources.into_iter();
         versions.extend(resources.map(|resource| (resource.name, resource.version)));
-        self.answer(type_url, &newest.nonce, None);
+        self.change(type_url, more, &[], &newest.nonce);
     }
 
     /// Rejects the newest response of a type.

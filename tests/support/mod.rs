@@ -5,6 +5,7 @@ pub mod asker;
 pub mod backend;
 pub mod bidi;
 pub mod delta_client;
+pub mod either;
 #[path = "../../examples/demo/envoy.rs"]
 pub mod envoy;
 #[path = "../../examples/demo/http.rs"]

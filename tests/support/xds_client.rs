@@ -103,14 +103,16 @@ impl XdsClient {
     }
 
     fn request(&mut self, type_url: TypeUrl, error: Option<&str>) {
+        let newest = self.last.get(&type_url);
+        let nonce = newest.map(|r| r.nonce.clone()).unwrap_or_default();
+        self.request_with(type_url, nonce, error);
+    }
+
+    fn request_with(&mut self, type_url: TypeUrl, nonce: String, error: Option<&str>) {
         let request = DiscoveryRequest {
             type_url: type_url.url().to_owned(),
             version_info: self.versions.get(&type_url).cloned().unwrap_or_default(),
-            response_nonce: self
-                .last
-                .get(&type_url)
-                .map(|r| r.nonce.clone())
-                .unwrap_or_default(),
+            response_nonce: nonce,
             resource_names: self.names.get(&type_url).cloned().unwrap_or_default(),
             error_detail: error.map(|message| RpcStatus {
                 code: 13,
@@ -134,6 +136,18 @@ impl XdsClient {
         let version = self.last[&type_url].version_info.clone();
         self.versions.insert(type_url, version);
         self.request(type_url, None);
+    }
+
+    /// Accepts the newest response of a type and, in the same request, asks for more names.
+    pub fn ack_and_ask(&mut self, type_url: TypeUrl, more: &[&str]) {
+        let names = self.names.entry(type_url).or_default();
+        names.extend(more.iter().map(|name| (*name).to_owned()));
+        self.ack(type_url);
+    }
+
+    /// Answers the response of that nonce with the version and the names of before, without an error.
+    pub fn answer(&mut self, type_url: TypeUrl, nonce: &str) {
+        self.request_with(type_url, nonce.to_owned(), None);
     }
 
     /// Rejects the newest response of a type.

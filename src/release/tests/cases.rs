@@ -19,7 +19,7 @@ fn addresses(deployment: &Deployment) -> Vec<String> {
 }
 
 #[test]
-fn a_name_that_does_not_resolve_any_more_keeps_its_last_good_addresses() {
+fn line_23_a_name_that_does_not_resolve_any_more_keeps_its_last_good_addresses() {
     let story = Story::one().then(deploy("v1.3", &["up.test:80", "down.test:81"]));
     let all = ["10.1.0.1:80", "10.1.0.2:80", "10.2.0.1:81"];
     assert_eq!(addresses(green(&story)), all);

@@ -66,6 +66,55 @@ fn the_example_is_built_as_its_golden_file_says() {
     golden("example.yaml", &documents.join("---\n"));
 }
 
+/// What is shown, read back.
+fn read(yaml: &str) -> Value {
+    serde_saphyr::from_str(yaml).unwrap()
+}
+
+/// Every place in it that says where to ask for more.
+fn config_sources<'a>(value: &'a Value, found: &mut Vec<&'a Value>) {
+    if value.get("ads").is_some() {
+        found.push(value);
+    }
+    match value {
+        Value::Object(fields) => fields.values().for_each(|it| config_sources(it, found)),
+        Value::Array(items) => items.iter().for_each(|it| config_sources(it, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn line_13_whoever_asks_for_more_waits_as_long_as_it_takes() {
+    let snapshot = built(&example(Colour::Blue));
+    let sets = snapshot.types();
+    let resources = sets.flat_map(|set| set.resources.values());
+    let built: Vec<Value> = resources.map(|it| read(&to_yaml(it))).collect();
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/envoy/bootstrap.yaml");
+    let bootstrap = read(&std::fs::read_to_string(path).unwrap());
+    let mut found = Vec::new();
+    built.iter().for_each(|it| config_sources(it, &mut found));
+    assert_eq!(found.len(), 3, "two clusters and a listener");
+    config_sources(&bootstrap, &mut found);
+    assert_eq!(found.len(), 6, "clusters, listeners and the runtime layer");
+    for source in found {
+        assert_eq!(source["initial_fetch_timeout"], "0s", "{source}");
+    }
+}
+
+#[test]
+fn line_31_a_host_goes_when_it_is_removed_and_is_probed_as_often_without_traffic() {
+    let snapshot = built(&example(Colour::Blue));
+    for cluster in snapshot.get(TypeUrl::Cluster).unwrap().resources.values() {
+        let cluster = read(&to_yaml(cluster));
+        assert_eq!(cluster["ignore_health_on_host_removal"], true);
+        let check = &cluster["health_checks"][0];
+        assert_eq!(
+            (&check["interval"], &check["no_traffic_interval"]),
+            (&json!("2s"), &json!("2s"))
+        );
+    }
+}
+
 #[test]
 fn a_switch_reads_as_two_weights() {
     let (before, after) = (example(Colour::Blue), example(Colour::Green));

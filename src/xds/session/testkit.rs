@@ -307,21 +307,59 @@ impl Client {
 
     /// Rejects the newest response of a type.
     pub fn nack(&mut self, type_url: TypeUrl, error: &str) -> Output {
-        if self.mode == Mode::Delta {
-            let request = DeltaRequest {
-                nonce: self.nonce(type_url),
-                error: Some(error.to_owned()),
-                ..DeltaRequest::default()
-            };
-            return self.say_delta(type_url, request);
+        self.answer(type_url, &self.nonce(type_url), Some(error))
+    }
+
+    /// Answers whatever response has that nonce. In state of the world the names and the version are those of before.
+    pub fn answer(&mut self, type_url: TypeUrl, nonce: &str, error: Option<&str>) -> Output {
+        let (nonce, error) = (nonce.to_owned(), error.map(str::to_owned));
+        match self.mode {
+            Mode::Sotw => {
+                let request = Request {
+                    names: self.names.get(&type_url).cloned().unwrap_or_default(),
+                    nonce,
+                    version: self.version.get(&type_url).cloned().unwrap_or_default(),
+                    error,
+                };
+                self.say(type_url, request)
+            }
+            Mode::Delta => {
+                let request = DeltaRequest {
+                    nonce,
+                    error,
+                    ..DeltaRequest::default()
+                };
+                self.say_delta(type_url, request)
+            }
         }
-        let request = Request {
-            names: self.names.get(&type_url).cloned().unwrap_or_default(),
-            nonce: self.nonce(type_url),
-            version: self.version.get(&type_url).cloned().unwrap_or_default(),
-            error: Some(error.to_owned()),
-        };
-        self.say(type_url, request)
+    }
+
+    /// Accepts the newest response of a type and, with the same request, asks for one name more.
+    pub fn ack_and_ask(&mut self, type_url: TypeUrl, name: &str) -> Output {
+        let names = self.names.entry(type_url).or_default();
+        names.push(name.to_owned());
+        let (names, nonce) = (names.clone(), self.nonce(type_url));
+        match self.mode {
+            Mode::Sotw => {
+                let version = self.last[&type_url].version();
+                self.version.insert(type_url, version.clone());
+                let request = Request {
+                    names,
+                    nonce,
+                    version,
+                    error: None,
+                };
+                self.say(type_url, request)
+            }
+            Mode::Delta => {
+                let request = DeltaRequest {
+                    nonce,
+                    subscribe: vec![name.to_owned()],
+                    ..DeltaRequest::default()
+                };
+                self.say_delta(type_url, request)
+            }
+        }
     }
 }
 

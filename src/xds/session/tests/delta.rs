@@ -83,6 +83,26 @@ fn line_10_nothing_at_all_is_answered_too() {
 }
 
 #[test]
+fn line_10_a_star_that_is_given_up_leaves_the_names_and_then_nothing() {
+    let mut fleet = Fleet::with_a();
+    let mut client = Client::speaking(Mode::Delta);
+    client.push(fleet.newest());
+    let all = names(&["a/blue", "a/green"]);
+    assert_eq!(sent(&client.ask(CDS, &["*", "a/blue"])), [(CDS, all)]);
+    client.ack(CDS);
+    let named = client.say_delta(CDS, unsubscribe(&["*"]));
+    assert_eq!((sent(&named), removed(&named)), (vec![], vec![]));
+    let changed = [cluster("a/blue", 2), cluster("a/green", 2)];
+    let news = client.push(fleet.put(changed));
+    assert_eq!(sent(&news), [(CDS, names(&["a/blue"]))]);
+    client.ack(CDS);
+    let none = client.say_delta(CDS, unsubscribe(&["a/blue"]));
+    assert_eq!(none.records[0], Record::Unsubscribed(CDS));
+    let changed = [cluster("a/blue", 3), cluster("a/green", 3)];
+    assert_eq!(sent(&client.push(fleet.put(changed))), []);
+}
+
+#[test]
 fn line_12_a_client_of_a_newer_revision_gets_nothing_in_delta_either() {
     let fleet = Fleet::with_a();
     let mut client = Client::speaking(Mode::Delta);

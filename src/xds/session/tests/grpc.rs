@@ -15,11 +15,7 @@ fn fleet() -> Fleet {
 }
 
 /// A gRPC client that has called `a`: of the weighted clusters it has asked for the one with a weight.
-fn calling(fleet: &Fleet) -> Client {
-    calling_in(Mode::Sotw, fleet)
-}
-
-fn calling_in(mode: Mode, fleet: &Fleet) -> Client {
+fn calling(mode: Mode, fleet: &Fleet) -> Client {
     let mut client = Client::speaking(mode);
     client.push(fleet.newest());
     for (type_url, name) in [(LDS, "a"), (RDS, "a"), (CDS, "a/blue"), (EDS, "a/blue")] {
@@ -32,65 +28,80 @@ fn calling_in(mode: Mode, fleet: &Fleet) -> Client {
 
 #[test]
 fn line_32_a_listener_of_grpc_clients_is_for_those_who_name_it() {
-    let mut fleet = fleet();
-    calling(&fleet);
-    let mut envoy = Client::new();
-    envoy.push(fleet.newest());
-    assert_eq!(sent(&envoy.ask(CDS, &[]))[0].1, ["a/blue", "a/green"]);
-    envoy.ack(CDS);
-    envoy.ask(EDS, &["a/blue", "a/green"]);
-    envoy.ack(EDS);
-    assert_eq!(sent(&envoy.ask(LDS, &[])), [(LDS, vec!["main".to_owned()])]);
-    assert_eq!(accepted(&envoy.ack(LDS)), [(LDS, rev(1))]);
-    envoy.ask(RDS, &["main"]);
-    // It never asks for what the other listener refers to, and has everything that is for it.
-    assert_eq!(accepted(&envoy.ack(RDS)), [(RDS, rev(1))]);
-    // One more of them is no news for an Envoy.
-    let more = envoy.push(fleet.put([api_listener("b", "a")]));
-    assert_eq!(sent(&more), []);
-    assert!(accepted(&more).contains(&(LDS, rev(2))));
-    // Who asks for everything and for one by its name gets both.
-    assert_eq!(
-        sent(&envoy.ask_again(LDS, &["*", "b"])),
-        [(LDS, vec!["b".to_owned(), "main".to_owned()])]
-    );
+    for mode in MODES {
+        let mut fleet = fleet();
+        calling(mode, &fleet);
+        let mut envoy = Client::speaking(mode);
+        envoy.push(fleet.newest());
+        assert_eq!(sent(&envoy.ask(CDS, &[]))[0].1, ["a/blue", "a/green"]);
+        envoy.ack(CDS);
+        envoy.ask(EDS, &["a/blue", "a/green"]);
+        envoy.ack(EDS);
+        let listeners = envoy.ask(LDS, &[]);
+        assert_eq!(sent(&listeners), [(LDS, vec!["main".to_owned()])]);
+        assert_eq!(accepted(&envoy.ack(LDS)), [(LDS, rev(1))], "{mode:?}");
+        envoy.ask(RDS, &["main"]);
+        // It never asks for what the other listener refers to, and has everything that is for it.
+        assert_eq!(accepted(&envoy.ack(RDS)), [(RDS, rev(1))], "{mode:?}");
+        // One more of them is no news for an Envoy.
+        let more = envoy.push(fleet.put([api_listener("b", "a")]));
+        assert_eq!(sent(&more), [], "{mode:?}");
+        assert!(accepted(&more).contains(&(LDS, rev(2))), "{mode:?}");
+        // Who asks for everything and for one by its name gets both; in delta it has the other already.
+        let both = envoy.ask_again(LDS, &["*", "b"]);
+        let listeners = match mode {
+            Mode::Sotw => vec!["b".to_owned(), "main".to_owned()],
+            Mode::Delta => vec!["b".to_owned()],
+        };
+        assert_eq!(sent(&both), [(LDS, listeners)], "{mode:?}");
+    }
 }
 
 #[test]
 fn line_33_a_switch_is_followed_by_the_clusters_and_endpoints_it_names_at_once() {
-    let mut fleet = fleet();
-    let mut client = calling(&fleet);
-    let switched = [routes("main", &[("a", true)]), routes("a", &[("a", true)])];
-    let pushed = client.push(fleet.put(switched));
-    assert_eq!(sent(&pushed), [(RDS, vec!["a".to_owned()])]);
-    client.ack(RDS);
-    // It learns of green from the route, and calls wait until both have come: nothing is held, not even by the
-    // answer to the response before.
-    let both = ["a/blue", "a/green"];
-    let clusters = client.ask_again(CDS, &both);
-    assert_eq!(sent(&clusters), [(CDS, both.map(str::to_owned).into())]);
-    let endpoints = client.ask_again(EDS, &both);
-    assert_eq!(sent(&endpoints), [(EDS, vec!["a/green".to_owned()])]);
+    for mode in MODES {
+        let mut fleet = fleet();
+        let mut client = calling(mode, &fleet);
+        let switched = [routes("main", &[("a", true)]), routes("a", &[("a", true)])];
+        let pushed = client.push(fleet.put(switched));
+        assert_eq!(sent(&pushed), [(RDS, vec!["a".to_owned()])], "{mode:?}");
+        client.ack(RDS);
+        // It learns of green from the route, and calls wait until both have come: nothing is held, not even by the
+        // answer to the response before.
+        let both = ["a/blue", "a/green"];
+        let clusters = client.ask_again(CDS, &both);
+        let news = match mode {
+            Mode::Sotw => &both[..],
+            Mode::Delta => &both[1..],
+        };
+        assert_eq!(clusters.responses.len(), 1, "{mode:?}");
+        assert_eq!(sent(&clusters)[0].1, news, "{mode:?}");
+        let endpoints = client.ask_again(EDS, &both);
+        let news = vec!["a/green".to_owned()];
+        assert_eq!(sent(&endpoints), [(EDS, news)], "{mode:?}");
+    }
 }
 
 #[test]
 fn line_33_a_switch_is_proven_by_those_who_use_the_service_and_asks_nothing_of_others() {
-    let mut fleet = fleet();
-    let others = service("b")
-        .into_iter()
-        .chain([api_listener("b", "b"), routes("b", &[("b", false)])]);
-    fleet.put(others);
-    let mut client = calling(&fleet);
-    let pushed = client.push(fleet.put([routes("b", &[("b", true)])]));
-    assert_eq!(sent(&pushed), []);
-    assert!(accepted(&pushed).contains(&(RDS, rev(3))));
+    for mode in MODES {
+        let mut fleet = fleet();
+        let others = service("b")
+            .into_iter()
+            .chain([api_listener("b", "b"), routes("b", &[("b", false)])]);
+        fleet.put(others);
+        let mut client = calling(mode, &fleet);
+        let pushed = client.push(fleet.put([routes("b", &[("b", true)])]));
+        assert_eq!(sent(&pushed), [], "{mode:?}");
+        assert!(accepted(&pushed).contains(&(RDS, rev(3))), "{mode:?}");
+    }
 }
 
 #[test]
 fn line_33_a_switch_is_proven_by_who_has_asked_for_the_cluster_and_has_its_endpoints() {
     for mode in MODES {
         let mut fleet = fleet();
-        let mut client = calling_in(mode, &fleet);
+        let mut client = calling(mode, &fleet);
         client.push(fleet.put([routes("a", &[("a", true)])]));
         let switched = (RDS, rev(2));
         // Until then it goes on with the routes of before.
@@ -116,7 +127,7 @@ fn line_33_a_switch_is_proven_by_who_has_asked_for_the_cluster_and_has_its_endpo
 fn line_33_a_route_of_which_a_client_asks_for_no_cluster_is_none_that_it_waits_for() {
     for mode in MODES {
         let mut fleet = fleet();
-        let mut client = calling_in(mode, &fleet);
+        let mut client = calling(mode, &fleet);
         let other = [routes("a", &[("a", false), ("b", true)])];
         client.push(fleet.put(service("b").into_iter().chain(other)));
         assert!(

@@ -8,7 +8,7 @@ use super::*;
 /// that it has it.
 #[test]
 fn what_lives_for_a_while_is_said_again_after_a_reconnect() {
-    for mode in [Mode::Sotw, Mode::Delta] {
+    for mode in MODES {
         let mut fleet = Fleet::with_a();
         fleet.put([runtime("layer").with_ttl(Duration::from_secs(15))]);
         let mut before = Client::settled_in(mode, &fleet);

@@ -66,35 +66,43 @@ fn line_19_a_wait_that_is_too_long_is_told_and_goes_on() {
 
 #[test]
 fn line_19_a_proxy_that_starts_gets_routes_to_what_it_accepted() {
-    let mut fleet = Fleet::with_a();
-    fleet.put(
-        service("b")
-            .into_iter()
-            .chain([routes("main", &[("a", false), ("b", false)])]),
-    );
-    let mut client = Client::new();
-    client.push(fleet.newest());
-    client.ask(CDS, &[]);
-    assert_eq!(
-        sent(&client.ask(RDS, &["main"])),
-        [],
-        "nothing was accepted yet"
-    );
-    let part = client.nack(CDS, "cluster(s) b/green: nonsense");
-    assert_eq!(sent(&part), [(RDS, vec!["main".into()])]);
-    let routed = green(part.responses[0].resource(0));
-    assert_eq!(routed, BTreeMap::from([("a".into(), false)]));
+    for mode in MODES {
+        let mut fleet = Fleet::with_a();
+        fleet.put(
+            service("b")
+                .into_iter()
+                .chain([routes("main", &[("a", false), ("b", false)])]),
+        );
+        let mut client = Client::speaking(mode);
+        client.push(fleet.newest());
+        client.ask(CDS, &[]);
+        assert_eq!(
+            sent(&client.ask(RDS, &["main"])),
+            [],
+            "nothing was accepted yet: {mode:?}"
+        );
+        let part = client.nack(CDS, "cluster(s) b/green: nonsense");
+        assert_eq!(sent(&part), [(RDS, vec!["main".into()])]);
+        let routed = green(part.responses[0].resource(0));
+        assert_eq!(routed, BTreeMap::from([("a".into(), false)]), "{mode:?}");
+    }
 }
 
 #[test]
 fn line_19_a_listener_waits_for_the_cluster_that_it_names() {
-    let mut fleet = Fleet::with_a();
-    let mut client = Client::settled(&fleet);
-    client.push(fleet.put(service("b")));
-    let held = client.push(fleet.put([tcp_listener("tcp", "b/blue")]));
-    assert_eq!(sent(&held), []);
-    let ready = client.ack(CDS);
-    assert_eq!(sent(&ready), [(LDS, vec!["main".into(), "tcp".into()])]);
+    for mode in MODES {
+        let mut fleet = Fleet::with_a();
+        let mut client = Client::settled_in(mode, &fleet);
+        client.push(fleet.put(service("b")));
+        let held = client.push(fleet.put([tcp_listener("tcp", "b/blue")]));
+        assert_eq!(sent(&held), [], "{mode:?}");
+        let ready = client.ack(CDS);
+        let listeners = match mode {
+            Mode::Sotw => vec!["main".into(), "tcp".into()],
+            Mode::Delta => vec!["tcp".into()],
+        };
+        assert_eq!(sent(&ready), [(LDS, listeners)]);
+    }
 }
 
 #[test]
@@ -156,13 +164,21 @@ fn line_19_a_cluster_goes_after_its_last_route_and_a_grace() {
 
 #[test]
 fn line_20_endpoints_of_new_clusters_are_answered_before_the_ack_and_a_second_push_is_not_held() {
-    let mut fleet = Fleet::with_a();
-    let mut client = Client::settled(&fleet);
-    client.push(fleet.put(service("b")));
-    let grown = client.ask_again(EDS, &["a/blue", "a/green", "b/blue", "b/green"]);
-    assert_eq!(sent(&grown).len(), 1);
-    let second = client.push(fleet.put(service("c")));
-    assert_eq!(sent(&second)[0].1.len(), 6);
+    for mode in MODES {
+        let mut fleet = Fleet::with_a();
+        let mut client = Client::settled_in(mode, &fleet);
+        client.push(fleet.put(service("b")));
+        let grown = client.ask_again(EDS, &["a/blue", "a/green", "b/blue", "b/green"]);
+        let new = ["b/blue", "b/green"].map(String::from).to_vec();
+        assert_eq!(sent(&grown), [(EDS, new)], "{mode:?}");
+        let second = client.push(fleet.put(service("c")));
+        let clusters = match mode {
+            Mode::Sotw => 6,
+            Mode::Delta => 2,
+        };
+        assert_eq!(sent(&second)[0].0, CDS, "{mode:?}");
+        assert_eq!(sent(&second)[0].1.len(), clusters, "{mode:?}");
+    }
 }
 
 #[test]
@@ -179,32 +195,39 @@ fn line_20_clusters_are_accepted_with_their_endpoints_only() {
 
 #[test]
 fn line_21_endpoints_are_sent_again_after_their_cluster() {
-    let mut fleet = Fleet::with_a();
-    let mut client = Client::settled(&fleet);
-    let changed = client.push(fleet.put([cluster("a/green", 2)]));
-    assert_eq!(
-        sent(&changed),
-        [
-            (CDS, vec!["a/blue".into(), "a/green".into()]),
-            (EDS, vec!["a/green".into()])
-        ]
-    );
+    for mode in MODES {
+        let mut fleet = Fleet::with_a();
+        let mut client = Client::settled_in(mode, &fleet);
+        let changed = client.push(fleet.put([cluster("a/green", 2)]));
+        let clusters = match mode {
+            Mode::Sotw => vec!["a/blue".into(), "a/green".into()],
+            Mode::Delta => vec!["a/green".into()],
+        };
+        assert_eq!(
+            sent(&changed),
+            [(CDS, clusters), (EDS, vec!["a/green".into()])],
+            "{mode:?}"
+        );
+    }
 }
 
 #[test]
 fn line_21_and_after_a_reconnect_in_which_clusters_were_sent() {
-    let mut fleet = Fleet::with_a();
-    let before = Client::settled(&fleet);
-    fleet.put([cluster("a/green", 2)]);
-    let mut client = Client::new();
-    client.version = before.version.clone();
-    client.push(fleet.newest());
-    client.ask(CDS, &[]);
-    let again = client.ask(EDS, &["a/blue", "a/green"]);
-    assert_eq!(
-        sent(&again),
-        [(EDS, vec!["a/blue".into(), "a/green".into()])]
-    );
+    for mode in MODES {
+        let mut fleet = Fleet::with_a();
+        let before = Client::settled_in(mode, &fleet);
+        fleet.put([cluster("a/green", 2)]);
+        let mut client = before.elsewhere();
+        client.push(fleet.newest());
+        client.ask(CDS, &[]);
+        let again = client.ask(EDS, &["a/blue", "a/green"]);
+        // A version of all of them says not which of them the client waits for.
+        let endpoints = match mode {
+            Mode::Sotw => vec!["a/blue".into(), "a/green".into()],
+            Mode::Delta => vec!["a/green".into()],
+        };
+        assert_eq!(sent(&again), [(EDS, endpoints)], "{mode:?}");
+    }
 }
 
 #[test]
@@ -226,60 +249,62 @@ fn line_22_a_switch_is_one_response_of_routes() {
 
 #[test]
 fn line_22_a_rollback_is_not_accepted_while_the_switch_before_it_is_on_its_way() {
-    let mut fleet = Fleet::with_a();
-    let mut client = Client::settled(&fleet);
-    let switch = client
-        .push(fleet.put([routes("main", &[("a", true)])]))
-        .responses
-        .remove(0);
-    let rollback = client.push(fleet.put([routes("main", &[("a", false)])]));
-    assert_eq!(rollback.records[0], Record::Sent(RDS, rev(3)));
-    assert!(
-        accepted(&rollback)
-            .iter()
-            .all(|(type_url, _)| *type_url != RDS)
-    );
-    let first = client.say(
-        RDS,
-        Request {
-            nonce: switch.nonce.clone(),
-            version: switch.version(),
-            names: vec!["main".into()],
-            error: None,
-        },
-    );
-    assert_eq!(first.records, []);
-    assert_eq!(accepted(&client.ack(RDS)), [(RDS, rev(3))]);
+    for mode in MODES {
+        let mut fleet = Fleet::with_a();
+        let mut client = Client::settled_in(mode, &fleet);
+        let switch = client.push(fleet.put([routes("main", &[("a", true)])]));
+        let rollback = client.push(fleet.put([routes("main", &[("a", false)])]));
+        assert_eq!(rollback.records[0], Record::Sent(RDS, rev(3)), "{mode:?}");
+        let is_of_routes = |(type_url, _): &(TypeUrl, Revision)| *type_url == RDS;
+        assert!(!accepted(&rollback).iter().any(is_of_routes), "{mode:?}");
+        if mode == Mode::Sotw {
+            client.version.insert(RDS, switch.responses[0].version());
+        }
+        let first = client.answer(RDS, &switch.responses[0].nonce, None);
+        assert_eq!(first.records, [], "{mode:?}");
+        assert_eq!(accepted(&client.ack(RDS)), [(RDS, rev(3))], "{mode:?}");
+    }
 }
 
 #[test]
 fn line_25_a_cluster_is_kept_while_routes_that_name_it_are_subscribed() {
-    let mut fleet = Fleet::with_a();
-    let mut client = Client::settled(&fleet);
-    let gone = [
-        (CDS, "a/blue"),
-        (CDS, "a/green"),
-        (EDS, "a/blue"),
-        (EDS, "a/green"),
-        (RDS, "main"),
-    ];
-    let moved = service("b").into_iter().chain([
-        listener("main", 2, &["second"]),
-        routes("second", &[("b", false)]),
-    ]);
-    let whole = ["a/blue", "a/green", "b/blue", "b/green"].map(String::from);
-    let push = client.push(fleet.change(moved, gone));
-    assert_eq!(sent(&push)[0], (CDS, whole.to_vec()));
-    for type_url in [CDS, LDS] {
-        client.ack(type_url);
+    for mode in MODES {
+        let mut fleet = Fleet::with_a();
+        let mut client = Client::settled_in(mode, &fleet);
+        let gone = [
+            (CDS, "a/blue"),
+            (CDS, "a/green"),
+            (EDS, "a/blue"),
+            (EDS, "a/green"),
+            (RDS, "main"),
+        ];
+        let moved = service("b").into_iter().chain([
+            listener("main", 2, &["second"]),
+            routes("second", &[("b", false)]),
+        ]);
+        let whole = ["a/blue", "a/green", "b/blue", "b/green"];
+        let push = client.push(fleet.change(moved, gone));
+        let clusters = match mode {
+            Mode::Sotw => &whole[..],
+            Mode::Delta => &whole[2..],
+        };
+        assert_eq!(sent(&push)[0].1, clusters, "{mode:?}");
+        assert_eq!(removed(&push), [], "{mode:?}");
+        for type_url in [CDS, LDS] {
+            client.ack(type_url);
+        }
+        // Both names, while connections of the old filter chain drain.
+        client.ask_again(RDS, &["main", "second"]);
+        client.ack(RDS);
+        let drains = client.wait(3600);
+        assert_eq!((sent(&drains), removed(&drains)), (vec![], vec![]));
+        client.ask_again(RDS, &["second"]);
+        let over = client.wait(15);
+        match mode {
+            Mode::Sotw => assert_eq!(sent(&over)[0].1, &whole[2..]),
+            Mode::Delta => assert_eq!(removed(&over)[0].1, &whole[..2]),
+        }
     }
-    // Both names, while connections of the old filter chain drain.
-    client.ask_again(RDS, &["main", "second"]);
-    client.ack(RDS);
-    assert_eq!(sent(&client.wait(3600)), []);
-    client.ask_again(RDS, &["second"]);
-    let over = client.wait(15);
-    assert_eq!(sent(&over), [(CDS, whole[2..].to_vec())]);
 }
 
 #[test]

@@ -23,7 +23,7 @@ fn both(state: ResourceState) -> Vec<(String, ResourceState)> {
 
 #[test]
 fn line_34_a_resource_is_not_sent_stale_and_synced_in_turn_in_both_modes() {
-    for mode in [Mode::Sotw, Mode::Delta] {
+    for mode in MODES {
         let mut fleet = Fleet::with_a();
         let mut client = Client::speaking(mode);
         assert!(client.session.client_status().is_empty());
@@ -79,7 +79,7 @@ fn line_34_a_name_that_does_not_exist_and_one_that_is_held_are_told_apart() {
 
 #[test]
 fn line_34_what_was_rejected_is_told_with_the_clients_own_words() {
-    for mode in [Mode::Sotw, Mode::Delta] {
+    for mode in MODES {
         let mut fleet = Fleet::with_a();
         let mut client = Client::settled_in(mode, &fleet);
         let had = status(&client, CDS)[0].2.clone();
