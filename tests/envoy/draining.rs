@@ -6,7 +6,7 @@ use crate::{
     fixtures::{Backends, service},
     rollout::{self, begin, reached},
     support::{bidi::Bidi, world::World},
-    waiting,
+    versions, waiting,
 };
 
 /// Given up as soon as the switch is proven.
@@ -65,6 +65,9 @@ async fn endpoints_of_blue(world: &World) -> u64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_standby_whose_time_is_over_is_retired_once_its_last_stream_has_ended() {
+    if !versions::is_at_least(versions::REPORTS_WHAT_STAYS_OPEN).await {
+        return;
+    }
     let backends = Backends::start().await;
     let (world, mut stream) = switched(&backends, SHORT).await;
     reached(&world, "Retiring").await;
@@ -89,6 +92,9 @@ async fn a_standby_whose_time_is_over_is_retired_once_its_last_stream_has_ended(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn retire_waits_for_an_open_stream_up_to_the_drain_time_and_then_asks_for_force() {
+    if !versions::is_at_least(versions::REPORTS_WHAT_STAYS_OPEN).await {
+        return;
+    }
     let backends = Backends::start().await;
     let (world, mut stream) = switched(&backends, KEPT).await;
     // The standby's hour is not over: that is said at once, nobody waits for the stream first.

@@ -11,7 +11,7 @@ use crate::{
         backend::Backend,
         load::{Protocol, Shot},
     },
-    waiting,
+    versions, waiting,
 };
 
 /// Requests a second.
@@ -90,9 +90,7 @@ async fn copies_that_fail_end_the_release_and_no_user_notices() {
     let arrived = async || copies(&backends.green);
     waiting::until("mirrored", arrived, |copied| *copied > 0).await;
     let Backends { green, blue: _blue } = backends;
-    for backend in green {
-        backend.stop().await;
-    }
+    let _failing = versions::die(green).await;
     let over = |release: &Value| release["over"] == true;
     let release = rollout::until(&world, "over", over).await;
     assert_eq!(release["phase"], "Failed", "{release}");

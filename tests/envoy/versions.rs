@@ -2,7 +2,7 @@
 
 use tokio::process::Command;
 
-use crate::support::envoy;
+use crate::support::{backend::Backend, envoy};
 
 /// Major and minor version of an Envoy.
 pub type Version = (u32, u32);
@@ -12,7 +12,7 @@ pub type Version = (u32, u32);
 pub const REPORTS_WHAT_STAYS_OPEN: Version = (1, 37);
 
 /// From here on a load report holds a cluster on which anything was counted. Before, what is counted in an interval in
-/// which no request began waits for the next one in which one does: requests that found no connection, so that an
+/// which no request began, and none is open at its end, is never reported: requests that found no connection, so that an
 /// environment whose endpoints are all gone looks like one without traffic; and the last requests that ended.
 pub const REPORTS_WHAT_IS_LEFT: Version = (1, 39);
 
@@ -27,6 +27,23 @@ pub async fn is_at_least(wanted: Version) -> bool {
         );
     }
     found >= wanted
+}
+
+/// Takes these backends away from one moment to the next. An Envoy that would not report that meets errors instead: of
+/// backends that fail as long as they are kept.
+#[must_use = "dropped, they are gone"]
+pub async fn die(backends: impl IntoIterator<Item = Backend>) -> Vec<Backend> {
+    let gone = is_at_least(REPORTS_WHAT_IS_LEFT).await;
+    let mut failing = Vec::new();
+    for backend in backends {
+        if gone {
+            backend.stop().await;
+        } else {
+            backend.fail();
+            failing.push(backend);
+        }
+    }
+    failing
 }
 
 /// The version of the Envoy of this run.
