@@ -46,7 +46,8 @@ test: prerequisites ## every test, those with real Envoys, gRPC clients and mode
 	@tests/python/get-packages embedder >/dev/null
 	@examples/mlserver/install >/dev/null
 	$(CARGO) test --features fault-points
-	BLUEGREEN_TEST_XDS_MODE=delta $(CARGO) test --features fault-points --test envoy -- changes nack restart start switching waiting
+	BLUEGREEN_TEST_XDS_MODE=delta $(CARGO) test --features fault-points --test envoy -- \
+		canary changes deciding draining gated nack restart shadowing start switching
 
 soak: prerequisites ## a thousand switches and rollbacks of real Envoys under load
 	@$(ENVOY_LOOKUP) >/dev/null
