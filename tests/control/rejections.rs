@@ -3,7 +3,7 @@
 use bluegreen::api::{self, outcome::Result as Ended};
 
 use super::calls::*;
-use crate::support::server::{LedgerProxy, Says, Server, Settings};
+use crate::support::server::{Client, LedgerProxy, Says, Server, Settings};
 
 const WORDS: &str = "route: unknown cluster 'x'";
 
@@ -146,20 +146,25 @@ async fn a_restarted_server_still_takes_back_what_is_rejected() {
     );
 }
 
+/// A proxy that has accepted service a, of revision 1, and is silent since b and c came in the next two.
+async fn two_unanswered(server: &Server, client: &mut Client) -> LedgerProxy {
+    let proxy = LedgerProxy::connect(server, "payments", "p1");
+    apply(client, &document("a", 10000)).await.outcome();
+    proxy.say(Says::Nothing);
+    for (name, port) in [("b", 10001), ("c", 10002)] {
+        let now = with(|meta| meta.wait_ms = 0);
+        apply_with(client, &document(name, port), now)
+            .await
+            .outcome();
+    }
+    proxy
+}
+
 #[tokio::test]
 async fn of_two_revisions_that_a_proxy_got_as_one_the_newer_is_taken_back() {
     let server = Server::start().await;
     let mut client = server.client().await;
-    let proxy = LedgerProxy::connect(&server, "payments", "p1");
-    apply(&mut client, &document("a", 10000)).await.outcome();
-    proxy.say(Says::Nothing);
-    let now = || with(|meta| meta.wait_ms = 0);
-    apply_with(&mut client, &document("b", 10001), now())
-        .await
-        .outcome();
-    apply_with(&mut client, &document("c", 10002), now())
-        .await
-        .outcome();
+    let proxy = two_unanswered(&server, &mut client).await;
     // It is busy through revisions 2 and 3, and says no to what it is sent then: c is bad, b is not.
     let mut heads = server.fleet("payments").heads();
     proxy.say(Says::RejectOnce(WORDS));
@@ -179,16 +184,7 @@ async fn of_two_revisions_that_a_proxy_got_as_one_the_newer_is_taken_back() {
 async fn the_older_is_taken_back_too_if_that_did_not_help() {
     let server = Server::start().await;
     let mut client = server.client().await;
-    let proxy = LedgerProxy::connect(&server, "payments", "p1");
-    apply(&mut client, &document("a", 10000)).await.outcome();
-    proxy.say(Says::Nothing);
-    let now = || with(|meta| meta.wait_ms = 0);
-    apply_with(&mut client, &document("b", 10001), now())
-        .await
-        .outcome();
-    apply_with(&mut client, &document("c", 10002), now())
-        .await
-        .outcome();
+    let proxy = two_unanswered(&server, &mut client).await;
     let mut heads = server.fleet("payments").heads();
     proxy.say(Says::Reject(WORDS));
     let head = heads
@@ -208,7 +204,7 @@ async fn the_older_is_taken_back_too_if_that_did_not_help() {
 }
 
 /// Watches until the record of a revision has such a note.
-async fn wait_for_note(client: &mut crate::support::server::Client, revision: u64, begin: &str) {
+async fn wait_for_note(client: &mut Client, revision: u64, begin: &str) {
     let mut watch = client
         .watch_status(api::GetStatusRequest::default())
         .await

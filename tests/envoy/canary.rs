@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::{
-    fixtures::{Backends, all_answered, load, no_trouble, only},
+    fixtures::{Backends, all_answered, load, more_answers, no_trouble, only},
     rollout::{self, answered, is_share, reached, steps},
     support::load::{Protocol, Shot},
     versions,
@@ -94,15 +94,7 @@ async fn a_canary_whose_monitor_fails_in_a_step_gives_its_share_back_by_itself()
     // Two steps there, one push back; then blue has it all again.
     let pushes = rollout::pushes(&world, 3).await;
     let back = pushes[2].1;
-    let waited = Instant::now();
-    let since = waited.saturating_duration_since(load.origin());
-    let sent = async || {
-        load.samples()
-            .iter()
-            .filter(|one| one.sent >= since)
-            .count()
-    };
-    crate::waiting::until("answered by blue", sent, |count| *count >= 100).await;
+    more_answers(&load, 100).await;
     let report = load.stop().await;
     only(&report, "blue", back, Instant::now());
     // What was over before it died had not failed, and afterwards no more than its share did.

@@ -2,16 +2,15 @@
 
 use std::time::Instant;
 
-use tokio::net::TcpListener;
-
 use crate::{
-    fixtures::{Backends, Flip, all_answered, load, no_trouble, only, proven, service},
+    fixtures::{
+        Backends, Cold, Flip, WARMING, all_answered, load, no_trouble, only, proven, service, world,
+    },
     support::{
         backend::Backend,
         load::{Protocol, Shot},
-        world::World,
+        waiting,
     },
-    waiting,
 };
 
 /// As many rounds of adding, changing and removing.
@@ -24,11 +23,8 @@ async fn services_come_change_and_go_under_load() {
         blue: [Backend::start("guest").await, Backend::start("guest").await],
         green: [Backend::start("-").await, Backend::start("-").await],
     };
-    let mut world = World::start().await;
+    let world = world(&steady, "").await;
     let target = world.listener.addr();
-    let document = service("fraud-model", "/", target, &steady, "");
-    world.apply(&document, &[]).await.ok();
-    world.fleet(2).await;
     // Whatever /guest is routed to at that moment, somebody answers: with the guest's route gone, the steady one.
     let steady_load = load(target, Protocol::Http1, 100, vec![Shot::get("/score")]);
     let slow = load(target, Protocol::Http1, 5, vec![Shot::get("/guest/delay")]);
@@ -85,38 +81,13 @@ async fn services_come_change_and_go_under_load() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cluster_that_never_warms_holds_up_no_other_service() {
     let backends = Backends::start().await;
-    let mut world = World::start().await;
+    let world = world(&backends, "").await;
     let target = world.listener.addr();
-    let document = service("fraud-model", "/", target, &backends, "");
-    world.apply(&document, &[]).await.ok();
-    world.fleet(2).await;
     let load = load(target, Protocol::Http1, 100, vec![Shot::get("/score")]);
 
-    // Takes connections (the kernel does) and never answers: the first health check, for whose end the cluster warms,
-    // lasts longer than this test.
-    let hole = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let cold = format!(
-        "---
-apiVersion: bluegreen/v1
-kind: Service
-metadata: {{ name: cold }}
-spec:
-  fleet: payments
-  listener: {{ address: {}, port: {} }}
-  routes: [ {{ match: {{ prefix: /cold }} }} ]
-  cluster: {{ healthCheck: {{ path: /healthz, interval: 120s, timeout: 120s }} }}
-  environments:
-    blue: {{ version: v1, endpoints: [{:?}] }}
-",
-        target.ip(),
-        target.port(),
-        hole.local_addr().expect("an address").to_string(),
-    );
-    world.apply(&cold, &[]).await.ok();
-    for envoy in &world.envoys {
-        let warming = "^cluster_manager.warming_clusters$";
-        waiting::stat(envoy, warming, |warming| warming > 0).await;
-    }
+    // Its first health check lasts longer than this test.
+    let cold = Cold::at(target, "interval: 120s, timeout: 120s").await;
+    cold.warms(&world).await;
 
     // A new version is staged, switched to, rolled back, every step proven at every proxy.
     let mut flips = Vec::new();
@@ -130,11 +101,11 @@ spec:
         flips.push(Flip::run(&world, "blue", &["rollback", "fraud-model"]).await);
     }
     for envoy in &world.envoys {
-        let warming = waiting::sum(envoy, "^cluster_manager.warming_clusters$").await;
+        let warming = waiting::sum(envoy, WARMING).await;
         assert!(warming > 0, "{} is not warming any more", envoy.node());
     }
     // It is said who waits for what, and giving it up ends the waiting.
-    let waits = world.apply(&cold, &["--wait", "100ms"]).await;
+    let waits = world.apply(&cold.document, &["--wait", "100ms"]).await;
     assert_eq!(waits.code, 6, "{waits:?}");
     let delete = ["delete", "service", "cold", "--yes", "--wait", "30s"];
     world.cli(&delete).await.ok();

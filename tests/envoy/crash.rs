@@ -10,26 +10,15 @@ use std::{
 use serde_json::Value;
 
 use crate::{
-    fixtures::{Backends, all_answered, load, no_trouble, service},
+    fixtures::{self, Backends, all_answered, load, no_trouble, service},
     support::{
+        fault::POINTS,
         load::{Load, Protocol, Shot},
         relay::Relay,
+        waiting,
         world::{Ran, World},
     },
-    waiting,
 };
-
-/// Every step of a command, in their order.
-const POINTS: [&str; 8] = [
-    "controller-before-commit",
-    "store-before-write",
-    "store-before-flush",
-    "store-after-flush",
-    "store-before-rename",
-    "store-after-rename",
-    "store-after-head",
-    "controller-after-commit",
-];
 
 /// Rounds of random kills.
 fn rounds() -> usize {
@@ -88,13 +77,14 @@ impl Versions {
 
 /// A service with two Envoys, and its load.
 async fn world(backends: &Backends) -> (World, Load) {
-    let mut world = World::start().await;
-    let target = world.listener.addr();
-    let document = service("fraud-model", "/", target, backends, "");
-    world.apply(&document, &[]).await.ok();
-    world.fleet(2).await;
+    let world = fixtures::world(backends, "").await;
     saved(&world).await;
-    let load = load(target, Protocol::Http1, 50, vec![Shot::get("/score")]);
+    let load = load(
+        world.listener.addr(),
+        Protocol::Http1,
+        50,
+        vec![Shot::get("/score")],
+    );
     (world, load)
 }
 

@@ -3,14 +3,14 @@
 use serde_json::Value;
 
 use crate::{
-    fixtures::{Backends, all_answered, load, only},
+    fixtures::{Backends, PROXIES, all_answered, load, only},
     rollout::{self, begin, reached, steps, until},
     support::{
         asker::Asker,
         load::{Protocol, Shot},
+        waiting,
         world::World,
     },
-    waiting,
 };
 
 /// A person is asked, and then nobody any more.
@@ -161,11 +161,7 @@ async fn a_monitor_that_fails_where_a_person_decides_leaves_the_traffic_until_he
         .cli(&["rollback", "fraud-model", "-o", "json"])
         .await
         .ok();
-    assert_eq!(
-        back.json()["proxies"]["acked"],
-        rollout::PROXIES,
-        "{back:?}"
-    );
+    assert_eq!(back.json()["proxies"]["acked"], PROXIES, "{back:?}");
     let good = load(target, Protocol::Http1, 100, vec![Shot::get("/score")]);
     reached(&world, "RolledBack").await;
     let report = good.stop().await;

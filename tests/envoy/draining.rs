@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use crate::{
-    fixtures::{Backends, service},
+    fixtures::{Backends, PROXIES, service, world_with},
     rollout::{self, begin, reached},
-    support::{bidi::Bidi, world::World},
-    versions, waiting,
+    support::{bidi::Bidi, waiting, world::World},
+    versions,
 };
 
 /// Given up as soon as the switch is proven.
@@ -28,7 +28,7 @@ const KEPT: &str = "  cluster: { protocol: grpc }
 /// A stream is open on blue, and green has all of the traffic.
 async fn switched(backends: &Backends, spec: &str) -> (World, Bidi) {
     let settings = [rollout::REPORTS, ("BLUEGREEN_DRAIN_TIME", "3s")];
-    let world = rollout::world_with(backends, spec, &settings).await;
+    let world = world_with(backends, spec, &settings).await;
     let stream = Bidi::open(world.listener.addr(), "/")
         .await
         .expect("a stream");
@@ -77,7 +77,7 @@ async fn a_standby_whose_time_is_over_is_retired_once_its_last_stream_has_ended(
         .expect("a stream");
     assert_eq!(new.label(), "green");
     stream.echo(b"still here").await.expect("an open stream");
-    let endpoints = 2 * rollout::PROXIES as u64;
+    let endpoints = 2 * PROXIES as u64;
     assert_eq!(endpoints_of_blue(&world).await, endpoints);
     let status = world.json(&["status", "fraud-model"]).await;
     assert_eq!(status["release"]["phase"], "Retiring", "{status}");

@@ -8,11 +8,21 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tokio::net::TcpListener;
+
 use crate::support::{
     backend::Backend,
+    document,
     load::{Load, Plan, Protocol, Report, Shot},
+    waiting,
     world::{Ran, World},
 };
+
+/// So many Envoys carry the service, where a test does not say otherwise.
+pub const PROXIES: usize = 2;
+
+/// The number of clusters that an Envoy warms.
+pub const WARMING: &str = "^cluster_manager.warming_clusters$";
 
 /// Two backends per environment; each answers with its colour.
 pub struct Backends {
@@ -29,13 +39,18 @@ impl Backends {
     }
 }
 
+fn addresses(backends: &[Backend]) -> Vec<SocketAddr> {
+    backends.iter().map(Backend::addr).collect()
+}
+
 /// The endpoints as a YAML list.
 pub fn endpoints(backends: &[Backend]) -> String {
-    let list: Vec<String> = backends
-        .iter()
-        .map(|backend| format!("{:?}", backend.addr().to_string()))
-        .collect();
-    format!("[{}]", list.join(", "))
+    document::endpoints(&addresses(backends))
+}
+
+/// `spec.environments` of a service: v1 in blue, v2 in green.
+pub fn environments(backends: &Backends) -> String {
+    document::environments(&addresses(&backends.blue), &addresses(&backends.green))
 }
 
 /// `kind: Service` on the shared listener; retries off. `more` are further lines of the spec.
@@ -46,25 +61,100 @@ pub fn service(
     backends: &Backends,
     more: &str,
 ) -> String {
+    let routes = format!("  routes: [ {{ match: {{ prefix: {prefix} }} }} ]\n");
+    document::service(
+        name,
+        &[
+            &document::listener(listener),
+            &routes,
+            &environments(backends),
+            more,
+        ],
+    )
+}
+
+/// Something that only Envoy refuses, if its connect timeout is zero: a cluster of the users' own.
+pub fn extra_cluster(connect_timeout: &str) -> String {
     format!(
         "---
 apiVersion: bluegreen/v1
-kind: Service
-metadata: {{ name: {name} }}
+kind: EnvoyResources
+metadata: {{ name: extra }}
 spec:
   fleet: payments
-  listener: {{ address: {}, port: {} }}
-  routes:
-    - {{ match: {{ prefix: {prefix} }} }}
-  environments:
-    blue: {{ version: v1, endpoints: {} }}
-    green: {{ version: v2, endpoints: {} }}
-{more}",
-        listener.ip(),
-        listener.port(),
-        endpoints(&backends.blue),
-        endpoints(&backends.green),
+  resources:
+    - \"@type\": type.googleapis.com/envoy.config.cluster.v3.Cluster
+      name: extra
+      type: STATIC
+      connect_timeout: {connect_timeout}
+"
     )
+}
+
+/// A service at `/cold` that warms as long as its first health check lasts: its endpoint takes connections (the kernel
+/// does) and never answers.
+pub struct Cold {
+    pub document: String,
+    _hole: TcpListener,
+}
+
+impl Cold {
+    /// `health_check` are the times of the check.
+    pub async fn at(listener: SocketAddr, health_check: &str) -> Self {
+        let hole = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = hole.local_addr().expect("an address");
+        let settings = format!(
+            "  routes: [ {{ match: {{ prefix: /cold }} }} ]
+  cluster: {{ healthCheck: {{ path: /healthz, {health_check} }} }}
+"
+        );
+        let document = document::service(
+            "cold",
+            &[
+                &document::listener(listener),
+                &settings,
+                &document::environments(&[address], &[]),
+            ],
+        );
+        Self {
+            document,
+            _hole: hole,
+        }
+    }
+
+    /// Declares it, and waits until every Envoy warms it.
+    pub async fn warms(&self, world: &World) {
+        world.apply(&self.document, &[]).await.ok();
+        for envoy in &world.envoys {
+            waiting::stat(envoy, WARMING, |warming| warming > 0).await;
+        }
+    }
+}
+
+/// A fleet before `fraud-model`, which has all of their paths: blue is live, green is staged. `more` are
+/// further lines of its spec.
+pub async fn world(backends: &Backends, more: &str) -> World {
+    world_with(backends, more, &[]).await
+}
+
+/// The same, with a server that is set so.
+pub async fn world_with(backends: &Backends, more: &str, settings: &[(&str, &str)]) -> World {
+    let mut world = World::stopped();
+    world.serve(settings).await;
+    let document = service("fraud-model", "/", world.listener.addr(), backends, more);
+    world.apply(&document, &[]).await.ok();
+    world.fleet(PROXIES).await;
+    world
+}
+
+/// Waits until so many requests that are sent from now on have ended.
+pub async fn more_answers(load: &Load, count: usize) {
+    let since = load.origin().elapsed();
+    let ended = async || {
+        let samples = load.samples();
+        samples.iter().filter(|one| one.sent >= since).count()
+    };
+    waiting::until("more answers", ended, |ended| *ended >= count).await;
 }
 
 /// A load of that many requests a second; bounded at five minutes' worth.

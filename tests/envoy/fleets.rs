@@ -3,15 +3,17 @@
 use serde_json::Value;
 
 use crate::{
-    fixtures::{Backends, Flip, all_answered, load, no_trouble, only, service},
+    fixtures::{
+        Backends, Flip, all_answered, load, more_answers, no_trouble, only, service, world,
+    },
     support::{
         backend::Backend,
         envoy::Envoy,
         load::{Protocol, Shot},
         ports::ReservedPort,
+        waiting,
         world::{READY, World},
     },
-    waiting,
 };
 
 /// As many meetings of two operators.
@@ -92,11 +94,8 @@ async fn two_fleets_do_not_see_each_other() {
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_operators_who_name_the_revision_exactly_one_wins() {
     let backends = Backends::start().await;
-    let mut world = World::start().await;
+    let world = world(&backends, "").await;
     let target = world.listener.addr();
-    let document = service("fraud-model", "/", target, &backends, "");
-    world.apply(&document, &[]).await.ok();
-    world.fleet(2).await;
     let load = load(target, Protocol::Http1, 100, vec![Shot::get("/score")]);
     for meeting in 0..MEETINGS {
         let status = world.json(&["status", "fraud-model"]).await;
@@ -135,11 +134,8 @@ async fn of_two_operators_who_name_the_revision_exactly_one_wins() {
 #[tokio::test(flavor = "multi_thread")]
 async fn operators_who_race_end_in_one_state_everywhere() {
     let backends = Backends::start().await;
-    let mut world = World::start().await;
+    let world = world(&backends, "").await;
     let target = world.listener.addr();
-    let document = service("fraud-model", "/", target, &backends, "");
-    world.apply(&document, &[]).await.ok();
-    world.fleet(2).await;
     let load = load(target, Protocol::Http1, 100, vec![Shot::get("/score")]);
     let mut settled = Vec::new();
     for _ in 0..MEETINGS {
@@ -167,9 +163,7 @@ async fn operators_who_race_end_in_one_state_everywhere() {
         assert_eq!(status["environments"][other]["weight"], 0, "{status}");
         let since = std::time::Instant::now();
         // Some requests of every proxy, so that the state is one that was seen.
-        let sent = load.samples().len();
-        let ask = async || load.samples().len();
-        waiting::until("more answers", ask, |count| *count >= sent + 20).await;
+        more_answers(&load, 20).await;
         settled.push((live, since, std::time::Instant::now()));
     }
     let report = load.stop().await;

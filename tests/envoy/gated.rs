@@ -7,8 +7,8 @@ use crate::{
         asker::Asker,
         backend::Backend,
         load::{Protocol, Shot},
+        waiting,
     },
-    waiting,
 };
 
 /// The header of a preview of green.

@@ -28,4 +28,3 @@ mod stats;
 mod switching;
 mod ttl;
 mod versions;
-mod waiting;

@@ -1,47 +1,22 @@
 //! Envoy says no: it is told to who asked, kept in the history, never repeated, and taken back or left as wanted.
 
 use serde_json::Value;
-use tokio::net::TcpListener;
 
 use crate::{
-    fixtures::{Backends, Flip, all_answered, load, no_trouble, only, service},
+    fixtures::{
+        Backends, Cold, Flip, all_answered, environments, extra_cluster, load, no_trouble, only,
+        service, world,
+    },
     support::{
+        document,
         load::{Protocol, Shot},
+        waiting,
         world::{Ran, World},
     },
-    waiting,
 };
 
 /// What Envoy says of a connect timeout of zero.
 const COMPLAINT: &str = "ConnectTimeout";
-
-/// A cluster of the users' own; a connect timeout of zero is something that only Envoy refuses.
-fn extra(connect_timeout: &str) -> String {
-    format!(
-        "---
-apiVersion: bluegreen/v1
-kind: EnvoyResources
-metadata: {{ name: extra }}
-spec:
-  fleet: payments
-  resources:
-    - \"@type\": type.googleapis.com/envoy.config.cluster.v3.Cluster
-      name: extra
-      type: STATIC
-      connect_timeout: {connect_timeout}
-"
-    )
-}
-
-/// A service with two Envoys that have it.
-async fn world(backends: &Backends) -> World {
-    let mut world = World::start().await;
-    let target = world.listener.addr();
-    let document = service("fraud-model", "/", target, backends, "");
-    world.apply(&document, &[]).await.ok();
-    world.fleet(2).await;
-    world
-}
 
 /// How often each Envoy has rejected something of a type, `cluster_manager.cds` for one.
 async fn rejections(world: &World, what: &str) -> Vec<u64> {
@@ -81,11 +56,11 @@ fn tells_who_and_why(ran: &Ran, complaint: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rejected_change_is_taken_back_and_never_repeated() {
     let backends = Backends::start().await;
-    let world = world(&backends).await;
+    let world = world(&backends, "").await;
     let target = world.listener.addr();
     let load = load(target, Protocol::Http1, 100, vec![Shot::get("/score")]);
 
-    let rejected = world.apply(&extra("0s"), &["--wait", "30s"]).await;
+    let rejected = world.apply(&extra_cluster("0s"), &["--wait", "30s"]).await;
     assert_eq!(rejected.code, 7, "{rejected:?}");
     let answer = rejected.json();
     assert_eq!(answer["result"], "reverted");
@@ -100,7 +75,10 @@ async fn a_rejected_change_is_taken_back_and_never_repeated() {
     assert_eq!(rejections(&world, "cluster_manager.cds").await, [1, 1]);
 
     // Nothing of it is in the way of what comes later, and nobody is asked twice.
-    let good = world.apply(&extra("1s"), &["--wait", "30s"]).await.ok();
+    let good = world
+        .apply(&extra_cluster("1s"), &["--wait", "30s"])
+        .await
+        .ok();
     assert_eq!(good.json()["proxies"]["acked"], 2, "{good:?}");
     let switch = Flip::run(&world, "green", &["switch", "fraud-model"]).await;
     assert_eq!(rejections(&world, "cluster_manager.cds").await, [1, 1]);
@@ -119,12 +97,12 @@ async fn a_rejected_change_is_taken_back_and_never_repeated() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rejected_change_that_is_left_is_in_nobodys_way() {
     let backends = Backends::start().await;
-    let world = world(&backends).await;
+    let world = world(&backends, "").await;
     let target = world.listener.addr();
     let load = load(target, Protocol::Http1, 100, vec![Shot::get("/score")]);
 
     let tolerated = ["--max-nack", "2", "--wait", "30s"];
-    let tolerated = world.apply(&extra("0s"), &tolerated).await;
+    let tolerated = world.apply(&extra_cluster("0s"), &tolerated).await;
     assert_eq!(tolerated.code, 6, "{tolerated:?}");
     tells_who_and_why(&tolerated, COMPLAINT);
     world
@@ -140,7 +118,7 @@ async fn a_rejected_change_that_is_left_is_in_nobodys_way() {
         .ok();
 
     let left = ["--on-nack", "halt", "--wait", "30s"];
-    let left = world.apply(&extra("0s"), &left).await;
+    let left = world.apply(&extra_cluster("0s"), &left).await;
     assert_eq!(left.code, 8, "{left:?}");
     tells_who_and_why(&left, COMPLAINT);
     let noted = entry(&world, &left.json()["revision"]).await["notes"].to_string();
@@ -164,7 +142,10 @@ async fn a_rejected_change_that_is_left_is_in_nobodys_way() {
     assert_eq!(rejections(&world, "cluster_manager.cds").await, before);
 
     // The correction arrives, and then all is well.
-    let good = world.apply(&extra("1s"), &["--wait", "30s"]).await.ok();
+    let good = world
+        .apply(&extra_cluster("1s"), &["--wait", "30s"])
+        .await
+        .ok();
     assert_eq!(good.json()["proxies"]["acked"], 2, "{good:?}");
     assert_eq!(rejections(&world, "cluster_manager.cds").await, before);
 
@@ -182,35 +163,20 @@ async fn a_rejected_change_that_is_left_is_in_nobodys_way() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rejection_that_comes_with_the_answer_to_the_correction_blames_the_right_revision() {
     let backends = Backends::start().await;
-    let world = world(&backends).await;
+    let world = world(&backends, "").await;
     let target = world.listener.addr();
 
     // While this cluster warms, for the first health check to time out, Envoy withholds its answers about clusters.
-    let hole = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let cold = format!(
-        "---
-apiVersion: bluegreen/v1
-kind: Service
-metadata: {{ name: cold }}
-spec:
-  fleet: payments
-  listener: {{ address: {}, port: {} }}
-  routes: [ {{ match: {{ prefix: /cold }} }} ]
-  cluster: {{ healthCheck: {{ path: /healthz, interval: 1s, timeout: 5s }} }}
-  environments:
-    blue: {{ version: v1, endpoints: [{:?}] }}
-",
-        target.ip(),
-        target.port(),
-        hole.local_addr().expect("an address").to_string(),
-    );
-    world.apply(&cold, &[]).await.ok();
-    for envoy in &world.envoys {
-        let warming = "^cluster_manager.warming_clusters$";
-        waiting::stat(envoy, warming, |warming| warming > 0).await;
-    }
-    let bad = world.apply(&extra("0s"), &["--on-nack", "halt"]).await.ok();
-    let good = world.apply(&extra("1s"), &["--wait", "30s"]).await.ok();
+    let cold = Cold::at(target, "interval: 1s, timeout: 5s").await;
+    cold.warms(&world).await;
+    let bad = world
+        .apply(&extra_cluster("0s"), &["--on-nack", "halt"])
+        .await
+        .ok();
+    let good = world
+        .apply(&extra_cluster("1s"), &["--wait", "30s"])
+        .await
+        .ok();
     let good = good.json();
     assert_eq!(good["proxies"]["acked"], 2, "{good}");
     for envoy in &world.envoys {
@@ -273,9 +239,8 @@ async fn a_rejected_switch_is_taken_back() {
     let backends = Backends::start().await;
     let mut world = World::start().await;
     let target = world.listener.addr();
-    let service = service("fraud-model", "/", target, &backends, "");
-    let adopted: Vec<&str> = service.lines().filter(|line| !of_listener(line)).collect();
-    let adopted = format!("{}\n{}", adopted.join("\n"), edge(target, "/a+"));
+    let service = document::service("fraud-model", &[&environments(&backends)]);
+    let adopted = service + &edge(target, "/a+");
     world.apply(&adopted, &[]).await.ok();
     world.fleet(2).await;
     let load = load(target, Protocol::Http1, 100, vec![Shot::get("/score")]);
@@ -314,12 +279,4 @@ async fn a_rejected_switch_is_taken_back() {
         std::time::Instant::now(),
     );
     no_trouble(&world).await;
-}
-
-/// Whether a line of the service's document is about its listener and its routes.
-fn of_listener(line: &str) -> bool {
-    let line = line.trim_start();
-    ["listener:", "routes:", "- { match:"]
-        .iter()
-        .any(|start| line.starts_with(start))
 }

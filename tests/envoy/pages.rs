@@ -12,9 +12,9 @@ use crate::{
     fixtures::{Backends, endpoints, service},
     support::{
         backend::Backend,
+        waiting,
         world::{BINARY, World},
     },
-    waiting,
 };
 
 /// A fenced block of a page.

@@ -6,14 +6,15 @@ use std::time::Instant;
 use serde_json::Value;
 
 use crate::{
-    fixtures::{Backends, load, service},
-    rollout::REPORTS,
+    fixtures::{Backends, load, more_answers, only},
+    rollout::{self, REPORTS},
     support::{
         backend::Backend,
         load::{Load, Protocol, Shot},
+        waiting,
         world::World,
     },
-    versions, waiting,
+    versions,
 };
 
 /// A bake that outlives the test, watched by what the proxies report. No interval is shorter than a second.
@@ -29,13 +30,13 @@ const WATCHED: &str = "  release:
 
 /// Green is live and bakes, under load.
 async fn baking(backends: &Backends) -> (World, Load) {
-    let mut world = World::stopped();
-    world.serve(&[REPORTS]).await;
-    let target = world.listener.addr();
-    let document = service("fraud-model", "/", target, backends, WATCHED);
-    world.apply(&document, &[]).await.ok();
-    world.fleet(2).await;
-    let load = load(target, Protocol::Http1, 100, vec![Shot::get("/score")]);
+    let world = rollout::world(backends, WATCHED).await;
+    let load = load(
+        world.listener.addr(),
+        Protocol::Http1,
+        100,
+        vec![Shot::get("/score")],
+    );
     world.cli(&["switch", "fraud-model"]).await.ok();
     waiting_for(&world, "Baking").await;
     (world, load)
@@ -70,18 +71,9 @@ async fn errors_that_the_proxies_report_take_a_bad_version_back() {
     let status = world.json(&["status", "fraud-model"]).await;
     assert_eq!(status["live"], "blue", "{status}");
     let back = Instant::now();
-    waiting::until(
-        "answered by blue",
-        async || {
-            let since = back.saturating_duration_since(load.origin());
-            let sent = load.samples();
-            sent.iter().filter(|sample| sample.sent >= since).count()
-        },
-        |count| *count >= 100,
-    )
-    .await;
+    more_answers(&load, 100).await;
     let report = load.stop().await;
-    crate::fixtures::only(&report, "blue", back, Instant::now());
+    only(&report, "blue", back, Instant::now());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,25 +5,22 @@ use std::{path::Path, time::Instant};
 use serde_json::Value;
 
 use crate::{
-    fixtures::{Backends, Flip, all_answered, load, no_trouble, only, proven, service},
+    fixtures::{Backends, Flip, all_answered, load, no_trouble, only, proven, service, world},
     support::{
         load::{Protocol, Shot},
         relay::Relay,
+        waiting,
         world::{READY, World},
         xds_client::XdsClient,
     },
-    waiting,
 };
 use bluegreen::model::TypeUrl;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn restarts_under_load_lose_nothing() {
     let backends = Backends::start().await;
-    let mut world = World::start().await;
+    let world = world(&backends, "").await;
     let target = world.listener.addr();
-    let document = service("fraud-model", "/", target, &backends, "");
-    world.apply(&document, &[]).await.ok();
-    world.fleet(2).await;
     let load = load(
         target,
         Protocol::Http1,
@@ -98,11 +95,8 @@ fn copy(from: &Path, to: &Path) {
 #[tokio::test(flavor = "multi_thread")]
 async fn proxies_keep_what_is_newer_than_a_restored_backup() {
     let backends = Backends::start().await;
-    let mut world = World::start().await;
+    let world = world(&backends, "").await;
     let target = world.listener.addr();
-    let document = service("fraud-model", "/", target, &backends, "");
-    world.apply(&document, &[]).await.ok();
-    world.fleet(2).await;
     let load = load(target, Protocol::Http1, 100, vec![Shot::get("/score")]);
     world.terminate().await;
     let backup = world.dir.path().join("backup");

@@ -6,9 +6,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::{
-    fixtures::{Backends, service},
-    support::{load::Report, world::World},
-    waiting,
+    fixtures::{Backends, PROXIES, world_with},
+    support::{load::Report, waiting, world::World},
 };
 
 /// The server asks the proxies for their load every second.
@@ -17,25 +16,12 @@ pub const REPORTS: (&str, &str) = ("BLUEGREEN_LOAD_REPORT_INTERVAL", "1s");
 /// The service that is released.
 pub const SERVICE: &str = "fraud-model";
 
-/// So many proxies carry it.
-pub const PROXIES: usize = 2;
-
 /// So many standard deviations off, a binomial count is no chance any more: one in 1.7 million.
 const SIGMAS: f64 = 5.0;
 
 /// A fleet before a service whose blue (v1) is live and whose green (v2) is staged, released as `spec.release` says.
 pub async fn world(backends: &Backends, spec: &str) -> World {
     world_with(backends, spec, &[REPORTS]).await
-}
-
-/// The same, with a server that is set so.
-pub async fn world_with(backends: &Backends, spec: &str, settings: &[(&str, &str)]) -> World {
-    let mut world = World::stopped();
-    world.serve(settings).await;
-    let document = service(SERVICE, "/", world.listener.addr(), backends, spec);
-    world.apply(&document, &[]).await.ok();
-    world.fleet(PROXIES).await;
-    world
 }
 
 /// Begins the release of green; `args` are further flags.

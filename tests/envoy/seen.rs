@@ -3,24 +3,9 @@
 use serde_json::Value;
 
 use crate::{
-    fixtures::{Backends, service},
-    support::{http, world::World},
-    waiting,
+    fixtures::{Backends, extra_cluster, service},
+    support::{http, waiting, world::World},
 };
-
-/// A cluster that only Envoy refuses.
-const REFUSED: &str = "---
-apiVersion: bluegreen/v1
-kind: EnvoyResources
-metadata: { name: extra }
-spec:
-  fleet: payments
-  resources:
-    - \"@type\": type.googleapis.com/envoy.config.cluster.v3.Cluster
-      name: extra
-      type: STATIC
-      connect_timeout: 0s
-";
 
 /// The resource of that name on a proxy's page.
 fn resource(page: &Value, of_type: &str, name: &str) -> Value {
@@ -62,7 +47,10 @@ async fn line_34_each_resource_of_a_proxy_is_seen_and_a_rejection_with_envoys_wo
     assert_eq!(nobody.code, 3, "{nobody:?}");
 
     let left = world
-        .apply(REFUSED, &["--on-nack", "halt", "--wait", "30s"])
+        .apply(
+            &extra_cluster("0s"),
+            &["--on-nack", "halt", "--wait", "30s"],
+        )
         .await;
     assert_eq!(left.code, 8, "{left:?}");
     let page = world.json(&["fleet", "payments", "proxy-1"]).await;

@@ -10,8 +10,9 @@ use crate::{
         asker::Asker,
         backend::Backend,
         load::{Protocol, Shot},
+        waiting,
     },
-    versions, waiting,
+    versions,
 };
 
 /// Requests a second.

@@ -11,9 +11,9 @@ use crate::{
         backend::Backend,
         envoy::{self, Envoy},
         load::{Protocol, Shot},
+        waiting,
         world::World,
     },
-    waiting,
 };
 
 /// Requests whose distribution is looked at.

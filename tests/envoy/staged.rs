@@ -2,13 +2,12 @@
 //! ones are noticed.
 
 use crate::{
-    fixtures::{Backends, Flip, all_answered, endpoints, load, no_trouble, proven, service},
+    fixtures::{Backends, Flip, all_answered, endpoints, load, no_trouble, proven, world},
     support::{
         backend::Backend,
         load::{Protocol, Shot},
-        world::World,
+        waiting,
     },
-    waiting,
 };
 
 /// Often enough that nobody waits for it, and a second for an answer, since the machine may be busy.
@@ -18,11 +17,8 @@ const HEALTH_CHECK: &str =
 #[tokio::test(flavor = "multi_thread")]
 async fn line_31_endpoints_that_were_replaced_while_staged_get_no_request() {
     let backends = Backends::start().await;
-    let mut world = World::start().await;
+    let world = world(&backends, HEALTH_CHECK).await;
     let target = world.listener.addr();
-    let document = service("fraud-model", "/", target, &backends, HEALTH_CHECK);
-    world.apply(&document, &[]).await.ok();
-    world.fleet(2).await;
     let load = load(target, Protocol::Http1, 100, vec![Shot::get("/score")]);
 
     // The replaced ones stay up and pass their health checks.
@@ -60,11 +56,8 @@ async fn line_31_endpoints_that_were_replaced_while_staged_get_no_request() {
 async fn line_31_a_staged_endpoint_that_died_refuses_the_switch_and_gets_no_request() {
     let Backends { blue, green } = Backends::start().await;
     let backends = Backends { blue, green };
-    let mut world = World::start().await;
+    let world = world(&backends, HEALTH_CHECK).await;
     let target = world.listener.addr();
-    let document = service("fraud-model", "/", target, &backends, HEALTH_CHECK);
-    world.apply(&document, &[]).await.ok();
-    world.fleet(2).await;
     let load = load(target, Protocol::Http1, 100, vec![Shot::get("/score")]);
 
     let all = endpoints(&backends.green);

@@ -4,9 +4,9 @@ use crate::{
     fixtures::{Backends, load, no_trouble, service},
     support::{
         load::{Failure, Protocol, Shot},
+        waiting,
         world::World,
     },
-    waiting,
 };
 
 /// Longer than Envoy's own patience of 15 s, after which it would open a listener without routes and answer 404.

@@ -3,13 +3,14 @@
 use serde_json::Value;
 
 use crate::{
-    fixtures::{Backends, Flip, load, service},
+    fixtures::{Backends, Flip, load, world_with},
     support::{
         backend::Backend,
         load::{Failure, Load, Plan, Protocol, Report, Shot},
+        waiting,
         world::World,
     },
-    versions, waiting,
+    versions,
 };
 
 /// How often the Envoys of these tests report.
@@ -26,14 +27,8 @@ const SCORE: &str = "named_metrics.fraud_score";
 
 /// A service with two Envoys that report on all of it.
 async fn world(backends: &Backends) -> World {
-    let mut world = World::stopped();
-    world
-        .serve(&[("BLUEGREEN_LOAD_REPORT_INTERVAL", INTERVAL)])
-        .await;
-    let target = world.listener.addr();
-    let document = service("fraud-model", "/", target, backends, "");
-    world.apply(&document, &[]).await.ok();
-    world.fleet(2).await;
+    let settings = [("BLUEGREEN_LOAD_REPORT_INTERVAL", INTERVAL)];
+    let world = world_with(backends, "", &settings).await;
     // Envoy counts a cluster from the first report after the one during which it came.
     for _ in 0..2 {
         let before = last_reports(&stats(&world).await);

@@ -4,8 +4,7 @@ use serde_json::Value;
 
 use crate::{
     fixtures::{Backends, service},
-    support::world::World,
-    waiting,
+    support::{waiting, world::World},
 };
 
 /// The keys of the layer that the control plane gives, as the proxy has them.

@@ -1,6 +1,6 @@
 //! The `prometheus` check asks a real Prometheus that scrapes a real Envoy.
 
-use std::{net::SocketAddr, path::Path, process::Stdio, time::Duration};
+use std::{net::SocketAddr, path::Path, process::Stdio};
 
 use bluegreen::{
     gates::{Context, measuring},
@@ -13,18 +13,16 @@ use crate::{
     fixtures::{checks, context},
     support::{
         backend::Backend,
+        document,
         load::{Load, Plan, Protocol, Shot},
         plane::PATIENCE,
-        ports,
+        ports, waiting,
         world::World,
     },
 };
 
 /// Requests that the Envoy forwards to blue before it is asked.
 const REQUESTS: usize = 40;
-
-/// Prometheus is asked this often for what it has scraped: it tells nobody when it has.
-const POLL: Duration = Duration::from_millis(200);
 
 /// A running Prometheus. Dropped, it is killed.
 struct Prometheus {
@@ -83,18 +81,10 @@ scrape_configs:
         measuring(&spec).measure(context).await
     }
 
-    /// What it measures once it measures this.
+    /// What it measures once it measures this: it tells nobody when it has scraped.
     async fn until(&self, context: &Context, fields: &str, phase: Phase) -> Measurement {
-        let mut last = self.measure(context, fields).await;
-        let reached = async {
-            while last.phase != phase {
-                tokio::time::sleep(POLL).await;
-                last = self.measure(context, fields).await;
-            }
-        };
-        let reached = tokio::time::timeout(PATIENCE, reached).await;
-        assert!(reached.is_ok(), "never {phase}: {}", last.message);
-        last
+        let ask = async || self.measure(context, fields).await;
+        waiting::until(&phase.to_string(), ask, |measured| measured.phase == phase).await
     }
 }
 
@@ -103,18 +93,12 @@ async fn a_real_prometheus_that_scrapes_a_real_envoy_is_asked() {
     let backend = Backend::start("v1.2").await;
     let mut world = World::start().await;
     let listener = world.listener.addr();
-    let document = format!(
-        "apiVersion: bluegreen/v1
-kind: Service
-metadata: {{ name: fraud-model }}
-spec:
-  fleet: payments
-  listener: {{ address: {}, port: {} }}
-  environments: {{ blue: {{ version: v1.2, endpoints: [\"{}\"] }} }}
-",
-        listener.ip(),
-        listener.port(),
-        backend.addr()
+    let document = document::service(
+        "fraud-model",
+        &[
+            &document::listener(listener),
+            &document::environments(&[backend.addr()], &[]),
+        ],
     );
     world.apply(&document, &[]).await.ok();
     world.fleet(1).await;

@@ -10,26 +10,17 @@ use http::{HeaderName, HeaderValue};
 
 use crate::{
     fixtures::{checks, context, run},
-    support::{backend::Backend, world::World},
+    support::{backend::Backend, document, world::World},
 };
 
 /// The documents of the release under test.
 fn document(world: &World, blue: &Backend, green: &Backend) -> String {
-    format!(
-        "apiVersion: bluegreen/v1
-kind: Service
-metadata: {{ name: fraud-model }}
-spec:
-  fleet: payments
-  listener: {{ address: {}, port: {} }}
-  environments:
-    blue: {{ version: v1.2, endpoints: [\"{}\"] }}
-    green: {{ version: v1.3, endpoints: [\"{}\"] }}
-",
-        world.listener.addr().ip(),
-        world.listener.addr().port(),
-        blue.addr(),
-        green.addr(),
+    document::service(
+        "fraud-model",
+        &[
+            &document::listener(world.listener.addr()),
+            &document::environments(&[blue.addr()], &[green.addr()]),
+        ],
     )
 }
 

@@ -11,7 +11,10 @@ use tokio::{
     task::JoinHandle,
 };
 
-use crate::support::world::{START, World};
+use crate::support::{
+    document,
+    world::{START, World},
+};
 
 /// Calls a second of one client.
 const RATE: &str = "100";
@@ -86,24 +89,10 @@ impl Backends {
         }
     }
 
-    /// The environments of a service, as YAML.
+    /// `spec.environments` of a service.
     pub fn environments(&self) -> String {
-        let list = |backends: &[SocketAddr]| {
-            let list: Vec<String> = backends
-                .iter()
-                .map(|at| format!("{:?}", at.to_string()))
-                .collect();
-            list.join(", ")
-        };
         let (blue, green) = self.addresses.split_at(2);
-        format!(
-            "  environments:
-    blue: {{ version: v1, endpoints: [{}] }}
-    green: {{ version: v2, endpoints: [{}] }}
-",
-            list(blue),
-            list(green)
-        )
+        document::environments(blue, green)
     }
 }
 

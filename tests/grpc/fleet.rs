@@ -4,9 +4,8 @@ use std::net::SocketAddr;
 
 use crate::{
     clients::{Backends, Client, answered},
-    support::world::World,
+    support::{document, waiting, world::World},
     switching::{flip, in_step},
-    waiting,
 };
 
 /// A service for Envoys and gRPC clients.
@@ -17,22 +16,20 @@ fn service(
     listener: SocketAddr,
     backends: &Backends,
 ) -> String {
-    format!(
-        "---
-apiVersion: bluegreen/v1
-kind: Service
-metadata: {{ name: {name} }}
-spec:
-  fleet: payments
-  listener: {{ address: {}, port: {} }}
-  hosts: [{host:?}]
+    let grpc = format!(
+        "  hosts: [{host:?}]
   client: grpc
   grpcTarget: {target}
   cluster: {{ protocol: grpc }}
-{}",
-        listener.ip(),
-        listener.port(),
-        backends.environments()
+"
+    );
+    document::service(
+        name,
+        &[
+            &document::listener(listener),
+            &grpc,
+            &backends.environments(),
+        ],
     )
 }
 

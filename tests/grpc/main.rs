@@ -2,8 +2,6 @@
 
 #[path = "../support/mod.rs"]
 mod support;
-#[path = "../envoy/waiting.rs"]
-mod waiting;
 
 mod clients;
 mod fleet;

@@ -2,7 +2,7 @@
 
 use crate::{
     clients::{Backends, Client, answered},
-    support::world::World,
+    support::{document, world::World},
     switching::{flip, in_step},
 };
 
@@ -11,16 +11,10 @@ async fn raw_resources_serve_grpc_clients_too() {
     let backends = Backends::start().await;
     let world = World::start().await;
     // The service itself is for nobody: only the raw routes name it.
+    let grpc = "  cluster: { protocol: grpc }\n";
+    let service = document::service("fraud-model", &[grpc, &backends.environments()]);
     let documents = format!(
-        "---
-apiVersion: bluegreen/v1
-kind: Service
-metadata: {{ name: fraud-model }}
-spec:
-  fleet: payments
-  cluster: {{ protocol: grpc }}
-{}
----
+        "{service}---
 apiVersion: bluegreen/v1
 kind: EnvoyResources
 metadata: {{ name: mine }}
@@ -45,8 +39,7 @@ spec:
           routes:
             - match: {{ prefix: /fraud.Model/ }}
               route: {{ cluster: \"service:fraud-model\" }}
-",
-        backends.environments()
+"
     );
     world.apply(&documents, &[]).await.ok();
     let mut client = Client::start(&world, "scoring-1", "models.example").await;

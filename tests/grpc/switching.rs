@@ -4,24 +4,13 @@ use serde_json::Value;
 
 use crate::{
     clients::{Backends, Client, answered},
-    support::world::World,
-    waiting,
+    support::{document, waiting, world::World},
 };
 
 /// `fraud-model` for gRPC clients, and nothing for Envoys.
 fn service(backends: &Backends) -> String {
-    format!(
-        "---
-apiVersion: bluegreen/v1
-kind: Service
-metadata: {{ name: fraud-model }}
-spec:
-  fleet: payments
-  client: grpc
-  cluster: {{ protocol: grpc }}
-{}",
-        backends.environments()
-    )
+    let grpc = "  client: grpc\n  cluster: { protocol: grpc }\n";
+    document::service("fraud-model", &[grpc, &backends.environments()])
 }
 
 /// Runs a command that moves traffic; every client must have accepted.

@@ -1,8 +1,8 @@
 //! The server under attack, an honest proxy of it, and how much memory it has.
 
 use std::{
+    net::SocketAddr,
     sync::atomic::{AtomicU32, Ordering},
-    time::{Duration, Instant},
 };
 
 use bluegreen::{
@@ -11,10 +11,11 @@ use bluegreen::{
 };
 use envoy_types::pb::envoy::config::{cluster::v3::Cluster, listener::v3::Listener};
 use prost::{Message, Name as _};
+use serde_json::Value;
 use tokio::task::JoinHandle;
 use tonic::transport::Channel;
 
-use crate::support::{world::World, xds_client::XdsClient};
+use crate::support::{document, waiting, world::World, xds_client::XdsClient};
 
 /// What honest proxies belong to.
 pub const FLEET: &str = "payments";
@@ -23,17 +24,8 @@ pub const FLEET: &str = "payments";
 /// less than any of the attacks would leave behind if what they send were kept.
 const KEPT: u64 = 48;
 
-/// How long freed memory may take to be freed: connections end one by one.
-const FREED: Duration = Duration::from_secs(60);
-
-/// How long the honest proxy may take to accept a switch, on a machine that compiles beside it.
-const NOTICED: Duration = Duration::from_secs(20);
-
 /// The exit code of a switch that is durable and was not accepted by all in time.
 const NOT_ALL_IN_TIME: i32 = 6;
-
-/// How often the server is asked.
-const POLL: Duration = Duration::from_millis(100);
 
 /// A server with a service and a proxy that does as it should.
 pub struct Plane {
@@ -53,18 +45,14 @@ impl Drop for Plane {
 impl Plane {
     pub async fn start() -> Self {
         let world = World::start().await;
-        let port = world.listener.addr().port();
-        let document = format!(
-            "apiVersion: bluegreen/v1
-kind: Service
-metadata: {{ name: fraud-model }}
-spec:
-  fleet: {FLEET}
-  listener: {{ address: 127.0.0.1, port: {port} }}
-  environments:
-    blue: {{ version: v1, endpoints: [\"127.0.0.1:9\"] }}
-    green: {{ version: v2, endpoints: [\"127.0.0.1:9\"] }}
-"
+        // Nobody asks them.
+        let nobody = [SocketAddr::from(([127, 0, 0, 1], 9))];
+        let document = document::service(
+            "fraud-model",
+            &[
+                &document::listener(world.listener.addr()),
+                &document::environments(&nobody, &nobody),
+            ],
         );
         world.apply(&document, &[]).await.ok();
         let client = XdsClient::connect(world.xds, "honest", FLEET).await;
@@ -95,22 +83,17 @@ spec:
             .cli(&[&switch[..], &["--wait", "1ms"]].concat())
             .await;
         assert!([0, NOT_ALL_IN_TIME].contains(&ran.code), "{ran:?}");
-        let deadline = Instant::now() + NOTICED;
-        loop {
-            let fleet = self.world.json(&["fleet", FLEET]).await;
+        let ask = async || self.world.json(&["fleet", FLEET]).await;
+        let in_step = |fleet: &Value| {
             let proxies = fleet["proxies"].as_array().expect("proxies");
             let mut honest = proxies.iter().filter(|proxy| proxy["proxy"] == "honest");
             let types = honest.next().and_then(|honest| honest["types"].as_array());
             let mut types = types.into_iter().flatten();
             let routes = types.find(|one| one["type"] == "RouteConfiguration");
-            if routes
+            routes
                 .is_some_and(|one| one["state"] == "synced" && one["revision"] == fleet["revision"])
-            {
-                return;
-            }
-            assert!(Instant::now() < deadline, "{ran:?}: {fleet}");
-            tokio::time::sleep(POLL).await;
-        }
+        };
+        waiting::until(&format!("accepted after {ran:?}"), ask, in_step).await;
     }
 
     /// Whether the server believes that this proxy is there.
@@ -121,11 +104,8 @@ spec:
 
     /// Waits until the server has noticed that this proxy is not there.
     pub async fn until_away(&self, proxy: &str) {
-        let deadline = Instant::now() + FREED;
-        while self.is_connected(proxy).await {
-            assert!(Instant::now() < deadline, "{proxy} is still connected");
-            tokio::time::sleep(POLL).await;
-        }
+        let ask = async || self.is_connected(proxy).await;
+        waiting::until(&format!("{proxy} away"), ask, |is| !is).await;
     }
 
     /// One more revision that changes routes, by the admin API itself.
@@ -183,12 +163,9 @@ spec:
     pub async fn recovers(&self, most: u64) {
         let peak = self.peak();
         assert!(peak <= self.before + most, "{} -> {peak} MiB", self.before);
-        let deadline = Instant::now() + FREED;
-        while self.memory() > self.before + KEPT {
-            let now = self.memory();
-            assert!(Instant::now() < deadline, "{} -> {now} MiB", self.before);
-            tokio::time::sleep(POLL).await;
-        }
+        let what = format!("given back, from {} MiB", self.before);
+        let now = async || self.memory();
+        waiting::until(&what, now, |now| *now <= self.before + KEPT).await;
         self.goes_on().await;
         let log = self.world.log();
         // `--nocapture` shows it.

@@ -3,19 +3,8 @@
 use crate::{
     calls,
     fixture::{Stage, phases},
+    support::fault::POINTS,
 };
-
-/// Every step of a commit, in their order.
-const POINTS: [&str; 8] = [
-    "controller-before-commit",
-    "store-before-write",
-    "store-before-flush",
-    "store-after-flush",
-    "store-before-rename",
-    "store-after-rename",
-    "store-after-head",
-    "controller-after-commit",
-];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_switch_and_a_rollback_by_the_server_itself_are_made_once() {

@@ -5,9 +5,11 @@ pub mod asker;
 pub mod backend;
 pub mod bidi;
 pub mod delta_client;
+pub mod document;
 pub mod either;
 #[path = "../../examples/demo/envoy.rs"]
 pub mod envoy;
+pub mod fault;
 #[path = "../../examples/demo/http.rs"]
 pub mod http;
 #[path = "../../examples/demo/load.rs"]
@@ -19,5 +21,6 @@ pub mod proxy;
 pub mod receiver;
 pub mod relay;
 pub mod server;
+pub mod waiting;
 pub mod world;
 pub mod xds_client;

@@ -1,12 +1,10 @@
 //! Waiting for what can only be asked for: an Envoy's counters, the server's view of its fleet.
 
-#![allow(dead_code, reason = "other test files use a part of it")]
-
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::support::{envoy::Envoy, world::World};
+use super::{envoy::Envoy, world::World};
 
 /// Nothing that a test waits for takes longer, even on a machine that compiles beside it.
 const LIMIT: Duration = Duration::from_secs(60);
