@@ -1,5 +1,9 @@
 //! What only delta has: versions per resource, names that come and go, words for what is gone.
 
+use envoy_types::pb::{
+    envoy::service::discovery::v3::DeltaDiscoveryRequest, google::rpc::Status as RpcStatus,
+};
+
 use super::*;
 use crate::support::delta_client::DeltaClient;
 
@@ -30,6 +34,10 @@ async fn line_14_a_reconnect_to_a_restarted_server_brings_what_differs() {
     accepted(&again, Revision(1), &[CDS, EDS, LDS, RDS]).await;
     client.quiet().await;
 
+    // A listener that it has and that exists no longer: nobody asks for it by its name.
+    let old = "127.0.0.1:9999".to_owned();
+    let listeners = client.versions.get_mut(&LDS).unwrap();
+    listeners.insert(old.clone(), "1-a1b2c3d4a1b2c3d4".to_owned());
     let gone = "fraud/retired".to_owned();
     let versions = client.versions.get_mut(&EDS).unwrap();
     versions.insert(gone.clone(), "1-a1b2c3d4a1b2c3d4".to_owned());
@@ -38,6 +46,8 @@ async fn line_14_a_reconnect_to_a_restarted_server_brings_what_differs() {
     client.subscribe(CDS, &[]);
     client.subscribe(EDS, &["fraud/blue", "fraud/green", &gone]);
     client.expect(EDS, &["fraud/green"], &[&gone]).await;
+    client.subscribe(LDS, &[]);
+    client.expect(LDS, &[], &[&old]).await;
 }
 
 #[tokio::test]
@@ -63,14 +73,26 @@ async fn line_16_a_name_given_up_beside_a_star_is_told_again() {
 }
 
 #[tokio::test]
-async fn line_17_a_subscription_on_a_rejection_counts() {
+async fn line_17_a_subscription_counts_on_a_stale_nonce_and_on_a_rejection() {
     let (fleets, _plane, mut client) = started().await;
-    fleets.change(FLEET, fraud(Colour::Green));
-    let bad = client.expect(RDS, &[MAIN], &[]).await;
-    client.answer(RDS, "9999", None);
-    client.answer(RDS, &bad.nonce, Some("no"));
-    client.subscribe(RDS, &["nowhere"]);
+    client.change(RDS, &["nowhere"], &[], "9999");
     client.expect(RDS, &[], &["nowhere"]).await;
+    client.ack(RDS);
+    let bad = fleets.change(FLEET, fraud(Colour::Green)).revision;
+    let refused = client.expect(RDS, &[MAIN], &[]).await;
+    client.say(DeltaDiscoveryRequest {
+        type_url: RDS.url().to_owned(),
+        response_nonce: refused.nonce,
+        error_detail: Some(RpcStatus {
+            code: 13,
+            message: "no".to_owned(),
+            details: Vec::new(),
+        }),
+        resource_names_subscribe: vec!["elsewhere".to_owned()],
+        ..DeltaDiscoveryRequest::default()
+    });
+    client.expect(RDS, &[], &["elsewhere"]).await;
+    assert_eq!(fleets.ledger(FLEET).proof(&routes_of(bad)).nacked, 1);
 }
 
 #[tokio::test]
