@@ -1,7 +1,7 @@
 //! The ledger of one fleet: streams write what happens, everybody else reads proofs and views.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     hash::{DefaultHasher, Hash, Hasher},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -321,15 +321,15 @@ impl Ledger {
     }
 }
 
-/// A map in parts, each behind its own lock.
+/// A map in parts, each behind its own lock, in no order.
 struct Sharded<K, V> {
     shards: Vec<Shard<K, V>>,
 }
 
-struct Shard<K, V>(Mutex<BTreeMap<K, V>>);
+struct Shard<K, V>(Mutex<HashMap<K, V>>);
 
-impl<K: Ord, V> Shard<K, V> {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<K, V>> {
+impl<K: Eq + Hash, V> Shard<K, V> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<K, V>> {
         // A panic while a row was changed leaves that row as far as it got; the others are as good as before.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -339,14 +339,14 @@ impl<K: Ord, V> Shard<K, V> {
     }
 }
 
-impl<K: Ord + Hash, V> Sharded<K, V> {
+impl<K: Eq + Hash, V> Sharded<K, V> {
     fn new() -> Self {
         Self {
             shards: (0..SHARDS).map(|_| Shard(Mutex::default())).collect(),
         }
     }
 
-    fn of(&self, key: &K) -> MutexGuard<'_, BTreeMap<K, V>> {
+    fn of(&self, key: &K) -> MutexGuard<'_, HashMap<K, V>> {
         let mut hasher = DefaultHasher::new();
         key.hash(&mut hasher);
         self.shards[hasher.finish() as usize % SHARDS].lock()

@@ -1,10 +1,12 @@
 //! PURE. Roster and ledger: which proxies belong to a fleet, and what each was sent, accepted and rejected.
 
+mod acceptances;
 mod ledger;
 mod proof;
 mod record;
 mod row;
 mod software;
+mod types;
 
 pub use ledger::{Counts, ForgetError, Ledger};
 pub use proof::{NotAcked, NotAckedState, Proof, Requirement};

@@ -1,138 +1,18 @@
-//! One proxy of the ledger: its streams, and what each of them has of every type.
+//! One proxy of the ledger: its streams, and what it has by all of them.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use jiff::Timestamp;
 
-use super::{NotAckedState, ProxyInfo, Record, Requirement, StreamId, TypeState, TypeView};
+use super::{
+    NotAckedState, ProxyInfo, Record, Requirement, StreamId, TypeView,
+    types::{Reached, TypeOf, Types, reached},
+};
 use crate::model::{Revision, TypeUrl};
-
-/// Accepted revisions remembered per proxy and type, so that the time of a recent one can still be told. Progress is
-/// watched for seconds after a commit; sixteen revisions are more than anybody commits meanwhile.
-const ACCEPTED_KEPT: usize = 16;
-
-/// Rejections remembered per proxy and type: the last, and a few that later revisions have healed.
-const REJECTIONS_KEPT: usize = 4;
 
 /// An older stream that still speaks this long after a newer one of the same node id is no leftover of a reconnect:
 /// two proxies share a name. Answers that were on their way arrive within a round trip.
 const RECONNECT_GRACE: Duration = Duration::from_secs(10);
-
-/// What a proxy rejected.
-#[derive(Clone, Debug)]
-struct Rejection {
-    revision: Revision,
-    resources: Vec<String>,
-    message: String,
-}
-
-/// One type on one stream.
-#[derive(Clone, Debug, Default)]
-pub(super) struct TypeRow {
-    subscribed: bool,
-    sent: Revision,
-    /// Growing revisions, with growing times.
-    accepted: VecDeque<(Revision, Timestamp)>,
-    /// The same for revisions of which only the weights were accepted.
-    weighted: VecDeque<(Revision, Timestamp)>,
-    rejections: VecDeque<Rejection>,
-    held: Vec<Arc<str>>,
-}
-
-/// How one type stands against a requirement.
-enum Standing {
-    Accepted(Timestamp),
-    Rejected(Rejection),
-    Open,
-}
-
-impl TypeRow {
-    fn newest_accepted(&self) -> Revision {
-        self.accepted.back().map_or(Revision::ZERO, |(r, _)| *r)
-    }
-
-    fn accept(&mut self, revision: Revision, at: Timestamp) -> bool {
-        self.rejections.retain(|r| r.revision != revision);
-        remember(&mut self.accepted, revision, at)
-    }
-
-    /// When the state of `revision` or a later one was accepted first.
-    fn accepted_at(&self, revision: Revision, weights_only: bool) -> Option<Timestamp> {
-        let first = |booked: &VecDeque<(Revision, Timestamp)>| {
-            let found = booked.iter().find(|(accepted, _)| *accepted >= revision);
-            found.map(|(_, at)| *at)
-        };
-        let whole = first(&self.accepted);
-        let weights = weights_only.then(|| first(&self.weighted)).flatten();
-        whole.into_iter().chain(weights).min()
-    }
-
-    /// A rejection that nothing accepted since has healed.
-    fn unhealed(&self) -> Option<&Rejection> {
-        let accepted = self.newest_accepted();
-        self.rejections.back().filter(|r| r.revision >= accepted)
-    }
-
-    fn standing(&self, revision: Revision, weights_only: bool) -> Standing {
-        // A revision that was itself rejected stays so, even where a later one was accepted and healed it.
-        if let Some(exact) = self.rejections.iter().find(|r| r.revision == revision) {
-            return Standing::Rejected(exact.clone());
-        }
-        if let Some(at) = self.accepted_at(revision, weights_only) {
-            return Standing::Accepted(at);
-        }
-        match self.unhealed() {
-            Some(later) if later.revision > revision => Standing::Rejected(later.clone()),
-            _ => Standing::Open,
-        }
-    }
-
-    fn view(&self, type_url: TypeUrl, newest: Revision) -> TypeView {
-        let accepted = self.newest_accepted();
-        let unhealed = self.unhealed();
-        let state = if unhealed.is_some() {
-            TypeState::Nacked
-        } else if accepted >= newest {
-            TypeState::Synced
-        } else if self.sent == Revision::ZERO && accepted == Revision::ZERO {
-            TypeState::NotSent
-        } else {
-            TypeState::Stale
-        };
-        TypeView {
-            type_url,
-            state,
-            accepted,
-            error: unhealed.map(|r| (r.resources.clone(), r.message.clone())),
-            held_for: self.held.clone(),
-        }
-    }
-}
-
-/// Books that a revision was accepted at that time; false if it was already.
-fn remember(
-    booked: &mut VecDeque<(Revision, Timestamp)>,
-    revision: Revision,
-    at: Timestamp,
-) -> bool {
-    // An operator may accept a store that is older than the proxies: what they have now is what counts.
-    while booked.back().is_some_and(|(r, _)| *r > revision) {
-        booked.pop_back();
-    }
-    match booked.back() {
-        Some((last, _)) if *last == revision => return false,
-        Some((_, last_at)) => booked.push_back((revision, at.max(*last_at))),
-        None => booked.push_back((revision, at)),
-    }
-    if booked.len() > ACCEPTED_KEPT {
-        booked.pop_front();
-    }
-    true
-}
 
 /// One open stream of a proxy.
 #[derive(Debug)]
@@ -141,45 +21,14 @@ struct StreamRow {
     connected_at: Timestamp,
     /// When the proxy last said something on it.
     last_word: Timestamp,
-    types: TypeRows,
+    types: Types,
 }
 
 impl StreamRow {
     fn shares_a_type_with(&self, other: &StreamRow) -> bool {
-        self.types
-            .iter()
-            .filter(|(_, row)| row.subscribed)
-            .any(|(type_url, _)| other.types.get(&type_url).is_some_and(|row| row.subscribed))
-    }
-}
-
-/// The types of one stream, in push order. A handful: a list is a tenth of the size of a tree, and ten thousand
-/// proxies have one each.
-#[derive(Clone, Debug, Default)]
-pub(super) struct TypeRows(Vec<(TypeUrl, TypeRow)>);
-
-impl TypeRows {
-    fn get(&self, type_url: &TypeUrl) -> Option<&TypeRow> {
-        let at = self.place(type_url).ok()?;
-        self.0.get(at).map(|(_, row)| row)
-    }
-
-    /// The row of a type; a new one if there was none.
-    fn entry(&mut self, type_url: TypeUrl) -> &mut TypeRow {
-        let at = self.place(&type_url).unwrap_or_else(|at| {
-            self.0.reserve_exact(1);
-            self.0.insert(at, (type_url, TypeRow::default()));
-            at
-        });
-        &mut self.0[at].1 // proof: it was found there, or put there
-    }
-
-    fn place(&self, type_url: &TypeUrl) -> Result<usize, usize> {
-        self.0.binary_search_by(|(one, _)| one.cmp(type_url))
-    }
-
-    fn iter(&self) -> impl Iterator<Item = (TypeUrl, &TypeRow)> {
-        self.0.iter().map(|(type_url, row)| (*type_url, row))
+        let asks = |its: &TypeOf<'_>| its.subscribed();
+        let mut mine = self.types.iter().filter(asks);
+        mine.any(|its| other.types.get(its.type_url).as_ref().is_some_and(asks))
     }
 }
 
@@ -195,7 +44,7 @@ pub(super) struct Row {
     /// The streams by their ids, of which a higher one is a newer stream. Most proxies have one.
     streams: Vec<(StreamId, StreamRow)>,
     /// What the proxy had when its last streams ended.
-    left: TypeRows,
+    left: Types,
 }
 
 /// One proxy as it counts: two that share a node id are two members of one row.
@@ -209,23 +58,23 @@ pub(super) struct Member<'a> {
 /// What a member has of each type.
 enum MemberTypes<'a> {
     /// On its one stream.
-    One(&'a TypeRows),
+    One(&'a Types),
     /// On several.
-    Merged(BTreeMap<TypeUrl, &'a TypeRow>),
+    Merged(BTreeMap<TypeUrl, TypeOf<'a>>),
 }
 
-impl MemberTypes<'_> {
-    fn get(&self, type_url: &TypeUrl) -> Option<&TypeRow> {
+impl<'a> MemberTypes<'a> {
+    fn get(&self, type_url: TypeUrl) -> Option<TypeOf<'a>> {
         match self {
-            Self::One(rows) => rows.get(type_url),
-            Self::Merged(rows) => rows.get(type_url).copied(),
+            Self::One(types) => types.get(type_url),
+            Self::Merged(types) => types.get(&type_url).copied(),
         }
     }
 
-    fn each(&self, mut f: impl FnMut(TypeUrl, &TypeRow)) {
+    fn each(&self, f: impl FnMut(TypeOf<'_>)) {
         match self {
-            Self::One(rows) => rows.iter().for_each(|(type_url, row)| f(type_url, row)),
-            Self::Merged(rows) => rows.iter().for_each(|(type_url, row)| f(*type_url, row)),
+            Self::One(types) => types.iter().for_each(f),
+            Self::Merged(types) => types.values().copied().for_each(f),
         }
     }
 }
@@ -239,7 +88,7 @@ impl Row {
             last_seen,
             newer: None,
             streams: Vec::new(),
-            left: TypeRows::default(),
+            left: Types::default(),
         }
     }
 
@@ -257,7 +106,7 @@ impl Row {
             info,
             connected_at: at,
             last_word: at,
-            types: TypeRows::default(),
+            types: Types::default(),
         };
         self.streams.reserve_exact(1);
         match self.place(stream) {
@@ -275,9 +124,7 @@ impl Row {
             return;
         };
         let (_, ended) = self.streams.remove(at_place);
-        for (type_url, row) in ended.types.0 {
-            *self.left.entry(type_url) = row;
-        }
+        self.left.replace(ended.types);
         self.last_seen = at;
         if self.streams.is_empty() {
             self.since = at;
@@ -286,10 +133,6 @@ impl Row {
 
     /// Books one record; false if it changed nothing that anybody can see.
     pub(super) fn record(&mut self, stream: StreamId, record: Record, at: Timestamp) -> bool {
-        let remembered = match &record {
-            Record::Accepted(type_url, revision) => self.remembered(stream, *type_url, *revision),
-            _ => None,
-        };
         let Ok(place) = self.place(stream) else {
             return false;
         };
@@ -297,66 +140,30 @@ impl Row {
         if !matches!(record, Record::Sent(..) | Record::Held(..)) {
             row.last_word = at;
         }
-        let types = &mut row.types;
         match record {
-            Record::Subscribed(type_url) => types.entry(type_url).subscribed = true,
-            Record::Unsubscribed(type_url) => types.entry(type_url).subscribed = false,
-            Record::Sent(type_url, revision) => types.entry(type_url).sent = revision,
             Record::Accepted(type_url, revision) => {
                 self.newer = None;
-                let row = types.entry(type_url);
-                if let (true, Some(remembered)) = (row.accepted.is_empty(), remembered) {
-                    row.accepted = remembered;
+                if row.types.accepted_nothing_of(type_url)
+                    && self.adopted(place, type_url, revision)
+                {
                     return true;
                 }
-                return row.accept(revision, at);
             }
-            Record::Weighted(revision) => {
-                let routes = types.entry(TypeUrl::RouteConfiguration);
-                return remember(&mut routes.weighted, revision, at);
-            }
-            Record::Rejected {
-                type_url,
-                revision,
-                resources,
-                message,
-            } => {
-                let rejections = &mut types.entry(type_url).rejections;
-                rejections.retain(|r| r.revision != revision);
-                rejections.push_back(Rejection {
-                    revision,
-                    resources,
-                    message,
-                });
-                if rejections.len() > REJECTIONS_KEPT {
-                    rejections.pop_front();
-                }
-            }
-            Record::Held(type_url, clusters) => types.entry(type_url).held = clusters,
             Record::Newer(_, revision) => self.newer = self.newer.max(Some(revision)),
+            _ => {}
         }
-        true
+        self.streams[place].1.types.record(record, at) // proof: it was found there
     }
 
-    /// The accepted revisions up to this one as another stream of the proxy booked them: a reconnect does not make an
-    /// old ACK a new one.
-    fn remembered(
-        &self,
-        stream: StreamId,
-        type_url: TypeUrl,
-        revision: Revision,
-    ) -> Option<VecDeque<(Revision, Timestamp)>> {
-        self.streams
-            .iter()
-            .rev()
-            .filter(|(id, _)| *id != stream)
-            .filter_map(|(_, other)| other.types.get(&type_url))
-            .chain(self.left.get(&type_url))
-            .find(|row| row.accepted.iter().any(|(r, _)| *r == revision))
-            .map(|row| {
-                let upto = row.accepted.iter().filter(|(r, _)| *r <= revision);
-                upto.copied().collect()
-            })
+    /// Whether a stream took over the time of its first acceptance from another stream of the proxy, the newest that has it.
+    fn adopted(&mut self, place: usize, type_url: TypeUrl, revision: Revision) -> bool {
+        let (before, rest) = self.streams.split_at_mut(place);
+        let Some(((_, stream), after)) = rest.split_first_mut() else {
+            return false;
+        };
+        let others = before.iter().chain(&*after).rev();
+        let mut others = others.map(|(_, other)| &other.types).chain([&self.left]);
+        others.any(|other| stream.types.adopt(other, type_url, revision))
     }
 
     /// The proxies behind this node id, as a rule one. Streams of different types are one proxy, an older stream that fell
@@ -398,10 +205,10 @@ impl Row {
             .iter()
             .map(|streams| {
                 let mut types = BTreeMap::new();
-                for (type_url, row) in streams.iter().flat_map(|stream| stream.types.iter()) {
-                    let known: &mut &TypeRow = types.entry(type_url).or_insert(row);
-                    if row.subscribed && !known.subscribed {
-                        *known = row;
+                for its in streams.iter().flat_map(|stream| stream.types.iter()) {
+                    let known: &mut TypeOf<'_> = types.entry(its.type_url).or_insert(its);
+                    if its.subscribed() && !known.subscribed() {
+                        *known = its;
                     }
                 }
                 Member {
@@ -436,40 +243,23 @@ impl Member<'_> {
         &self,
         requirement: &Requirement,
     ) -> Result<Option<Timestamp>, NotAckedState> {
-        let mut last = None;
-        let mut open = false;
-        for type_url in &requirement.types {
-            let standing = match self.types.get(type_url) {
-                Some(row) => row.standing(requirement.revision, requirement.weights_only),
-                None => Standing::Open,
-            };
-            match standing {
-                Standing::Accepted(at) => last = last.max(Some(at)),
-                Standing::Rejected(rejection) => {
-                    return Err(NotAckedState::Nacked {
-                        revision: rejection.revision,
-                        type_url: *type_url,
-                        resources: rejection.resources,
-                        message: rejection.message,
-                    });
-                }
-                Standing::Open => open = true,
-            }
-        }
-        match (open, self.connected) {
-            (false, _) => Ok(last),
-            (true, true) => Err(NotAckedState::Pending),
-            (true, false) => Err(NotAckedState::Disconnected(self.since)),
+        match (
+            reached(requirement, |type_url| self.types.get(type_url)),
+            self.connected,
+        ) {
+            (Reached::All(at), _) => Ok(at),
+            (Reached::Nacked(state), _) => Err(state),
+            (Reached::Open, true) => Err(NotAckedState::Pending),
+            (Reached::Open, false) => Err(NotAckedState::Disconnected(self.since)),
         }
     }
 
     /// One view per type that the proxy asked for, in push order.
     pub(super) fn types(&self, newest: &BTreeMap<TypeUrl, Revision>) -> Vec<TypeView> {
         let mut views = Vec::new();
-        self.types.each(|type_url, row| {
-            if row.subscribed {
-                let newest = newest.get(&type_url).copied().unwrap_or_default();
-                views.push(row.view(type_url, newest));
+        self.types.each(|its| {
+            if its.subscribed() {
+                views.push(its.view(newest));
             }
         });
         views

@@ -1,0 +1,230 @@
+//! What was accepted on one stream, and when: one short list for all its types. A push changes one type and is accepted for
+//! all, so a list per type would be written to in as many places, in ten thousand proxies at the same time.
+
+use std::collections::VecDeque;
+
+use jiff::Timestamp;
+
+use crate::model::{Revision, TypeUrl};
+
+/// Acceptances that are remembered, so that the time of a recent one can still be told: two for each revision, of what it left
+/// alone and of what it changed. Progress is watched for seconds after a commit; sixteen revisions are more than anybody
+/// commits meanwhile.
+const KEPT: usize = 32;
+
+/// What can be accepted: a type, or only the weights in its route configurations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Marks(u16);
+
+impl Marks {
+    /// The weights of a revision, where the rest of its route configurations is held.
+    pub(super) const WEIGHTS: Self = Self(1 << 15);
+
+    /// The content of a type.
+    pub(super) const fn of(type_url: TypeUrl) -> Self {
+        Self(1 << type_url as u16)
+    }
+
+    pub(super) const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    const fn is_none(self) -> bool {
+        self.0 == 0
+    }
+
+    const fn has_any_of(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+}
+
+const _: () = assert!(
+    TypeUrl::ALL.len() < 15,
+    "the weights have a bit of their own"
+);
+const _: () = assert!(KEPT > TypeUrl::ALL.len() + 1, "the newest of each is kept");
+
+/// At that time, these had the state of that revision.
+#[derive(Clone, Copy, Debug)]
+struct Acceptance {
+    revision: Revision,
+    at: Timestamp,
+    of: Marks,
+}
+
+/// Those of one stream. For each type revisions and times grow.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Acceptances(VecDeque<Acceptance>);
+
+impl Acceptances {
+    /// Books that a revision was accepted at that time; false if it was already.
+    pub(super) fn accept(&mut self, of: Marks, revision: Revision, at: Timestamp) -> bool {
+        // An operator may accept a store that is older than the proxies: what they have now is what counts.
+        self.strike(|one| one.revision > revision, of);
+        match self.newest(of) {
+            Some((last, _)) if last == revision => return false,
+            Some((_, last_at)) => self.push(of, revision, at.max(last_at)),
+            None => self.push(of, revision, at),
+        }
+        true
+    }
+
+    /// The newest that was accepted, and when.
+    pub(super) fn newest(&self, of: Marks) -> Option<(Revision, Timestamp)> {
+        let newest = self.0.iter().rev().find(|one| one.of.has_any_of(of))?;
+        Some((newest.revision, newest.at))
+    }
+
+    /// When the state of `revision` or a later one was first accepted of any of these.
+    pub(super) fn since(&self, mut of: Marks, revision: Revision) -> Option<Timestamp> {
+        let mut first: Option<Timestamp> = None;
+        for one in self.0.iter().rev() {
+            if !one.of.has_any_of(of) {
+                continue;
+            }
+            if one.revision >= revision {
+                first = Some(first.map_or(one.at, |at| at.min(one.at)));
+            } else {
+                of = of.without(one.of);
+                if of.is_none() {
+                    break;
+                }
+            }
+        }
+        first
+    }
+
+    /// Takes over what another stream of the proxy had accepted of a type, up to a revision that it had. False: it had not.
+    pub(super) fn adopt(&mut self, other: &Self, of: Marks, revision: Revision) -> bool {
+        let its = other.0.iter().filter(|one| one.of.has_any_of(of));
+        if !its.clone().any(|one| one.revision == revision) {
+            return false;
+        }
+        for one in its.filter(|one| one.revision <= revision) {
+            self.push(of, one.revision, one.at);
+        }
+        true
+    }
+
+    /// Takes over all that a stream which has ended had of these, instead of what was here.
+    pub(super) fn replace(&mut self, ended: &Self, of: Marks) {
+        self.strike(|_| true, of);
+        for one in ended.0.iter().filter(|one| one.of.has_any_of(of)) {
+            self.push(Marks(one.of.0 & of.0), one.revision, one.at);
+        }
+    }
+
+    /// Takes these off all entries that are so.
+    fn strike(&mut self, is_so: impl Fn(&Acceptance) -> bool, of: Marks) {
+        if self.0.iter().any(|one| one.of.has_any_of(of) && is_so(one)) {
+            for one in self.0.iter_mut().filter(|one| is_so(one)) {
+                one.of = one.of.without(of);
+            }
+            self.0.retain(|one| !one.of.is_none());
+        }
+    }
+
+    fn push(&mut self, of: Marks, revision: Revision, at: Timestamp) {
+        match self.0.back_mut() {
+            // As most: several types in one go.
+            Some(last) if last.revision == revision && last.at == at => {
+                last.of = last.of.and(of);
+                return;
+            }
+            _ => {}
+        }
+        if self.0.len() >= KEPT {
+            self.forget_oldest();
+        }
+        self.0.push_back(Acceptance { revision, at, of });
+    }
+
+    /// Forgets the oldest of which nothing is the newest of its kind.
+    fn forget_oldest(&mut self) {
+        let (mut later, mut oldest) = (Marks(0), None);
+        for (index, one) in self.0.iter().enumerate().rev() {
+            if one.of.without(later).is_none() {
+                oldest = Some(index);
+            }
+            later = later.and(one.of);
+        }
+        if let Some(oldest) = oldest {
+            self.0.remove(oldest);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CDS: Marks = Marks::of(TypeUrl::Cluster);
+    const RDS: Marks = Marks::of(TypeUrl::RouteConfiguration);
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn what_is_accepted_in_one_go_takes_one_entry_and_each_type_has_its_own_time() {
+        let mut all = Acceptances::default();
+        assert!(all.accept(CDS, Revision(3), at(1)));
+        assert!(all.accept(RDS, Revision(3), at(1)));
+        assert_eq!(all.0.len(), 1);
+        assert!(!all.accept(RDS, Revision(3), at(2)), "it had it already");
+        assert!(all.accept(CDS, Revision(4), at(2)));
+        assert!(all.accept(RDS, Revision(4), at(5)));
+        assert_eq!(all.newest(CDS), Some((Revision(4), at(2))));
+        assert_eq!(all.since(RDS, Revision(4)), Some(at(5)));
+        assert_eq!(all.since(RDS, Revision(2)), Some(at(1)));
+        assert_eq!(all.since(RDS, Revision(5)), None);
+    }
+
+    #[test]
+    fn weights_count_from_when_either_they_or_the_whole_were_accepted() {
+        let mut all = Acceptances::default();
+        all.accept(RDS, Revision(3), at(1));
+        all.accept(Marks::WEIGHTS, Revision(4), at(2));
+        let either = RDS.and(Marks::WEIGHTS);
+        assert_eq!(all.since(either, Revision(4)), Some(at(2)));
+        assert_eq!(all.since(RDS, Revision(4)), None);
+        all.accept(RDS, Revision(4), at(3));
+        assert_eq!(all.since(either, Revision(4)), Some(at(2)));
+        assert_eq!(all.since(either, Revision(3)), Some(at(1)));
+    }
+
+    #[test]
+    fn the_newest_of_each_type_is_never_forgotten() {
+        let mut all = Acceptances::default();
+        all.accept(CDS, Revision(1), at(1));
+        for revision in 2..200 {
+            all.accept(RDS, Revision(revision), at(revision as i64));
+        }
+        assert_eq!(all.0.len(), KEPT);
+        assert_eq!(all.newest(CDS), Some((Revision(1), at(1))));
+        assert_eq!(all.newest(RDS), Some((Revision(199), at(199))));
+        assert_eq!(all.since(RDS, Revision(190)), Some(at(190)));
+    }
+
+    #[test]
+    fn an_older_store_takes_back_what_is_newer_of_that_type_alone() {
+        let mut all = Acceptances::default();
+        all.accept(CDS, Revision(5), at(1));
+        all.accept(RDS, Revision(5), at(1));
+        all.accept(RDS, Revision(3), at(2));
+        assert_eq!(all.newest(RDS), Some((Revision(3), at(2))));
+        assert_eq!(all.newest(CDS), Some((Revision(5), at(1))));
+    }
+
+    #[test]
+    fn times_do_not_go_back() {
+        let mut all = Acceptances::default();
+        all.accept(RDS, Revision(3), at(9));
+        all.accept(RDS, Revision(4), at(2));
+        assert_eq!(all.newest(RDS), Some((Revision(4), at(9))));
+    }
+}
