@@ -1,26 +1,23 @@
 //! Following a revision to the proxies. Whoever wants to know follows; nothing waits for it and nothing is held.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use tokio::{
     sync::watch,
-    time::{Instant, sleep},
+    time::{Instant, sleep_until},
 };
 
-use super::{Accepted, Handle, Verdict, standing::standing};
+use super::{
+    Accepted, Handle, Verdict,
+    looks::{Look, pause},
+    standing::standing,
+};
 use crate::{
     fleet::{Proof, Requirement},
     model::{Revision, TypeUrl},
     snapshot::{Change, Digest, Snapshot},
-    store::{CommitKind, RevisionMeta},
+    store::{CommitKind, Head, RevisionMeta},
 };
-
-/// A follower spends at most one part in so many of a core: reading a proof, and telling of it, costs as much as the
-/// fleet is large, and a large fleet ACKs ten thousand times in a second. What is seen later is stamped when it happened.
-const SHARE: u32 = 50;
-
-/// A look that took longer was interrupted.
-const LONGEST_COST: Duration = Duration::from_millis(20);
 
 /// A resource that a revision changed, with the content it gave it; None: it removed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,11 +67,29 @@ pub(super) fn requirement(meta: &RevisionMeta, snapshot: &Snapshot) -> Requireme
 #[derive(Clone, Debug, PartialEq)]
 pub struct Progress {
     /// Who has accepted it.
-    pub proof: Proof,
+    pub proof: Arc<Proof>,
     /// A later revision changed the same resources again.
     pub superseded_by: Option<Revision>,
     /// What the server decided about it.
     pub verdict: Option<Verdict>,
+}
+
+impl Progress {
+    /// How far a fleet is with what is required, at this moment.
+    pub(super) fn now(handle: &Handle, requirement: &Requirement) -> Self {
+        Self {
+            proof: Arc::new(look(handle, handle.head().as_deref(), requirement)),
+            superseded_by: None,
+            verdict: handle.verdict(requirement.revision),
+        }
+    }
+}
+
+fn look(handle: &Handle, head: Option<&Head>, requirement: &Requirement) -> Proof {
+    match head {
+        Some(head) => standing(handle.ledger(), &head.snapshot, requirement),
+        None => handle.ledger().proof(requirement),
+    }
 }
 
 /// Follows one revision.
@@ -84,8 +99,14 @@ pub struct Follower {
     touched: Arc<[Touched]>,
     changes: watch::Receiver<u64>,
     superseded_by: Option<Revision>,
-    /// When the last look began; what was done with it since is part of its cost.
-    looked: Instant,
+    last: Option<Last>,
+}
+
+/// What a follower saw last.
+struct Last {
+    look: Look,
+    /// When it got it; what was done with it since is part of the cost.
+    at: Instant,
 }
 
 impl Follower {
@@ -105,14 +126,14 @@ impl Follower {
             touched,
             changes: handle.ledger_changes(),
             superseded_by: None,
-            looked: Instant::now(),
+            last: None,
         }
     }
 
-    /// How far it is now.
+    /// How far it is. In a large fleet some of the last moment may be missing: [`changed`](Self::changed) returns for it.
     pub fn look(&mut self) -> Progress {
-        self.looked = Instant::now();
-        self.changes.borrow_and_update();
+        let at = Instant::now();
+        let changes = *self.changes.borrow_and_update();
         let head = self.handle.head();
         if self.superseded_by.is_none()
             && let Some(head) = &head
@@ -121,26 +142,37 @@ impl Follower {
         {
             self.superseded_by = Some(head.meta.revision);
         }
+        let newest = head
+            .as_ref()
+            .map_or(Revision::ZERO, |head| head.meta.revision);
+        let looks = &self.handle.0.looks;
+        let look = looks.at(&self.requirement, newest, changes, || {
+            look(&self.handle, head.as_deref(), &self.requirement)
+        });
+        let proof = look.proof.clone();
+        self.last = Some(Last { look, at });
         Progress {
-            proof: match &head {
-                Some(head) => standing(self.handle.ledger(), &head.snapshot, &self.requirement),
-                None => self.handle.ledger().proof(&self.requirement),
-            },
+            proof,
             superseded_by: self.superseded_by,
             verdict: self.handle.verdict(self.requirement.revision),
         }
     }
 
-    /// Returns after the next change of the ledger, later for a large fleet. False: the server goes down.
+    /// Returns once there is something that the last look does not show; later for a large fleet. False: the server goes down.
     pub async fn changed(&mut self) -> bool {
-        let pause = self.looked.elapsed().min(LONGEST_COST) * (SHARE - 1);
+        let Some(Last { look, at }) = &self.last else {
+            return true;
+        };
+        let next = look.next.max(*at + pause(at.elapsed()));
         tokio::select! {
-            changed = self.changes.changed() => {
-                if pause > Duration::from_millis(1) {
-                    sleep(pause).await;
+            goes_on = async {
+                let changed = self.changes.wait_for(|changes| *changes != look.seen);
+                let goes_on = changed.await.is_ok();
+                if next > Instant::now() {
+                    sleep_until(next).await;
                 }
-                changed.is_ok()
-            }
+                goes_on
+            } => goes_on,
             () = self.handle.0.shared.closed() => false,
         }
     }

@@ -9,7 +9,8 @@ use tokio::sync::{mpsc, watch};
 
 use super::{
     ReleaseProgress,
-    delivery::{Follower, Progress},
+    delivery::Progress,
+    looks::Looks,
     registry::{Shared, lock},
     turn::Turn,
     verdict::Verdict,
@@ -42,6 +43,7 @@ pub(super) struct Inner {
     pub shared: Arc<Shared>,
     pub ledger: Arc<Ledger>,
     pub ledger_changes: watch::Sender<u64>,
+    pub looks: Looks,
     pub telemetry: Arc<Telemetry>,
     telemetry_changes: watch::Sender<u64>,
     pub heads: watch::Receiver<Option<Arc<Head>>>,
@@ -97,6 +99,7 @@ impl Handle {
             shared: shared.clone(),
             ledger,
             ledger_changes,
+            looks: Looks::default(),
             telemetry,
             telemetry_changes,
             heads,
@@ -231,7 +234,7 @@ impl Handle {
     pub fn progress(&self, head: &Head) -> Progress {
         let types = head.snapshot.types().map(|set| set.type_url).collect();
         let requirement = Requirement::new(head.meta.revision, types);
-        Follower::of(self, requirement, Arc::default()).look()
+        Progress::now(self, &requirement)
     }
 
     /// The revision may be taken back from now on.

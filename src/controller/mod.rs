@@ -15,6 +15,7 @@ mod execute;
 mod handle;
 mod index;
 mod input;
+mod looks;
 mod nack;
 mod names;
 mod options;

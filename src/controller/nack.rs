@@ -10,7 +10,7 @@ use super::{
     record::WatchRecord,
 };
 use crate::{
-    fleet::{NotAckedState, Proof},
+    fleet::{NotAcked, NotAckedState, Proof},
     model::{NackPolicy, NackWish, Name, OnNack, Revision},
     store::{CommitKind, Head, RevisionMeta},
 };
@@ -52,7 +52,7 @@ async fn follow(handle: Handle, meta: RevisionMeta, mut follower: Follower) {
     loop {
         let progress = follower.look();
         if let Some(policy) = policy
-            && let Some(proof) = blamed(&handle, meta.revision, progress.proof.clone())
+            && let Some(proof) = blamed(&handle, meta.revision, &progress.proof)
             && proof.nacked > policy.max_nack
         {
             return rejected(&handle, &meta, policy, &proof).await;
@@ -78,15 +78,20 @@ async fn follow(handle: Handle, meta: RevisionMeta, mut follower: Follower) {
 
 /// The rejections for which this revision is to blame. A proxy that was busy is sent several revisions as one, and
 /// says no to the last: then the newest of them is taken back first, and those before only if that did not help.
-fn blamed(handle: &Handle, revision: Revision, mut proof: Proof) -> Option<Proof> {
-    proof.not_acked.retain(|one| match &one.state {
+fn blamed(handle: &Handle, revision: Revision, proof: &Proof) -> Option<Proof> {
+    let is_blamed = |one: &&NotAcked| match &one.state {
         NotAckedState::Nacked { revision: of, .. } => {
             *of == revision || handle.suspect_of(*of) == Some(revision)
         }
         NotAckedState::Pending | NotAckedState::Disconnected(_) => false,
-    });
-    proof.nacked = u32::try_from(proof.not_acked.len()).unwrap_or(u32::MAX);
-    (proof.nacked > 0).then_some(proof)
+    };
+    let not_acked: Vec<NotAcked> = proof.not_acked.iter().filter(is_blamed).cloned().collect();
+    let nacked = u32::try_from(not_acked.len()).unwrap_or(u32::MAX);
+    (nacked > 0).then_some(Proof {
+        nacked,
+        not_acked,
+        ..*proof
+    })
 }
 
 async fn rejected(handle: &Handle, meta: &RevisionMeta, policy: NackPolicy, proof: &Proof) {

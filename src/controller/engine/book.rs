@@ -219,7 +219,11 @@ fn found(handle: &Handle, revision: Revision) -> DeliveryRecord {
         last: None,
         proxies: Vec::new(),
     };
-    let acks = handle.ledger().acks(&requirement);
+    // As a rule this is asked first when a push has just begun.
+    let acks = match proof.acked {
+        0 => Vec::new(),
+        _ => handle.ledger().acks(&requirement),
+    };
     let timed = acks.into_iter().filter_map(|(proxy, at)| {
         let at = at?;
         Some(ProxyAck { proxy, at })
