@@ -28,7 +28,6 @@ use tracing::debug;
 use super::{
     Directory, Meters,
     node::{FleetBy, Node, identify},
-    stream::closed,
 };
 use crate::telemetry::{ClusterStats, StreamId, Telemetry};
 
@@ -146,6 +145,12 @@ impl Shared {
         }
         Ok(())
     }
+}
+
+/// Resolves when the server is to stop.
+async fn closed(closing: &mut watch::Receiver<bool>) {
+    // An error means that the server itself is gone.
+    let _ = closing.wait_for(|closing| *closing).await;
 }
 
 /// A stream that the telemetry knows; it is closed when this is dropped, whatever ends the stream.

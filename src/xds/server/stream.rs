@@ -48,8 +48,21 @@ pub(super) struct Opened {
     pub(super) peer: SocketAddr,
     pub(super) requests: Requests,
     pub(super) replies: Replies,
-    /// True once the server is to stop.
+    /// True once the server is to stop; its connection then polls every stream.
     pub(super) closing: watch::Receiver<bool>,
+}
+
+impl Opened {
+    fn is_closing(&self) -> bool {
+        *self.closing.borrow()
+    }
+
+    fn poll_request(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Status>> {
+        match self.is_closing() {
+            true => Poll::Ready(Ok(None)),
+            false => self.requests.poll_next(cx),
+        }
+    }
 }
 
 /// Serves one stream until the client or the server ends it.
@@ -63,11 +76,7 @@ pub(super) async fn run<Q: Said>(mut opened: Opened, services: Arc<Services>) {
 }
 
 async fn serve<Q: Said>(opened: &mut Opened, services: Arc<Services>) -> Result<(), Status> {
-    let first = tokio::select! {
-        first = poll_fn(|cx| opened.requests.poll_next(cx)) => first?,
-        () = closed(&mut opened.closing) => return Ok(()),
-    };
-    let Some(first) = first else {
+    let Some(first) = poll_fn(|cx| opened.poll_request(cx)).await? else {
         return Ok(());
     };
     let mut stream = Stream::begin::<Q>(opened, services, first)?;
@@ -75,12 +84,6 @@ async fn serve<Q: Said>(opened: &mut Opened, services: Arc<Services>) -> Result<
     let proxy = &stream.proxy;
     info!(fleet = %proxy.fleet, proxy = %proxy.id, "proxy disconnected");
     ended
-}
-
-/// Resolves when the server is to stop.
-pub(super) async fn closed(closing: &mut watch::Receiver<bool>) {
-    // An error means that the server itself is gone.
-    let _ = closing.wait_for(|closing| *closing).await;
 }
 
 /// A proxy on the ledger; it is taken off when this is dropped, whatever ends the stream.
@@ -121,7 +124,6 @@ struct Stream {
     session: Session,
     began: (Timestamp, Instant),
     snapshots: WatchStream<Option<Arc<Snapshot>>>,
-    closing: WatchStream<bool>,
     /// When the session wants to be woken; most streams never need one.
     timer: Option<(Timestamp, Pin<Box<Sleep>>)>,
     /// A fleet that is not declared is given up when nobody is in it.
@@ -148,7 +150,6 @@ impl Stream {
             proxy: Connected::new(opened.id, fleet, proxy, feed.ledger),
             began: (Timestamp::now(), Instant::now()),
             snapshots: WatchStream::new(feed.snapshots),
-            closing: WatchStream::new(opened.closing.clone()),
             timer: None,
             _lease: feed.lease,
             services,
@@ -163,13 +164,13 @@ impl Stream {
         opened: &mut Opened,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Status>> {
+        if opened.is_closing() {
+            return Poll::Ready(Ok(()));
+        }
+        // Whoever asks for the status does not wait for a client that reads nothing.
+        self.seat.answer(cx, || self.session.client_status());
         let replies = &mut opened.replies;
         loop {
-            if let Poll::Ready(Some(true) | None) = self.closing.poll_next_unpin(cx) {
-                return Poll::Ready(Ok(()));
-            }
-            // Whoever asks for the status does not wait for a client that reads nothing.
-            self.seat.answer(cx, || self.session.client_status());
             // Nothing is read or computed for a client that does not take what is there for it.
             match ready!(replies.poll_flush(cx)) {
                 Ok(()) => {}

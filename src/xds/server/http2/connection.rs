@@ -3,8 +3,7 @@
 use std::{
     future::poll_fn,
     net::SocketAddr,
-    sync::Arc,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -17,7 +16,11 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{chunk::Chunk, gate::Gate, keepalive::Keepalive};
+use super::{
+    chunk::Chunk,
+    gate::{Gate, Parts},
+    keepalive::Keepalive,
+};
 
 /// A client that says nothing is dropped after this long; the handshake needs one round trip.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -55,36 +58,39 @@ pub(in super::super) async fn serve(
     accept: impl Fn(Accepted) -> Option<Running>,
     mut closing: watch::Receiver<bool>,
 ) {
+    // In boxes, which are as large as what is in them: this is there once for every proxy, for as long as it is connected.
+    let Some(mut connection) = Box::pin(begin(tcp, peer, accept)).await else {
+        return tracing::debug!(%peer, "this is no HTTP/2 client");
+    };
+    let gate = Gate::new();
+    tokio::select! {
+        () = poll_fn(|cx| gate.run(cx, &mut *connection)) => return,
+        _ = closing.wait_for(|closing| *closing) => {}
+    }
+    connection.close();
+    gate.wake_all();
+    tokio::select! {
+        () = poll_fn(|cx| gate.run(cx, &mut *connection)) => {}
+        () = sleep(LAST_WORDS) => {}
+    }
+}
+
+/// Waits for the client's preface. None: it did not come.
+async fn begin<A>(tcp: TcpStream, peer: SocketAddr, accept: A) -> Option<Box<Connection<A>>> {
     let mut http2 = h2::server::Builder::new();
     http2
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_concurrent_streams(MAX_STREAMS)
         .max_header_list_size(MAX_HEADERS);
-    let Ok(Ok(mut http2)) = timeout(HANDSHAKE, http2.handshake(tcp)).await else {
-        return tracing::debug!(%peer, "this is no HTTP/2 client");
-    };
-    let keepalive = Keepalive::new(http2.ping_pong());
-    let gate = Arc::new(Gate::default());
-    let mut connection = Connection {
+    let mut http2 = timeout(HANDSHAKE, http2.handshake(tcp)).await.ok()?.ok()?;
+    Some(Box::new(Connection {
+        keepalive: Keepalive::new(http2.ping_pong()),
         http2,
         peer,
         accept,
         streams: FuturesUnordered::new(),
-        keepalive,
-    };
-    let waker = Waker::from(gate.clone());
-    let mut run = poll_fn(|cx| gate.run(&waker, cx, |cx| connection.poll(cx)));
-    tokio::select! {
-        () = &mut run => return,
-        _ = closing.wait_for(|closing| *closing) => {}
-    }
-    connection.http2.graceful_shutdown();
-    let mut run = poll_fn(|cx| gate.run(&waker, cx, |cx| connection.poll(cx)));
-    tokio::select! {
-        () = &mut run => {}
-        () = sleep(LAST_WORDS) => {}
-    }
+    }))
 }
 
 struct Connection<A> {
@@ -95,17 +101,21 @@ struct Connection<A> {
     keepalive: Keepalive,
 }
 
-impl<A: Fn(Accepted) -> Option<Running>> Connection<A> {
-    /// Ready: the connection has ended.
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+impl<A: Fn(Accepted) -> Option<Running>> Parts for Connection<A> {
+    fn poll_frames(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.keepalive.poll(cx).is_ready() {
             tracing::debug!(peer = %self.peer, "the client does not answer");
             return Poll::Ready(());
         }
-        // Reads all frames that are there, and writes those that are due.
         while let Poll::Ready(accepted) = self.http2.poll_accept(cx) {
             match accepted {
-                Some(Ok((request, respond))) => self.accept(request, respond),
+                Some(Ok((request, respond))) => {
+                    self.streams.extend((self.accept)(Accepted {
+                        peer: self.peer,
+                        request,
+                        respond,
+                    }));
+                }
                 Some(Err(error)) => {
                     tracing::debug!(peer = %self.peer, %error, "connection broken");
                     return Poll::Ready(());
@@ -113,17 +123,19 @@ impl<A: Fn(Accepted) -> Option<Running>> Connection<A> {
                 None => return Poll::Ready(()),
             }
         }
-        // Every stream whose turn it is. What they write wakes the connection, which is polled again at once.
-        while let Poll::Ready(Some(())) = self.streams.poll_next_unpin(cx) {}
         Poll::Pending
     }
 
-    fn accept(&mut self, request: Request<RecvStream>, respond: SendResponse<Chunk>) {
-        let stream = (self.accept)(Accepted {
-            peer: self.peer,
-            request,
-            respond,
-        });
-        self.streams.extend(stream);
+    fn poll_streams(&mut self, cx: &mut Context<'_>) {
+        while let Poll::Ready(Some(())) = self.streams.poll_next_unpin(cx) {}
+    }
+}
+
+impl<A> Connection<A> {
+    /// No more streams; those that are there see that the server is to stop.
+    fn close(&mut self) {
+        self.http2.graceful_shutdown();
+        // All that come into such a set have their turn.
+        self.streams = std::mem::take(&mut self.streams).into_iter().collect();
     }
 }
