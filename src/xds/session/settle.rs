@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Mode, Output, Session};
+use super::{Mode, Output, Session, channel::Channel};
 use crate::{
     fleet::Record,
     model::{Revision, TypeUrl},
@@ -116,7 +116,8 @@ impl Session {
     }
 
     /// What the newest resources refer to, and the snapshot has, is what it has. So a load assignment does not count
-    /// before the client has asked for it, where its cluster is on its way.
+    /// before the client has asked for it, where its cluster is on its way. Where it has refused the newest, what it has
+    /// instead counts: it never asks for the routes of a listener that it does not take.
     fn has_referred(&self, type_url: TypeUrl, snapshot: &Snapshot) -> bool {
         let referrer = match type_url {
             TypeUrl::ClusterLoadAssignment => TypeUrl::Cluster,
@@ -129,8 +130,30 @@ impl Session {
         };
         let none = View::none(type_url);
         let accepted = self.channels.get(type_url).map(|channel| &channel.accepted);
-        let referrers = self.newest(referrers, snapshot);
+        let referrers = self.taken(referrers, snapshot);
         referrers.is_served_by(accepted.unwrap_or(&none), set.view())
+    }
+
+    /// The newest of a type, but for what the client has refused of it.
+    fn taken(&self, channel: &Channel, snapshot: &Snapshot) -> Arc<View> {
+        let newest = self.newest(channel, snapshot);
+        let source = snapshot.get(channel.type_url).map(|set| set.digest);
+        let names = channel.refusals.keys().filter(|name| {
+            let item = newest.get(name);
+            item.is_some_and(|item| channel.is_refused(&item.resource, source))
+        });
+        let mut names = names.peekable();
+        if names.peek().is_none() {
+            return newest;
+        }
+        let mut items = newest.items().clone();
+        for name in names {
+            match channel.accepted.get(name) {
+                Some(before) => items.insert(name.clone(), before.clone()),
+                None => items.remove(name),
+            };
+        }
+        self.cache.view(channel.type_url, items)
     }
 
     /// A client that names its clusters accepts routes before it knows what they name, and goes on with those of before

@@ -60,6 +60,25 @@ fn line_07_a_rejected_response_is_never_sent_again() {
 }
 
 #[test]
+fn line_07_what_a_rejected_resource_refers_to_is_not_waited_for() {
+    for mode in MODES {
+        let mut fleet = Fleet::with_a();
+        let mut client = Client::settled_in(mode, &fleet);
+        let second = listener("second", 1, &["second"]);
+        client.push(fleet.put([second, routes("second", &[("a", false)])]));
+        client.nack(LDS, "second: cannot bind");
+        // The proxy never asks for the routes of a listener that it does not have.
+        client.push(fleet.put([routes("main", &[("a", true)])]));
+        assert_eq!(accepted(&client.ack(RDS)), [(RDS, rev(3))], "{mode:?}");
+        // Once it takes the listener, its routes count.
+        client.push(fleet.put([listener("second", 2, &["second"])]));
+        client.ack(LDS);
+        client.push(fleet.put([routes("main", &[("a", false)])]));
+        assert_eq!(accepted(&client.ack(RDS)), [], "{mode:?}");
+    }
+}
+
+#[test]
 fn line_07_a_type_goes_on_while_another_is_rejected() {
     for mode in MODES {
         let mut fleet = Fleet::with_a();
