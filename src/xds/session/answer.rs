@@ -93,7 +93,7 @@ impl Channel {
             };
             match verdict {
                 Verdict::Accepted => self.accept(response, cache),
-                rejected => records.push(self.reject(response, rejected, &message, cache)),
+                rejected => records.extend(self.reject(response, rejected, &message, cache)),
             }
         }
         self.retell(0, &BTreeSet::new(), cache);
@@ -130,7 +130,7 @@ impl Channel {
             }
             Some(_) if answered.message.heartbeat => {}
             Some(message) => {
-                records.push(self.reject(&answered, Verdict::Blamed, &message, cache));
+                records.extend(self.reject(&answered, Verdict::Blamed, &message, cache));
             }
         }
         self.retell(at, &newer, cache);
@@ -200,14 +200,16 @@ impl Channel {
         cache.view(self.type_url, items)
     }
 
-    /// Books a rejection per resource: Envoy applies the good ones of a response that it rejects (seen with 1.40).
+    /// Books a rejection per resource: Envoy applies the good ones of a response that it rejects (seen with 1.40). None: the
+    /// rejection is that of a content which another response brought, and which has been booked for it; a response that was
+    /// on its way carried it along.
     fn reject(
         &mut self,
         response: &Unanswered,
         verdict: Verdict,
         message: &str,
         cache: &Cache,
-    ) -> Record {
+    ) -> Option<Record> {
         let had = |name: &str| self.accepted.get(name).map(|item| item.resource.digest);
         let changed: Vec<&Item> = response
             .message
@@ -222,6 +224,16 @@ impl Channel {
             resources: named.iter().map(|name| name.to_string()).collect(),
             message: message.to_owned(),
         };
+        let is_found = |item: &&Item| self.is_found(&item.resource);
+        let known = changed.iter().copied().filter(is_found);
+        let known: BTreeSet<Arc<str>> = known.map(|item| item.resource.name.clone()).collect();
+        let carried = !known.is_empty() && named.iter().all(|name| known.contains(name));
+        let verdict = match verdict {
+            // What came with it may have been taken or not: it is sent again, without it.
+            Verdict::Blamed if carried && named.is_empty() => Verdict::Rejected,
+            other => other,
+        };
+        let record = (!carried).then_some(record);
         let refused = response.message.content();
         if verdict != Verdict::Suspected && !self.refused.contains(&refused) {
             self.refused.push_back(refused);
@@ -248,6 +260,7 @@ impl Channel {
             let refusal = Refusal {
                 content: item.resource.digest,
                 message: message.to_owned(),
+                found: !named.is_empty() || changed.len() == 1,
                 named: !named.is_empty(),
                 source: response.source,
             };

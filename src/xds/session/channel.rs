@@ -186,7 +186,7 @@ impl Channel {
                 if self
                     .refusals
                     .get(name)
-                    .is_some_and(|refusal| !refusal.named)
+                    .is_some_and(|refusal| !refusal.found)
                 {
                     self.refusals.remove(name);
                 }

@@ -13,7 +13,9 @@ use crate::{
 pub(super) struct Refusal {
     pub(super) content: Digest,
     pub(super) message: String,
-    /// The error named it. Otherwise it may have been another resource of that response.
+    /// The error named it, or could be about nothing else. Otherwise it may have been another resource of that response.
+    pub(super) found: bool,
+    /// The error named it.
     pub(super) named: bool,
     pub(super) source: Option<Digest>,
 }
@@ -22,8 +24,14 @@ impl Channel {
     /// Whether this content was refused, and a try in another company is no use.
     pub(super) fn is_refused(&self, resource: &Resource, source: Option<Digest>) -> bool {
         self.refusals.get(&resource.name).is_some_and(|refusal| {
-            refusal.content == resource.digest && (refusal.named || refusal.source == source)
+            refusal.content == resource.digest && (refusal.found || refusal.source == source)
         })
+    }
+
+    /// This content is what the client refuses, in whatever company.
+    pub(super) fn is_found(&self, resource: &Resource) -> bool {
+        let refusal = self.refusals.get(&resource.name);
+        refusal.is_some_and(|refusal| refusal.found && refusal.content == resource.digest)
     }
 
     /// What a revision brings and the client has refused before. It is not asked again, and its answer is known.

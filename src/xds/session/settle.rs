@@ -34,15 +34,17 @@ impl Session {
         }
     }
 
-    /// While something waits for clusters: the newest weights would change nothing in the routes that the client has, or
-    /// that are on their way to it. So a switch is proven, whatever other service holds up the rest.
+    /// While something waits for clusters, or was refused: the newest weights would change nothing in the routes that the
+    /// client has, or that are on their way to it. So a switch is proven, whatever other service holds up the rest.
     fn has_weights(&self, snapshot: &Snapshot) -> bool {
         let routes = TypeUrl::RouteConfiguration;
-        let (true, Some(channel)) = (self.holds.contains_key(&routes), self.channels.get(routes))
-        else {
+        let Some(channel) = self.channels.get(routes) else {
             return false;
         };
-        let newest = self.newest(channel, snapshot);
+        if !self.holds.contains_key(&routes) && channel.refusals.is_empty() {
+            return false;
+        }
+        let newest = self.taken(channel, snapshot);
         let turned = |has: &Item, newest: &Item| {
             let (has, newest) = (&has.resource, &newest.resource);
             has.digest == newest.digest

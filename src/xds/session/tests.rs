@@ -59,6 +59,36 @@ fn line_07_a_rejected_response_is_never_sent_again() {
     }
 }
 
+/// The revisions of which the weights were recorded.
+fn weighted(output: &Output) -> Vec<Revision> {
+    let weighted = output.records.iter().filter_map(|record| match record {
+        Record::Weighted(revision) => Some(*revision),
+        _ => None,
+    });
+    weighted.collect()
+}
+
+#[test]
+fn line_07_a_switch_is_proven_beside_routes_that_are_rejected() {
+    for mode in MODES {
+        let mut fleet = Fleet::with_a();
+        fleet.put([routes("second", &[("a", false)])]);
+        let mut client = Client::settled_in(mode, &fleet);
+        client.ask_again(RDS, &["main", "second"]);
+        client.ack(RDS);
+        client.push(fleet.put([routes("second", &[])]));
+        client.nack(RDS, "no routes");
+        let switch = client.push(fleet.put([routes("main", &[("a", true)])]));
+        assert_eq!(sent(&switch), [(RDS, vec!["main".into()])], "{mode:?}");
+        let done = client.ack(RDS);
+        assert_eq!(
+            (accepted(&done), weighted(&done)),
+            (vec![], vec![rev(4)]),
+            "{mode:?}"
+        );
+    }
+}
+
 #[test]
 fn line_07_what_a_rejected_resource_refers_to_is_not_waited_for() {
     for mode in MODES {

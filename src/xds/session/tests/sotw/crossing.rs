@@ -131,3 +131,41 @@ fn line_25_a_cluster_is_kept_for_names_that_were_dropped_and_asked_for_again() {
     assert!(!lists(&client.wait(1)), "a grace after");
     assert!(lists(&client.wait(600)));
 }
+
+/// A switch that was on its way when its proxy rejected the routes of another service, which its response carries along.
+fn switch_beside_a_rejection(error: &str) -> (Client, Fleet, Output) {
+    let mut fleet = Fleet::with_a();
+    let mut client = with_second(&mut fleet);
+    let both = ["main", "second"];
+    let bad = client.push(fleet.put([routes("second", &[])]));
+    let before = client.version[&RDS].clone();
+    let switch = client.push(fleet.put([routes("main", &[("a", true)])]));
+    assert_eq!(sent(&switch), [(RDS, both.map(String::from).to_vec())]);
+    let first = client.say(RDS, rejection(&bad.responses[0], &before, &both, error));
+    assert_eq!(rejected(&first)[0].1, Revision(fleet.0.revision.0 - 1));
+    let second = client.say(RDS, rejection(&switch.responses[0], &before, &both, error));
+    (client, fleet, second)
+}
+
+#[test]
+fn line_08_a_switch_is_not_blamed_for_what_its_response_carries_along() {
+    let (_, fleet, answered) = switch_beside_a_rejection("second: no routes");
+    assert_eq!(rejected(&answered), []);
+    // Of a response that it rejects a proxy takes what the error does not name.
+    assert_eq!(weighted(&answered), [fleet.0.revision]);
+}
+
+#[test]
+fn line_08_a_switch_that_came_with_what_was_rejected_before_is_sent_again_without_it() {
+    let (mut client, fleet, answered) = switch_beside_a_rejection("no routes");
+    assert_eq!((rejected(&answered), weighted(&answered)), (vec![], vec![]));
+    let [again] = &answered.responses[..] else {
+        panic!("sent: {:?}", sent(&answered));
+    };
+    let main = again.message.resources.iter().map(|item| &*item.resource);
+    let main = main.into_iter().find(|it| &*it.name == "main");
+    assert!(green(main.unwrap())["a"]);
+    let done = client.ack(RDS);
+    assert_eq!(weighted(&done), [fleet.0.revision]);
+    assert_eq!(sent(&client.wait(600)), []);
+}
