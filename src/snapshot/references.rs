@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     convert::Infallible,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -194,6 +194,20 @@ pub(super) fn references_in(message: &mut DynamicMessage) -> References {
 }
 
 impl References {
+    /// To nothing: one for all.
+    pub fn none() -> Arc<Self> {
+        static NONE: OnceLock<Arc<References>> = OnceLock::new();
+        NONE.get_or_init(Arc::default).clone()
+    }
+
+    /// The same for many to hold.
+    pub(super) fn shared(self) -> Arc<Self> {
+        match self == Self::default() {
+            true => Self::none(),
+            false => Arc::new(self),
+        }
+    }
+
     /// How long a request that goes to that cluster may be open: zero where Envoy's default holds, the longest duration
     /// there is where nothing ends it.
     pub fn patience(&self, cluster: &str) -> Duration {

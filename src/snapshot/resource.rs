@@ -20,8 +20,8 @@ pub struct Resource {
     pub ttl: Option<Duration>,
     /// Of type, name, bytes and time to live.
     pub digest: Digest,
-    /// What must be there for it to work.
-    pub references: References,
+    /// What must be there for it to work. Most refer to nothing, and share that.
+    pub references: Arc<References>,
     /// Only for clients that ask for it by its name, never part of "everything": a listener for gRPC clients. An Envoy
     /// that is sent one among its own takes it, warns, and never asks for its routes (seen with 1.36 and 1.40).
     pub named_only: bool,
@@ -41,11 +41,21 @@ fn is_named_only(type_url: TypeUrl, bytes: &[u8]) -> bool {
 impl Resource {
     /// Wraps an encoded message.
     pub fn new(type_url: TypeUrl, name: &str, bytes: Bytes, references: References) -> Self {
+        Self::sharing(type_url, name.into(), bytes, references.shared())
+    }
+
+    /// The same, of a name and references that others hold too.
+    pub fn sharing(
+        type_url: TypeUrl,
+        name: Arc<str>,
+        bytes: Bytes,
+        references: Arc<References>,
+    ) -> Self {
         let named_only = is_named_only(type_url, &bytes);
         let digest = Digest::of(&[type_url.url().as_bytes(), name.as_bytes(), &bytes]);
         Self {
             type_url,
-            name: name.into(),
+            name,
             bytes,
             ttl: None,
             digest,

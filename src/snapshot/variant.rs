@@ -78,9 +78,9 @@ pub fn with_splits_of(previous: &Resource, newest: &Resource) -> Resource {
         _ => return previous.clone(),
     };
     match bytes {
-        Ok(bytes) => Resource::new(
+        Ok(bytes) => Resource::sharing(
             previous.type_url,
-            &previous.name,
+            previous.name.clone(),
             bytes.into(),
             previous.references.clone(),
         ),

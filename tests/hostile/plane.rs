@@ -44,7 +44,18 @@ impl Drop for Plane {
 
 impl Plane {
     pub async fn start() -> Self {
-        let world = World::start().await;
+        Self::with(&[]).await
+    }
+
+    /// All threads of the server share one arena of the allocator (glibc's). Otherwise it is chance on which thread a stream
+    /// runs, and each arena keeps for itself the most that any stream ever needed there: nobody could say how much that is.
+    pub async fn in_one_arena() -> Self {
+        Self::with(&[("MALLOC_ARENA_MAX", "1")]).await
+    }
+
+    async fn with(environment: &[(&str, &str)]) -> Self {
+        let world = World::stopped();
+        world.serve(environment).await;
         // Nobody asks them.
         let nobody = [SocketAddr::from(([127, 0, 0, 1], 9))];
         let document = document::service(

@@ -39,7 +39,7 @@ fn large() -> String {
 
 /// Proxies that read the beginning of a response and nothing more while a thousand versions go by.
 async fn stalled(mode: Mode) {
-    let mut plane = Plane::start().await;
+    let mut plane = Plane::in_one_arena().await;
     plane.world.apply(&large(), &[]).await.ok();
     for version in 0..WARM_UP {
         plane.flip(version % 2 == 0).await;

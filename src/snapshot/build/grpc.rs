@@ -228,7 +228,7 @@ mod tests {
         assert!(found.named_only);
         // Found in the message itself too: the route configuration comes by this stream.
         let references = references_of(TypeUrl::Listener, &found.bytes);
-        assert_eq!(references, found.references);
+        assert_eq!(references, *found.references);
         let listener = Listener::decode(found.bytes.clone()).unwrap();
         assert_eq!(listener.address, None);
         let manager = listener.api_listener.unwrap().api_listener.unwrap();

@@ -48,8 +48,8 @@ impl Item {
     }
 
     /// Something that the client has of an earlier stream, and of which only the version is known here.
-    pub fn unknown(type_url: TypeUrl, name: &str, version: &str) -> Self {
-        let mut resource = Resource::new(type_url, name, Bytes::new(), References::default());
+    pub fn unknown(type_url: TypeUrl, name: Arc<str>, version: &str) -> Self {
+        let mut resource = Resource::sharing(type_url, name, Bytes::new(), References::none());
         resource.digest = Digest::of(&[b"unknown", version.as_bytes()]);
         resource.claimed = true;
         Self::new(&Arc::new(resource))

@@ -33,7 +33,7 @@ impl Blob {
     /// A resource: the length of what stands beside it, that as JSON, its bytes.
     pub fn of_resource(resource: &Resource) -> Result<Self, Fault> {
         let beside = json(&Beside {
-            references: &resource.references,
+            references: &*resource.references,
             ttl: resource.ttl.map(|ttl| ttl.as_millis() as u64),
         })?;
         let length = (beside.len() as u64).to_be_bytes();

@@ -259,11 +259,7 @@ impl Stream {
                 warn!(fleet = %self.proxy.fleet, proxy = %self.proxy.id, r#type = %message.type_url, bytes,
                     "a response is larger than 4 MiB, which clients in Go refuse unless told otherwise");
             }
-            replies.push(Chunk::with_nonce(
-                message.encoded().clone(),
-                NONCE,
-                &response.nonce,
-            ));
+            replies.push(Chunk::with_nonce(message.encoded(), NONCE, &response.nonce));
         }
     }
 

@@ -31,6 +31,8 @@ pub struct Message {
     pub removed: Vec<Arc<str>>,
     /// It says only that its resources live on.
     pub heartbeat: bool,
+    /// Others may be sent the same: its bytes are kept for them. Otherwise they go when they are sent.
+    shared: bool,
     encoded: OnceLock<Bytes>,
 }
 
@@ -132,6 +134,7 @@ impl Parts<'_> {
             resources: resources.into_iter().filter(Item::is_known).collect(),
             removed,
             heartbeat: false,
+            shared: !self.is_one_clients(),
             encoded: OnceLock::new(),
         }
     }
@@ -156,6 +159,7 @@ impl Message {
             resources: items.filter(|item| all || mortal(item)).cloned().collect(),
             removed: Vec::new(),
             heartbeat: true,
+            shared: true,
             encoded: OnceLock::new(),
         }
     }
@@ -185,13 +189,18 @@ impl Message {
         Digest::of(&parts)
     }
 
-    /// Encoded, without the nonce. It is encoded once; all streams share the bytes.
-    pub fn encoded(&self) -> &Bytes {
-        self.encoded.get_or_init(|| {
-            let mut out = BytesMut::with_capacity(self.encoded_len());
-            self.write(&mut out);
-            out.freeze()
-        })
+    /// Encoded, without the nonce. What several streams are sent is encoded once, and they share the bytes.
+    pub fn encoded(&self) -> Bytes {
+        match self.shared {
+            true => self.encoded.get_or_init(|| self.encode()).clone(),
+            false => self.encode(),
+        }
+    }
+
+    fn encode(&self) -> Bytes {
+        let mut out = BytesMut::with_capacity(self.encoded_len());
+        self.write(&mut out);
+        out.freeze()
     }
 
     fn encoded_len(&self) -> usize {
@@ -288,12 +297,16 @@ pub struct Response {
 impl Response {
     /// Length of the encoded response, in bytes.
     pub fn encoded_len(&self) -> usize {
-        self.message.encoded().len() + field_len(field::NONCE, self.nonce.len())
+        let message = match self.message.encoded.get() {
+            Some(encoded) => encoded.len(),
+            None => self.message.encoded_len(),
+        };
+        message + field_len(field::NONCE, self.nonce.len())
     }
 
     /// Appends the response, encoded: bytes that all streams share, and the nonce.
     pub fn write(&self, out: &mut impl BufMut) {
-        out.put_slice(self.message.encoded());
+        out.put_slice(&self.message.encoded());
         put(field::NONCE, self.nonce.as_bytes(), out);
     }
 }

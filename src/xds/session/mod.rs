@@ -148,7 +148,7 @@ impl Session {
         let cache = self.cache.clone();
         let Some(channel) = self.channels.get_mut(type_url) else {
             let presented = Presented::Version(request.version);
-            self.open(type_url, &names, presented, now, &mut out);
+            self.open(type_url, names, presented, now, &mut out);
             return out;
         };
         let answer = match nonce(&request.nonce) {
@@ -173,6 +173,7 @@ impl Session {
                 self.record_subscription(type_url, resubscribed, &mut out);
             }
         }
+        drop(names);
         self.advance(now, &mut out);
         out
     }
@@ -188,7 +189,7 @@ impl Session {
         let cache = self.cache.clone();
         let Some(channel) = self.channels.get_mut(type_url) else {
             let presented = Presented::Versions(request.versions);
-            self.open(type_url, &request.subscribe, presented, now, &mut out);
+            self.open(type_url, request.subscribe, presented, now, &mut out);
             return out;
         };
         if let Some(nonce) = nonce(&request.nonce) {
@@ -198,6 +199,7 @@ impl Session {
         let was_none = channel.subscription.is_none();
         let subscription = &mut channel.subscription;
         let changed = subscription.change(&request.subscribe, &request.unsubscribe, &cache);
+        drop((request.subscribe, request.unsubscribe));
         let resubscribed = channel.resubscribed(was_none, changed, &cache);
         self.record_subscription(type_url, resubscribed, &mut out);
         self.advance(now, &mut out);
@@ -208,12 +210,14 @@ impl Session {
     fn open(
         &mut self,
         type_url: TypeUrl,
-        names: &[String],
+        names: Vec<String>,
         presented: Presented,
         now: Timestamp,
         out: &mut Output,
     ) {
-        let subscription = Subscription::first(type_url, names, &self.cache);
+        let subscription = Subscription::first(type_url, &names, &self.cache);
+        // Of a client that names a hundred thousand, its copy is not needed beside ours while it is answered.
+        drop(names);
         if !subscription.is_none() {
             out.records.push(Record::Subscribed(type_url));
         }

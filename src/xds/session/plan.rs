@@ -37,6 +37,10 @@ pub(super) struct Plan {
 /// Where a plan differs from the newest: by name what is there instead, or that nothing is.
 type Instead = BTreeMap<Arc<str>, Option<Item>>;
 
+/// So many runtime layers that do not exist are answered with an empty one: more than any bootstrap has, and little memory.
+/// A client that asks for more gets no answer to the rest, as to any other name under which there is nothing.
+const EMPTY_LAYERS: usize = 1_000;
+
 /// What stands for a resource that does not exist, where silence would delay the client: an Envoy waits with its
 /// start for every runtime layer of its bootstrap.
 fn empty_layer(name: &Arc<str>) -> Arc<Resource> {
@@ -50,8 +54,8 @@ fn empty_layer(name: &Arc<str>) -> Arc<Resource> {
         name: name.to_string(),
     };
     let bytes = Bytes::from(runtime.encode_to_vec());
-    let references = References::default();
-    let mut layer = Resource::new(TypeUrl::Runtime, name, bytes, references);
+    let references = References::none();
+    let mut layer = Resource::sharing(TypeUrl::Runtime, name.clone(), bytes, references);
     layer.claimed = true;
     Arc::new(layer)
 }
@@ -76,15 +80,13 @@ impl Session {
             // Delta has a word for what does not exist.
             (TypeUrl::Runtime, Mode::Sotw) => {
                 let names = channel.subscription.named().iter();
-                let absent: Vec<&Arc<str>> = names.filter(|name| !view.has(name)).collect();
-                if absent.is_empty() {
+                let mut absent = names.filter(|name| !view.has(name)).peekable();
+                if absent.peek().is_none() {
                     return view;
                 }
                 let mut items = view.items().clone();
-                let layers = absent
-                    .into_iter()
-                    .map(|name| (name.clone(), empty_layer(name).into()));
-                items.extend(layers);
+                let layers = absent.map(|name| (name.clone(), empty_layer(name).into()));
+                items.extend(layers.take(EMPTY_LAYERS));
                 self.cache.view(type_url, items)
             }
             _ => view,

@@ -76,7 +76,7 @@ impl Session {
             }
             Presented::Versions(shown) if shown.is_empty() => {}
             Presented::Versions(shown) => {
-                let items = presented_items(channel, &shown, newest.items(), &cache);
+                let items = presented_items(channel, shown, newest.items(), &cache);
                 channel.asked.retain(|name| !items.contains_key(name));
                 let has = cache.view(type_url, items);
                 let has = if has.digest == newest.digest {
@@ -90,26 +90,32 @@ impl Session {
     }
 }
 
-/// What a client has by these versions, as far as that is known here.
+/// What a client has by these versions, as far as that is known here. There may be hundreds of thousands: each is let go
+/// once it has been looked at.
 fn presented_items(
     channel: &Channel,
-    shown: &BTreeMap<String, String>,
+    shown: BTreeMap<String, String>,
     newest: &Items,
     cache: &Cache,
 ) -> Items {
     let type_url = channel.type_url;
+    let subscription = &channel.subscription;
     let wanted = shown
-        .iter()
-        .filter(|(name, _)| channel.subscription.wants(name));
+        .into_iter()
+        .filter(|(name, _)| subscription.wants(name));
     wanted
         .map(|(name, shown)| {
-            let is_it = |digest| version::is_of(shown, digest);
+            let is_it = |digest| version::is_of(&shown, digest);
             let newest = newest.get_key_value(name.as_str());
             if let Some((name, item)) = newest.filter(|(_, item)| is_it(item.version)) {
                 return (name.clone(), item.clone());
             }
-            let item = cache.recall_item(type_url, name, is_it);
-            let item = item.unwrap_or_else(|| Item::unknown(type_url, name, shown));
+            let item = cache.recall_item(type_url, &name, is_it);
+            let item = item.unwrap_or_else(|| {
+                let asked = subscription.named().get(name.as_str());
+                let name = asked.cloned().unwrap_or_else(|| name.into());
+                Item::unknown(type_url, name, &shown)
+            });
             (item.resource.name.clone(), item)
         })
         // As above: without having heard of it for a while the client may have dropped it.

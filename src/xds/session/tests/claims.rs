@@ -50,6 +50,20 @@ fn empty_layers_end_with_the_stream_that_asked_for_them() {
 }
 
 #[test]
+fn of_runtime_layers_that_do_not_exist_more_than_any_bootstrap_has_are_not_answered() {
+    let mut fleet = Fleet::with_a();
+    let mut client = Client::new();
+    client.push(fleet.newest());
+    let answered = client.ask(TypeUrl::Runtime, &list(&names()));
+    assert_eq!(answered.responses[0].message.resources.len(), 1_000);
+    client.ack(TypeUrl::Runtime);
+    // Of those that exist each is said.
+    let last = names().into_iter().max().unwrap();
+    let exists = client.push(fleet.put([runtime(&last)]));
+    assert_eq!(sent(&exists), [(TypeUrl::Runtime, vec![last])]);
+}
+
+#[test]
 fn names_that_a_proxy_shows_and_nobody_knows_end_with_its_stream() {
     let shows = |client: &mut Client| {
         let told = client.ask(LDS, &[]);

@@ -32,8 +32,9 @@ fn line_25_a_cluster_outlives_its_routes_as_long_as_a_request_may_be_open() {
         for mode in MODES {
             let mut fleet = Fleet::with_a();
             let mut long = routes("main", &[("a", false), ("b", false)]);
+            let references = Arc::make_mut(&mut long.references);
             for name in ["b/blue", "b/green"] {
-                long.references.timeouts.insert(name.into(), millis);
+                references.timeouts.insert(name.into(), millis);
             }
             fleet.put(service("b").into_iter().chain([long]));
             let mut client = Client::settled_in(mode, &fleet);
