@@ -9,7 +9,7 @@ mod source;
 
 use std::{fs, path::Path};
 
-use law::{File, violations};
+use law::{File, out_of_order, violations};
 
 /// Every `.rs` below a folder of the crate, in a fixed order.
 fn sources(folder: &Path, into: &mut Vec<File>) {
@@ -50,6 +50,11 @@ fn every_room_keeps_the_law() {
     assert!(files.len() > 50, "found only {} files", files.len());
     let broken = violations(&files, &crates());
     assert!(broken.is_empty(), "\n{}\n", broken.join("\n"));
+}
+
+#[test]
+fn no_rooms_use_each_other_in_a_circle() {
+    assert_eq!(out_of_order(), [""; 0]);
 }
 
 #[test]
@@ -112,6 +117,14 @@ fn what_the_table_allows_passes() {
         ("src/main.rs", "fn main() { bluegreen::cli::main() }"),
         ("src/app/mod.rs", "use crate::{admin, xds::server};"),
         ("src/lib.rs", "pub mod model; pub mod store;"),
+        (
+            "src/controller/turn/a.rs",
+            "use super::b::B; use crate::controller::{handle::Handle, plan::Draft};",
+        ),
+        (
+            "src/controller/open.rs",
+            "use super::{engine, registry::Controllers};",
+        ),
         (
             "src/release/x.rs",
             "#[cfg(test)] mod tests { use super::*; use proptest::prelude::*; }",
@@ -222,6 +235,26 @@ fn a_use_of_another_room_is_found_however_it_is_written() {
             "use crate::xds::session::S;",
             "crate::xds::session::S",
         ),
+        (
+            "src/controller/plan/a.rs",
+            "use crate::controller::handle::Handle;",
+            "controller::plan may not use crate::controller::handle::Handle",
+        ),
+        (
+            "src/controller/turn/a.rs",
+            "use super::super::{engine::run, handle::Handle};",
+            "controller::turn may not use crate::controller::engine::run",
+        ),
+        (
+            "src/controller/turn/a.rs",
+            "use super::super::Handle;",
+            "controller::turn may not use crate::controller::Handle",
+        ),
+        (
+            "src/controller/handle/mod.rs",
+            "use super::registry::Controllers;",
+            "controller::handle may not use crate::controller::registry::Controllers",
+        ),
         ("src/xds/server/a.rs", "use crate::fault;", "crate::fault"),
         (
             "src/cli/a.rs",
@@ -298,6 +331,8 @@ fn the_world_is_kept_out_of_pure_rooms() {
             "fleet",
             "telemetry",
             "xds/session",
+            "controller/request",
+            "controller/plan",
         ] {
             let found = judge(&format!("src/{room}/a.rs"), content);
             assert!(

@@ -5,46 +5,29 @@
 //! commit: nobody ever waits behind another one's probes or ACKs. What proxies are served follows the store's head
 //! and nothing else.
 
-mod checks;
+mod background;
 mod delivery;
-mod documents;
-mod draft;
 mod engine;
-mod error;
-mod execute;
 mod handle;
-mod index;
-mod input;
-mod looks;
-mod nack;
-mod names;
+mod open;
 mod options;
-mod preconditions;
-mod prepare;
-mod publisher;
-mod record;
+mod plan;
+mod proof;
 mod registry;
 mod request;
-mod resolve;
-mod restore;
-mod roster;
-mod standing;
-mod temporary;
+mod sync;
 mod turn;
-mod verdict;
-mod writer;
 
-pub use delivery::{Follower, Progress, Touched};
-pub use documents::{drift, in_force};
-pub use engine::{
-    Analyst, DRAIN, EventSink, GateAnalyst, Job, REPORT_INTERVAL, ReleaseOptions, ReleaseProgress,
-    SILENCE,
+pub use delivery::{Follower, Progress};
+pub use handle::{Handle, Lease, ReleaseProgress};
+pub use options::{
+    Addresses, Analyst, Clock, DRAIN, EventSink, GateAnalyst, Job, LAG_PATIENCE, Options,
+    REPORT_INTERVAL, ROSTER_AWAY, ROSTER_SAVE, ReleaseOptions, Resolve, ResolveError, Resolved,
+    SETTLE, SILENCE, SystemResolver,
 };
-pub use error::CommandError;
-pub use handle::{Handle, Lease};
-pub use options::{Clock, LAG_PATIENCE, Options, ROSTER_AWAY, ROSTER_SAVE, SETTLE};
-pub use prepare::Tell;
+pub use plan::{drift, in_force};
+pub use proof::{Touched, Verdict};
 pub use registry::{Controllers, MAX_WAITING, TooManyWait};
-pub use request::{Accepted, Command, Declared, Documents, Ended, Plan, Request, Verb, Waivers};
-pub use resolve::{Addresses, Resolve, ResolveError, Resolved, SystemResolver};
-pub use verdict::Verdict;
+pub use request::{
+    Accepted, Command, CommandError, Declared, Documents, Ended, Plan, Request, Tell, Verb, Waivers,
+};

@@ -2,16 +2,19 @@
 
 use std::{
     collections::BTreeMap,
-    path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Mutex, Weak},
     time::Duration,
 };
 
-use tokio::{sync::watch, task::JoinSet, time::Instant};
+use tokio::sync::watch;
 
-use super::{Handle, Options, ReleaseOptions, Resolve, handle::bump, index::Index, options::Clock};
+use super::{
+    handle::{Handle, Shared},
+    open::open,
+    options::Options,
+    sync::{bump, lock},
+};
 use crate::{
-    gates::ProbeOptions,
     model::{DocumentKind, Name, Revision},
     snapshot::Snapshot,
     store::{Store, StoreError},
@@ -36,53 +39,6 @@ pub const MAX_WAITING: usize = 4_096;
 pub struct TooManyWait {
     /// The one that is refused.
     pub fleet: Name,
-}
-
-/// What all fleets share.
-pub(super) struct Shared {
-    pub store: Arc<dyn Store>,
-    pub resolver: Box<dyn Resolve>,
-    pub index: Index,
-    pub probe: ProbeOptions,
-    pub clock: Clock,
-    pub epoch: u64,
-    pub release: ReleaseOptions,
-    pub check_data: Option<Arc<PathBuf>>,
-    pub roster_away: Duration,
-    pub roster_save: Duration,
-    pub settle: Duration,
-    pub lag_patience: Duration,
-    /// When the server started.
-    pub started: Instant,
-    /// Counts changes of any head or ledger.
-    pub changes: watch::Sender<u64>,
-    /// True: the server is about to go down, and whoever follows or watches is let go.
-    closing: watch::Receiver<bool>,
-    /// True: the server goes down.
-    stopping: watch::Receiver<bool>,
-    tasks: Mutex<JoinSet<()>>,
-}
-
-impl Shared {
-    /// Returns when whoever follows or watches is to be let go.
-    pub async fn closed(&self) {
-        // An error: the controllers are gone, which is the same.
-        let _ = self.closing.clone().wait_for(|close| *close).await;
-    }
-
-    /// Returns when the server goes down.
-    pub async fn stopped(&self) {
-        // An error: the controllers are gone, which is the same.
-        let _ = self.stopping.clone().wait_for(|stop| *stop).await;
-    }
-
-    /// Runs a task until it ends, or the server does.
-    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let mut tasks = lock(&self.tasks);
-        // What has ended is dropped here, so that the set does not grow with every revision watched.
-        while tasks.try_join_next().is_some() {}
-        tasks.spawn(task);
-    }
 }
 
 /// The controllers of all fleets.
@@ -123,30 +79,12 @@ impl Controllers {
     pub async fn start(store: Arc<dyn Store>, options: Options) -> Result<Arc<Self>, StoreError> {
         let (close, closing) = watch::channel(false);
         let (stop, stopping) = watch::channel(false);
-        let shared = Arc::new(Shared {
-            store: store.clone(),
-            resolver: options.resolver,
-            index: Index::default(),
-            probe: options.probe,
-            clock: options.clock,
-            epoch: options.epoch,
-            release: options.release,
-            check_data: options.check_data,
-            roster_away: options.roster_away,
-            roster_save: options.roster_save,
-            settle: options.settle,
-            lag_patience: options.lag_patience,
-            started: Instant::now(),
-            changes: watch::Sender::new(0),
-            closing,
-            stopping,
-            tasks: Mutex::default(),
-        });
+        let shared = Arc::new(Shared::new(store.clone(), options, closing, stopping));
         let mut fleets = BTreeMap::new();
         for name in store.fleets() {
             let roster = store.load_roster(&name).await?;
             let past = past(&*store, &name).await?;
-            let handle = Handle::open(name.clone(), shared.clone(), roster, past);
+            let handle = open(name.clone(), shared.clone(), roster, past);
             fleets.insert(name, handle);
         }
         let controllers = Arc::new(Self {
@@ -173,7 +111,7 @@ impl Controllers {
                 fleet: name.clone(),
             });
         }
-        let handle = Handle::open(name.clone(), self.shared.clone(), Vec::new(), Vec::new());
+        let handle = open(name.clone(), self.shared.clone(), Vec::new(), Vec::new());
         fleets.insert(name.clone(), handle.clone());
         Ok(handle)
     }
@@ -198,9 +136,7 @@ impl Controllers {
     pub fn fleet(&self, name: &Name) -> Handle {
         lock(&self.fleets)
             .entry(name.clone())
-            .or_insert_with(|| {
-                Handle::open(name.clone(), self.shared.clone(), Vec::new(), Vec::new())
-            })
+            .or_insert_with(|| open(name.clone(), self.shared.clone(), Vec::new(), Vec::new()))
             .clone()
     }
 
@@ -250,14 +186,14 @@ impl Controllers {
 
     /// The time of day, as the controllers see it.
     pub fn now(&self) -> jiff::Timestamp {
-        (self.shared.clock)()
+        self.shared.now()
     }
 
     /// Ends: no new turn begins, the turn that runs is finished, rosters are saved.
     pub async fn stop(&self) {
         self.close();
         self.stop.send_replace(true);
-        let mut tasks = std::mem::take(&mut *lock(&self.shared.tasks));
+        let mut tasks = self.shared.take_tasks();
         let all = async { while tasks.join_next().await.is_some() {} };
         if tokio::time::timeout(STOP_TIMEOUT, all).await.is_err() {
             tracing::warn!(
@@ -279,9 +215,4 @@ async fn sweep(controllers: Weak<Controllers>, shared: Arc<Shared>) {
             None => return,
         }
     }
-}
-
-/// Locks what holds plain data, which is whole whatever happened to a thread that held it.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -2,9 +2,11 @@
 
 use super::source::Source;
 
-/// A room, and the paths under `crate` that it may use beside its own. The longest name that fits a module is its
-/// room. `*`: everything.
+/// A room, and the paths under `crate` that it may use beside its own: rooms that stand before it, so that no rooms use each
+/// other in a circle. The longest name that fits a module is its room. `*`: everything.
 const ROOMS: &[(&str, &[&str])] = &[
+    ("api", &[]),
+    ("fault", &[]),
     ("model", &[]),
     ("telemetry", &[]),
     ("release", &["model"]),
@@ -36,8 +38,51 @@ const ROOMS: &[(&str, &[&str])] = &[
     ),
     ("store", &["release", "snapshot", "model", "fleet", "fault"]),
     ("gates", &["model", "telemetry"]),
+    // The controller's own rooms, each above those that it may use.
+    ("controller::sync", &[]),
     (
-        "controller",
+        "controller::options",
+        &["model", "telemetry", "release", "gates", "controller::sync"],
+    ),
+    (
+        "controller::proof",
+        &[
+            "model",
+            "release",
+            "snapshot",
+            "fleet",
+            "store",
+            "controller::sync",
+        ],
+    ),
+    (
+        "controller::request",
+        &[
+            "model",
+            "release",
+            "snapshot",
+            "fleet",
+            "store",
+            "controller::options",
+            "controller::proof",
+        ],
+    ),
+    (
+        "controller::plan",
+        &[
+            "model",
+            "telemetry",
+            "release",
+            "snapshot",
+            "fleet",
+            "store",
+            "controller::options",
+            "controller::proof",
+            "controller::request",
+        ],
+    ),
+    (
+        "controller::handle",
         &[
             "model",
             "telemetry",
@@ -46,7 +91,92 @@ const ROOMS: &[(&str, &[&str])] = &[
             "fleet",
             "store",
             "gates",
+            "controller::sync",
+            "controller::options",
+            "controller::proof",
+            "controller::request",
+            "controller::plan",
+        ],
+    ),
+    (
+        "controller::turn",
+        &[
+            "model",
+            "release",
+            "snapshot",
+            "fleet",
+            "store",
+            "gates",
             "fault",
+            "controller::options",
+            "controller::proof",
+            "controller::request",
+            "controller::plan",
+            "controller::handle",
+        ],
+    ),
+    (
+        "controller::engine",
+        &[
+            "model",
+            "release",
+            "snapshot",
+            "fleet",
+            "store",
+            "gates",
+            "controller::sync",
+            "controller::options",
+            "controller::proof",
+            "controller::request",
+            "controller::handle",
+            // By `Handle::execute`.
+            "controller::turn",
+        ],
+    ),
+    (
+        "controller::delivery",
+        &[
+            "model",
+            "fleet",
+            "store",
+            "controller::proof",
+            "controller::request",
+            "controller::handle",
+            "controller::turn",
+            "controller::engine",
+        ],
+    ),
+    (
+        "controller::background",
+        &[
+            "model",
+            "release",
+            "snapshot",
+            "fleet",
+            "controller::sync",
+            "controller::options",
+            "controller::request",
+            "controller::handle",
+            "controller::turn",
+        ],
+    ),
+    (
+        "controller",
+        &[
+            "model",
+            "snapshot",
+            "fleet",
+            "store",
+            "controller::sync",
+            "controller::options",
+            "controller::proof",
+            "controller::request",
+            "controller::plan",
+            "controller::handle",
+            "controller::turn",
+            "controller::engine",
+            "controller::delivery",
+            "controller::background",
         ],
     ),
     ("admin", FRONT),
@@ -54,8 +184,6 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("cli", &["api", "model"]),
     ("app", &["*"]),
     ("main", &["*"]),
-    ("fault", &[]),
-    ("api", &[]),
 ];
 
 /// Names and numbers of the model: what a room needs that counts and delivers but declares nothing.
@@ -80,6 +208,8 @@ const PURE: &[&str] = &[
     "snapshot",
     "fleet",
     "xds::session",
+    "controller::request",
+    "controller::plan",
 ];
 
 /// Crates that only compute.
@@ -194,6 +324,23 @@ pub fn violations(files: &[File], crates: &[String]) -> Vec<String> {
                 _ => None,
             };
             found.extend(broken.map(|broken| format!("{place}: {broken}")));
+        }
+    }
+    found
+}
+
+/// What the table allows against its own order.
+pub fn out_of_order() -> Vec<String> {
+    let mut found = Vec::new();
+    for (at, (room, allowed)) in ROOMS.iter().enumerate() {
+        for entry in allowed.iter().filter(|entry| **entry != "*") {
+            let used = room_of(&segments(entry)).map(|(used, _)| used);
+            let before = ROOMS[..at].iter().any(|(other, _)| Some(*other) == used);
+            if !before {
+                found.push(format!(
+                    "{room} may use {entry}, which does not stand before it"
+                ));
+            }
         }
     }
     found

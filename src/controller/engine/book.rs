@@ -4,18 +4,14 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use tokio::time::{Duration, Instant};
 
-use super::{
-    super::{Handle, handle::bump},
-    HeadRef,
-    job::Jobs,
-    retain_services,
-};
+use super::{job::Jobs, look::retain_services, record::update};
 use crate::{
+    controller::handle::Handle,
     fleet::Requirement,
     model::{Colour, Name, Revision, TypeUrl},
-    release::{DeliveryRecord, ProxyAck, ReleaseRecord, ResourceDigest, Rollout, ServiceState},
+    release::{DeliveryRecord, ProxyAck, ResourceDigest, Rollout, ServiceState},
     snapshot::{Snapshot, cluster_name},
-    store::StoreError,
+    store::Head,
 };
 
 /// A push is followed so long for its record: who has not accepted it by then is away, and the record says so.
@@ -41,7 +37,7 @@ struct Written {
 
 impl Book {
     /// Enters what is new; true: something is still to come without a new revision.
-    pub async fn look(&mut self, handle: &Handle, head: HeadRef<'_>, jobs: &Jobs) -> bool {
+    pub async fn look(&mut self, handle: &Handle, head: &Arc<Head>, jobs: &Jobs) -> bool {
         retain_services(&mut self.written, head);
         let mut open = false;
         for (name, service) in &head.state.services {
@@ -65,7 +61,7 @@ impl Book {
     async fn enter(
         &mut self,
         handle: &Handle,
-        head: HeadRef<'_>,
+        head: &Arc<Head>,
         name: &Name,
         service: &ServiceState,
         rollout: &Rollout,
@@ -173,36 +169,6 @@ async fn remember(handle: &Handle, service: &Name, number: u64) {
     }
 }
 
-/// Changes the record of a release, one change at a time.
-pub(super) async fn update(
-    handle: &Handle,
-    service: &Name,
-    number: u64,
-    change: impl FnOnce(&mut ReleaseRecord) + Send,
-) -> Result<(), StoreError> {
-    let _turn = handle.0.records.lock().await;
-    let (store, fleet) = (&handle.0.shared.store, handle.name());
-    let mut record = match store.release(fleet, service, number).await? {
-        Some(record) => ReleaseRecord::clone(&record),
-        None => {
-            let head = handle.head();
-            let state = head.and_then(|head| head.state.services.get(service).cloned());
-            let rollout = state.and_then(|state| state.rollout.clone());
-            let Some(rollout) = rollout.filter(|rollout| rollout.number == number) else {
-                // Nobody will ask for the record of a service that is gone.
-                return Ok(());
-            };
-            ReleaseRecord::new(fleet.clone(), service.clone(), *rollout)
-        }
-    };
-    change(&mut record);
-    record.updated_at = (handle.0.shared.clock)();
-    store.save_release(Arc::new(record)).await?;
-    // No revision says that there is something to read.
-    bump(&handle.0.ledger_changes);
-    Ok(())
-}
-
 /// How far a push is, by the ledger.
 fn found(handle: &Handle, revision: Revision) -> DeliveryRecord {
     let requirement = Requirement::weights(revision);
@@ -210,7 +176,7 @@ fn found(handle: &Handle, revision: Revision) -> DeliveryRecord {
     let mut record = DeliveryRecord {
         revision,
         what: String::new(),
-        at: (handle.0.shared.clock)(),
+        at: handle.0.shared.now(),
         total: proof.total,
         acked: 0,
         nacked: proof.nacked,

@@ -8,13 +8,12 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
-    super::Handle,
-    HeadRef,
     job::Jobs,
-    reports::{self, Reports},
-    retain_services,
+    look::{Look, retain_services},
+    reports,
 };
 use crate::{
+    controller::handle::Handle,
     model::Name,
     release::{Rollout, RolloutPhase, SignalKind, Stopwatch},
 };
@@ -45,14 +44,8 @@ fn key(rollout: &Rollout) -> Key {
 
 impl Clocks {
     /// Looks at the clock, and tells releases whose time is over, or worth storing.
-    pub fn look(
-        &mut self,
-        handle: &Handle,
-        head: HeadRef<'_>,
-        settled: bool,
-        reports: &Reports,
-        jobs: &mut Jobs,
-    ) {
+    pub fn look(&mut self, look: Look<'_>, jobs: &mut Jobs) {
+        let Look { handle, head, .. } = look;
         let now = Instant::now();
         let reading = now - *self.began.get_or_insert(now);
         retain_services(&mut self.running, head);
@@ -63,9 +56,9 @@ impl Clocks {
                 continue;
             };
             // Asked once for all services: reading it costs as much as the fleet is large.
-            let reported = settled
+            let reported = look.settled
                 && *there.get_or_insert_with(|| reporting(handle))
-                && (!reports::are_needed(rollout) || reports.come());
+                && (!reports::are_needed(rollout) || look.reports.come());
             let key = key(rollout);
             let watch = match self.running.entry(name.clone()) {
                 Entry::Occupied(entry) => {

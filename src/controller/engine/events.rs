@@ -6,8 +6,9 @@ use ring::hmac;
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
-use super::{super::Handle, http, job::advance_for_sure};
+use super::{http, signal::advance_for_sure};
 use crate::{
+    controller::handle::Handle,
     model::Name,
     release::{Effect, EffectKind, ServiceState, Signal, SignalKind},
 };

@@ -7,7 +7,7 @@ use tokio::{
     process::Command,
 };
 
-use super::hook::{Tried, shown};
+use super::tried::{Tried, shown};
 
 /// The longest output that is read: an answer with a thousand endpoints is far shorter.
 const MAX_OUTPUT: u64 = 1024 * 1024;

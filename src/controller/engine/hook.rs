@@ -7,8 +7,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
-use super::{super::Handle, exec, http};
+use super::{
+    exec, http,
+    tried::{Tried, shown},
+};
 use crate::{
+    controller::handle::Handle,
     gates::client::Client,
     model::{Endpoint, Hook, HookKind},
     release::{Effect, ServiceState},
@@ -20,9 +24,6 @@ const ATTEMPTS: u32 = 5;
 
 /// Before the second call; twice as long before each later one.
 const PAUSE: Duration = Duration::from_millis(500);
-
-/// The longest part of an answer that is shown.
-const SHOWN: usize = 200;
 
 /// A hook to be called.
 pub(super) struct Call {
@@ -47,16 +48,6 @@ pub(super) struct Answer {
 struct Body {
     #[serde(default)]
     endpoints: Vec<Endpoint>,
-}
-
-/// What came of one try.
-pub(super) enum Tried {
-    /// It said yes, with this body.
-    Yes(Vec<u8>),
-    /// It said no.
-    No(String),
-    /// It is worth trying again.
-    Failed(String),
 }
 
 impl Call {
@@ -192,21 +183,5 @@ fn no(detail: String) -> Answer {
         yes: false,
         detail,
         endpoints: Vec::new(),
-    }
-}
-
-/// `: TEXT`, the beginning of an answer, or nothing.
-pub(super) fn shown(body: &[u8]) -> String {
-    let text = String::from_utf8_lossy(&body[..body.len().min(4 * SHOWN)]).into_owned();
-    let line: String = text
-        .split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ")
-        .chars()
-        .take(SHOWN)
-        .collect();
-    match line.as_str() {
-        "" => String::new(),
-        line => format!(": {line}"),
     }
 }

@@ -2,29 +2,27 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    time::Duration,
+    sync::Arc,
 };
 
 use tokio::{sync::watch, task::AbortHandle, time::sleep};
 
 use super::{
-    super::{Command, CommandError, Handle, Request, Waivers, nack::by_server},
-    HeadRef, analyse, events, hook,
+    analyse, events, hook,
+    signal::{LATEST, SOON, advance, advance_for_sure},
 };
 use crate::{
+    controller::{
+        handle::Handle,
+        request::{Command, CommandError, Request, Waivers},
+    },
     model::{
         HookKind, Name,
         check::{Analysis, Decision},
     },
     release::{Effect, EffectKind, Purpose, Reason, ServiceState, Signal, SignalKind},
+    store::Head,
 };
-
-/// A command of the server's own that was refused, or could not be stored, is given again after this, and then after twice as
-/// long, up to [`LATEST`].
-const SOON: Duration = Duration::from_millis(500);
-
-/// The longest pause between two tries: what stood in the way is gone at some time, and nobody wants to wait for long then.
-const LATEST: Duration = Duration::from_secs(15);
 
 /// One task.
 struct Running {
@@ -63,7 +61,7 @@ impl Jobs {
     }
 
     /// Starts what is new in the outboxes, and stops what is gone.
-    pub fn follow(&mut self, head: HeadRef<'_>) {
+    pub fn follow(&mut self, head: &Arc<Head>) {
         let mut wanted = BTreeSet::new();
         for (name, service) in &head.state.services {
             let mut events_open = false;
@@ -90,7 +88,7 @@ impl Jobs {
                                 .send_if_modified(|now| std::mem::replace(now, *finish) != *finish);
                         }
                         if let Some(sender) = &running.decisions {
-                            let decisions = decisions(service);
+                            let decisions = analyse::decisions(service);
                             sender.send_if_modified(|now| {
                                 let news = *now != decisions;
                                 *now = decisions;
@@ -144,7 +142,7 @@ impl Jobs {
 
     fn start(
         &mut self,
-        head: HeadRef<'_>,
+        head: &Arc<Head>,
         name: &Name,
         service: &ServiceState,
         effect: &Effect,
@@ -160,7 +158,7 @@ impl Jobs {
             } => {
                 let (sender, receiver) = watch::channel(*over);
                 finish = Some(sender);
-                let (sender, people) = watch::channel(decisions(service));
+                let (sender, people) = watch::channel(analyse::decisions(service));
                 said = Some(sender);
                 let (job, progress) =
                     analyse::job(&handle, head, service, *purpose, receiver, people);
@@ -199,42 +197,6 @@ impl Jobs {
     }
 }
 
-fn decisions(service: &ServiceState) -> Vec<Decision> {
-    let rollout = service.rollout.as_deref();
-    rollout.map_or_else(Vec::new, |rollout| rollout.decisions.clone())
-}
-
-/// Gives a release its news.
-pub(super) async fn advance(
-    handle: &Handle,
-    service: &Name,
-    signal: Signal,
-) -> Result<(), CommandError> {
-    let request = Request {
-        command: Command::Advance {
-            service: service.clone(),
-            signal,
-        },
-        ..by_server(handle)
-    };
-    handle.execute(request, &|_| {}).await.map(drop)
-}
-
-/// The same, until it is stored. It ends with its effect, or with the server.
-pub(super) async fn advance_for_sure(handle: &Handle, service: &Name, signal: Signal) {
-    let mut pause = SOON;
-    loop {
-        match advance(handle, service, signal.clone()).await {
-            Ok(()) | Err(CommandError::Stopping) => return,
-            Err(error) => {
-                tracing::warn!(%service, %error, "a release can't go on yet");
-                sleep(pause).await;
-                pause = (2 * pause).min(LATEST);
-            }
-        }
-    }
-}
-
 async fn answer(
     handle: Handle,
     service: Name,
@@ -268,11 +230,10 @@ async fn command_itself(
     let operation_id = format!("release-{service}-{release}-{effect}");
     loop {
         let request = Request {
-            command: command.clone(),
             operation_id: operation_id.clone(),
             message: format!("release {release} goes on by itself"),
             waivers,
-            ..by_server(&handle)
+            ..Request::by_server(command.clone(), handle.0.shared.now())
         };
         match handle.execute(request, &|_| {}).await {
             Ok(_) | Err(CommandError::Stopping) => return,

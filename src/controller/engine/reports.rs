@@ -5,8 +5,10 @@ use std::{collections::BTreeMap, sync::Arc};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::super::Handle;
-use crate::release::{Purpose, Rollout, RolloutPhase};
+use crate::{
+    controller::handle::Handle,
+    release::{Purpose, Rollout, RolloutPhase},
+};
 
 /// One report may be late, and a second lost with its stream; who misses so many in a row does not report.
 const MISSED: u32 = 3;

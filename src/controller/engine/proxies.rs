@@ -1,0 +1,163 @@
+//! What releases wait for from the proxies: that they accept what was pushed, and that they stay.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::{
+    job::Jobs,
+    look::{Look, retain_services},
+    reports,
+};
+use crate::{
+    controller::proof::standing,
+    fleet::Requirement,
+    model::{HumanDuration, Name, Revision, TypeUrl},
+    release::{Rollout, RolloutPhase, SignalKind},
+};
+
+/// So many proxies are named in a reason; the rest is counted.
+const NAMED: usize = 5;
+
+/// The proxies that were there while a release had traffic.
+#[derive(Default)]
+pub(super) struct Watched {
+    releases: BTreeMap<Name, Seen>,
+}
+
+#[derive(Default)]
+struct Seen {
+    release: u64,
+    /// Those that were connected.
+    connected: Crowd,
+    /// Those whose load reports came.
+    reporting: Crowd,
+}
+
+/// Proxies that were there, and too many of which must not be gone for long.
+#[derive(Default)]
+struct Crowd {
+    proxies: BTreeSet<Arc<str>>,
+    /// Since when too many of them are away.
+    missed_since: Option<Instant>,
+}
+
+impl Watched {
+    /// Looks at the ledger, and tells releases what they wait for.
+    pub fn look(&mut self, look: Look<'_>, jobs: &mut Jobs) {
+        let Look {
+            handle,
+            head,
+            settled,
+            reports,
+        } = look;
+        retain_services(&mut self.releases, head);
+        let mut presence = None;
+        for (name, service) in &head.state.services {
+            let Some(rollout) = service.rollout.as_deref().filter(|it| !it.is_over()) else {
+                self.releases.remove(name);
+                continue;
+            };
+            if let Some(pushed) = rollout.pushed
+                && accepted(look, rollout, pushed)
+            {
+                let kind = SignalKind::Delivered { revision: pushed };
+                jobs.tell(name, rollout.number, kind, "delivered");
+            }
+            if !rollout.has_traffic() {
+                self.releases.remove(name);
+                continue;
+            }
+            let presence = presence.get_or_insert_with(|| handle.ledger().presence());
+            let seen = self.releases.entry(name.clone()).or_default();
+            if seen.release != rollout.number {
+                *seen = Seen {
+                    release: rollout.number,
+                    ..Seen::default()
+                };
+            }
+            let silence = handle.0.shared.release.silence;
+            let gone = seen.connected.missed(presence, settled, silence);
+            let mut why = gone.map(|gone| (gone, "stopped reporting"));
+            if reports::are_needed(rollout) {
+                let report =
+                    |(proxy, _): &(Arc<str>, bool)| (proxy.clone(), reports.come_from(proxy));
+                let reporting: Vec<_> = presence.iter().map(report).collect();
+                let gone = seen.reporting.missed(&reporting, settled, silence);
+                why = why.or(gone.map(|gone| (gone, "stopped reporting their load")));
+            }
+            if let Some((gone, what)) = why {
+                let reason = gone.reason(what, silence);
+                let kind = SignalKind::Silent { reason };
+                jobs.tell(name, rollout.number, kind, "silent");
+            }
+        }
+    }
+}
+
+/// Proxies that are gone.
+struct Gone {
+    away: Vec<Arc<str>>,
+    of: usize,
+}
+
+impl Crowd {
+    /// Those that are taken for lost, if too many are: more than half, for longer than `silence`.
+    fn missed(
+        &mut self,
+        presence: &[(Arc<str>, bool)],
+        settled: bool,
+        silence: Duration,
+    ) -> Option<Gone> {
+        let there = presence.iter().filter(|(_, there)| *there);
+        self.proxies.extend(there.map(|(proxy, _)| proxy.clone()));
+        // One that was forgotten, by an operator or because it stayed away, is nobody's loss any more.
+        let known: BTreeSet<&Arc<str>> = presence.iter().map(|(proxy, _)| proxy).collect();
+        self.proxies.retain(|proxy| known.contains(proxy));
+        let away: Vec<Arc<str>> = presence
+            .iter()
+            .filter(|(proxy, there)| !there && self.proxies.contains(proxy))
+            .map(|(proxy, _)| proxy.clone())
+            .collect();
+        let of = self.proxies.len();
+        if !settled || 2 * away.len() <= of {
+            self.missed_since = None;
+            return None;
+        }
+        let since = *self.missed_since.get_or_insert_with(Instant::now);
+        (since.elapsed() >= silence).then_some(Gone { away, of })
+    }
+}
+
+impl Gone {
+    fn reason(&self, what: &str, silence: Duration) -> String {
+        let more = match self.away.len().saturating_sub(NAMED) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        format!(
+            "{} of {} proxies {what} for {}: {}{more}",
+            self.away.len(),
+            self.of,
+            HumanDuration(silence),
+            self.away[..self.away.len().min(NAMED)].join(", ")
+        )
+    }
+}
+
+/// Every proxy that is connected has accepted the push; those that are away are waited for only while the fleet comes back after
+/// a start of the server.
+fn accepted(look: Look<'_>, rollout: &Rollout, pushed: Revision) -> bool {
+    let requirement = if rollout.phase == RolloutPhase::Staged {
+        Requirement::new(pushed, vec![TypeUrl::ClusterLoadAssignment])
+    } else {
+        Requirement::weights(pushed)
+    };
+    let proof = standing(look.handle.ledger(), &look.head.snapshot, &requirement);
+    // A rejection that is within the limits is no reason to wait; one beyond them is taken back elsewhere.
+    proof.pending == 0 && (look.settled || proof.disconnected == 0)
+}

@@ -1,0 +1,69 @@
+//! What a new snapshot must pass before it is stored.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    controller::request::Request,
+    release::{Notice, Reason, Refusal},
+    snapshot::{self, Change, Severity, Snapshot},
+};
+
+/// So many changes or problems are named in a message; the rest is counted.
+const NAMED: usize = 5;
+
+/// Refuses what Envoy would accept and then serve nobody with, but for what was there before: a change must not be
+/// held up by what somebody else insisted on. Warnings are told.
+pub(super) fn verify(
+    request: &Request,
+    old: &Snapshot,
+    new: &Snapshot,
+    notices: &mut Vec<Notice>,
+) -> Result<(), Refusal> {
+    let mut problems = snapshot::check_since(old, new);
+    if problems.is_empty() {
+        return Ok(());
+    }
+    let known = snapshot::check(old);
+    problems.retain(|problem| !known.contains(problem));
+    let insists = request.command.insists();
+    let (errors, warnings): (Vec<_>, Vec<_>) = problems
+        .into_iter()
+        .partition(|problem| problem.severity == Severity::Error && !insists);
+    notices.extend(warnings.into_iter().map(|problem| Notice {
+        kind: "warning",
+        text: format!("{problem}: {}", problem.remedy),
+    }));
+    if errors.is_empty() {
+        return Ok(());
+    }
+    let remedies: BTreeSet<&str> = errors.iter().map(|one| one.remedy.as_str()).collect();
+    let remedies = first_of(&remedies.into_iter().map(str::to_owned).collect::<Vec<_>>());
+    let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    Err(Refusal::new(
+        Reason::InvalidResources,
+        format!("the resources would be wrong: {}", first_of(&errors)),
+        format!("{remedies}; or insist with --no-verify"),
+    ))
+}
+
+/// The traffic would not be all that moves.
+pub(super) fn not_only_routes(others: &[Change]) -> Refusal {
+    let named: Vec<String> = others.iter().map(ToString::to_string).collect();
+    Refusal::new(
+        Reason::NotOnlyRoutes,
+        format!(
+            "moving the traffic would change more than route configurations: {}",
+            first_of(&named)
+        ),
+        "run `bluegreen rebuild` or apply that change first, or use --force",
+    )
+}
+
+/// The first few, and how many more there are.
+pub(super) fn first_of(all: &[String]) -> String {
+    let mut text = all[..all.len().min(NAMED)].join("; ");
+    if all.len() > NAMED {
+        text.push_str(&format!("; and {} more", all.len() - NAMED));
+    }
+    text
+}

@@ -1,0 +1,245 @@
+//! A command as steps of the state machine: what it makes of a fleet's state, before anything is built or stored.
+
+use super::{
+    documents::{self, Allowed},
+    draft::{Draft, Ground, Making, find, one},
+    ended_by::ended_by,
+    in_use::{open_on, routed},
+    restore,
+};
+use crate::{
+    controller::request::{Command, CommandError, Request, none_of, not_found},
+    model::Name,
+    release::{self, Event, FleetState, InUse, StepKind, Temporary},
+};
+
+/// Works out what the request makes of the fleet.
+pub(in crate::controller) fn draft(
+    request: &Request,
+    ground: &Ground<'_>,
+) -> Result<Draft, CommandError> {
+    let mut draft = Draft {
+        state: ground
+            .head
+            .map(|head| FleetState::clone(&head.state))
+            .unwrap_or_default(),
+        waived: ground.prepared.waived.clone(),
+        ..Draft::default()
+    };
+    match &request.command {
+        Command::Apply {
+            documents,
+            no_verify,
+            replace_standby,
+            force,
+        } => {
+            let allowed = Allowed {
+                no_verify: *no_verify,
+                replace_standby: *replace_standby,
+                force: *force,
+            };
+            documents::apply(&mut draft, ground, documents, allowed)?;
+        }
+        Command::Delete { kind, name, .. } => documents::delete(&mut draft, *kind, name)?,
+        Command::Deploy {
+            service,
+            version,
+            endpoints,
+            replace_standby,
+        } => {
+            let event = Event::Deploy {
+                version: version.clone(),
+                endpoints: endpoints.clone(),
+                replace_standby: *replace_standby,
+            };
+            one(&mut draft, ground, service, &event)?;
+        }
+        Command::Scale {
+            service,
+            colour,
+            endpoints,
+            replace_standby,
+            force,
+        } => {
+            let event = Event::Scale {
+                colour: *colour,
+                endpoints: endpoints.clone(),
+                replace_standby: *replace_standby,
+                force: *force,
+            };
+            one(&mut draft, ground, service, &event)?;
+        }
+        Command::Switch { service, to } => {
+            let event = request.waivers.switch(*to);
+            moving(&mut draft, ground, service, &event)?;
+            if let Making::RoutesOnly { waived } = &mut draft.making {
+                *waived = request.waivers.force;
+            }
+        }
+        Command::Rollback { service } => {
+            one(&mut draft, ground, service, &Event::Rollback)?;
+            draft.making = Making::RoutesOnly { waived: false };
+        }
+        Command::SwitchGroup { services } => {
+            let event = request.waivers.switch(None);
+            all(&mut draft, ground, services, &event)?;
+            let waived = request.waivers.force;
+            draft.making = Making::RoutesOnly { waived };
+        }
+        Command::RollbackGroup { services } => {
+            all(&mut draft, ground, services, &Event::Rollback)?;
+            draft.making = Making::RoutesOnly { waived: false };
+        }
+        Command::Shift { service, weight } => {
+            let force = request.waivers.force;
+            let event = Event::Shift {
+                weight: *weight,
+                force,
+            };
+            one(&mut draft, ground, service, &event)?;
+            draft.making = Making::RoutesOnly { waived: force };
+        }
+        Command::Shadow {
+            service,
+            percent,
+            duration,
+        } => {
+            let event = Event::Shadow {
+                percent: *percent,
+                duration: *duration,
+                ended_by: ended_by(&mut draft, ground, Temporary::Shadow),
+            };
+            one(&mut draft, ground, service, &event)?;
+        }
+        Command::Preview {
+            service,
+            header,
+            value,
+            duration,
+        } => {
+            let event = Event::Preview {
+                header: header.clone(),
+                value: value.clone(),
+                duration: *duration,
+                ended_by: ended_by(&mut draft, ground, Temporary::Preview),
+            };
+            one(&mut draft, ground, service, &event)?;
+        }
+        Command::End {
+            service,
+            what,
+            started_in,
+        } => {
+            let event = Event::End {
+                what: *what,
+                started_in: *started_in,
+            };
+            one(&mut draft, ground, service, &event)?;
+        }
+        Command::Retire { service, force } => {
+            let state = find(&draft.state, service)?;
+            let event = Event::Retire {
+                force: *force,
+                in_use: InUse {
+                    routed: routed(ground, &state),
+                    open: open_on(ground.telemetry, &state),
+                },
+            };
+            one(&mut draft, ground, service, &event)?;
+        }
+        Command::Release {
+            service,
+            version,
+            endpoints,
+            promotion,
+            replace_standby,
+        } => {
+            let event = Event::Release {
+                version: version.clone(),
+                endpoints: endpoints.clone(),
+                promotion: *promotion,
+                replace_standby: *replace_standby,
+            };
+            one(&mut draft, ground, service, &event)?;
+        }
+        Command::Steer { service, verb } => moving(&mut draft, ground, service, &verb.event())?,
+        Command::Decide {
+            service,
+            check,
+            verdict,
+        } => {
+            let event = Event::Decide {
+                check: check.clone(),
+                verdict: *verdict,
+            };
+            one(&mut draft, ground, service, &event)?;
+        }
+        Command::Advance { service, signal } => {
+            moving(&mut draft, ground, service, &Event::Signal(signal.clone()))?;
+        }
+        Command::Resolved { .. } => {
+            for name in draft.state.services.keys().cloned().collect::<Vec<_>>() {
+                one(&mut draft, ground, &name, &Event::Resolved)?;
+            }
+        }
+        Command::RollbackFleet { to, exact, yes } => {
+            restore::fleet(&mut draft, ground, *to, *exact, *yes)?;
+        }
+        Command::Revert { revision } => restore::take_back(&mut draft, ground, *revision)?,
+        Command::Rebuild => {
+            if ground.head.is_none() {
+                return Err(not_found("fleet", ground.fleet.as_str()).into());
+            }
+            draft.changed = true;
+            draft.done.push("rebuilt all resources".to_owned());
+            draft.making = Making::Rebuild;
+        }
+    }
+    Ok(draft)
+}
+
+/// One event that may move traffic on the way of a release: then it may change routes only, as a switch.
+fn moving(
+    draft: &mut Draft,
+    ground: &Ground<'_>,
+    service: &Name,
+    event: &Event,
+) -> Result<(), CommandError> {
+    let state = find(&draft.state, service)?;
+    let mirrors = state
+        .spec
+        .release
+        .as_ref()
+        .is_some_and(|it| it.shadow.is_some());
+    let mut context = ground.context.clone();
+    if mirrors {
+        context.ended_by = ended_by(draft, ground, Temporary::Shadow);
+    }
+    let step = release::step(&state, event, &context)?;
+    if step.changed && step.kind == StepKind::Switch {
+        draft.making = Making::RoutesOnly { waived: false };
+    }
+    draft.take(service, step);
+    Ok(())
+}
+
+/// One event on several services. All of them take it, or none: what is refused is said of each.
+fn all(
+    draft: &mut Draft,
+    ground: &Ground<'_>,
+    services: &[Name],
+    event: &Event,
+) -> Result<(), CommandError> {
+    let mut refusals = Vec::new();
+    for service in services {
+        match one(draft, ground, service, event) {
+            Ok(()) => {}
+            Err(CommandError::Refused(refusal)) => refusals.push((service.clone(), refusal)),
+            Err(other) => return Err(other),
+        }
+    }
+    match none_of(services.len(), refusals) {
+        Some(refusal) => Err(refusal.into()),
+        None => Ok(()),
+    }
+}

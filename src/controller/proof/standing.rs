@@ -1,0 +1,108 @@
+//! How far a fleet is with several types that last changed in different revisions.
+//!
+//! A type that a revision left alone is asked for at its own, older revision: there is nothing newer of it to accept,
+//! so a proxy that had it then has it still, also where nobody has told the ledger of the later revision.
+
+use std::collections::{BTreeMap, btree_map::Entry};
+
+use crate::{
+    fleet::{Ledger, NotAcked, NotAckedState, Proof, Requirement},
+    model::{Revision, TypeUrl},
+    snapshot::Snapshot,
+};
+
+/// So many proxies are named in a message; the rest is counted.
+const NAMED: usize = 5;
+
+/// Who has `types` as they were at `requirement.revision`, where `newest` is the newest snapshot.
+pub(in crate::controller) fn standing(
+    ledger: &Ledger,
+    newest: &Snapshot,
+    requirement: &Requirement,
+) -> Proof {
+    let mut groups: BTreeMap<Revision, Vec<TypeUrl>> = BTreeMap::new();
+    for type_url in &requirement.types {
+        let Some(set) = newest.get(*type_url) else {
+            continue;
+        };
+        let revision = requirement.revision.min(set.changed_in);
+        groups.entry(revision).or_default().push(*type_url);
+    }
+    let proofs = groups.into_iter().map(|(revision, types)| {
+        ledger.proof(&Requirement {
+            revision,
+            types,
+            weights_only: requirement.weights_only,
+        })
+    });
+    let merged = proofs.reduce(merge).unwrap_or_else(|| {
+        // Nothing to accept: everybody has.
+        ledger.proof(&Requirement::new(requirement.revision, Vec::new()))
+    });
+    Proof {
+        revision: requirement.revision,
+        ..merged
+    }
+}
+
+/// A proxy has accepted if both say so.
+fn merge(a: Proof, b: Proof) -> Proof {
+    let mut states = BTreeMap::new();
+    for one in a.not_acked.into_iter().chain(b.not_acked) {
+        match states.entry(one.proxy) {
+            Entry::Vacant(entry) => {
+                entry.insert(one.state);
+            }
+            Entry::Occupied(mut entry) => {
+                if weight(&one.state) > weight(entry.get()) {
+                    entry.insert(one.state);
+                }
+            }
+        }
+    }
+    let mut proof = Proof {
+        revision: a.revision.max(b.revision),
+        total: a.total.max(b.total),
+        // A proxy has all of it with the last part.
+        first_ack: a.first_ack.max(b.first_ack),
+        last_ack: a.last_ack.max(b.last_ack),
+        ..Proof::default()
+    };
+    for (proxy, state) in states {
+        match state {
+            NotAckedState::Pending => proof.pending += 1,
+            NotAckedState::Disconnected(_) => proof.disconnected += 1,
+            NotAckedState::Nacked { .. } => proof.nacked += 1,
+        }
+        proof.not_acked.push(NotAcked { proxy, state });
+    }
+    proof.acked = proof
+        .total
+        .saturating_sub(proof.pending + proof.disconnected + proof.nacked);
+    proof
+}
+
+/// What is said of a proxy that has accepted neither part.
+fn weight(state: &NotAckedState) -> u8 {
+    match state {
+        NotAckedState::Pending => 0,
+        NotAckedState::Disconnected(_) => 1,
+        NotAckedState::Nacked { .. } => 2,
+    }
+}
+
+/// The proxies that have not accepted, by name, the first few.
+pub(in crate::controller) fn names_of(proof: &Proof) -> String {
+    let mut names: Vec<&str> = proof
+        .not_acked
+        .iter()
+        .take(NAMED)
+        .map(|one| &*one.proxy)
+        .collect();
+    let rest = proof.not_acked.len().saturating_sub(NAMED);
+    let more = format!("and {rest} more");
+    if rest > 0 {
+        names.push(&more);
+    }
+    names.join(", ")
+}

@@ -1,0 +1,107 @@
+//! A command that was not carried out: why, and what the operator can do.
+
+use crate::{
+    model::{Name, Revision},
+    release::{Reason, Refusal},
+    store::{CommitError, StoreError},
+};
+
+/// A command that was not carried out. Nothing was changed, unless it says that the outcome is unknown.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// The rules say no.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The store would not take it.
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+    /// The store can't be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The fleet's state could not be put together.
+    #[error("fleet {fleet}: {detail}")]
+    Internal {
+        /// The fleet.
+        fleet: Name,
+        /// What is wrong.
+        detail: String,
+    },
+    /// What was checked before the turn has changed; the checks are made again.
+    #[error("the target of the switch of {service} changed while it was checked")]
+    Stale {
+        /// The service.
+        service: Name,
+    },
+    /// The server is going down.
+    #[error("the server is shutting down: nothing was changed")]
+    Stopping,
+}
+
+impl CommandError {
+    /// The reason that programs see; None: the server's own trouble.
+    pub fn reason(&self) -> Option<Reason> {
+        match self {
+            Self::Refused(refusal) => Some(refusal.reason),
+            Self::Commit(CommitError::Conflict { .. }) => Some(Reason::FleetMovedOn),
+            Self::Commit(CommitError::DiskFull { .. }) => Some(Reason::StoreFull),
+            Self::Commit(_) | Self::Store(_) => Some(Reason::StoreFailed),
+            Self::Stale { .. } => Some(Reason::FleetMovedOn),
+            Self::Internal { .. } | Self::Stopping => None,
+        }
+    }
+
+    /// What the operator can do next.
+    pub fn remedy(&self) -> String {
+        match self {
+            Self::Refused(refusal) => refusal.remedy.clone(),
+            Self::Commit(error) => error.remedy().to_owned(),
+            Self::Store(_) => "see the server's log; proxies go on with what they have".to_owned(),
+            Self::Stale { .. } => "try again".to_owned(),
+            Self::Internal { .. } => "report this with the server's log".to_owned(),
+            Self::Stopping => "send the command again when the server is back".to_owned(),
+        }
+    }
+}
+
+/// A refusal because something named does not exist.
+pub(in crate::controller) fn not_found(what: &str, name: &str) -> Refusal {
+    Refusal::new(
+        Reason::NotFound,
+        format!("there is no {what} {name:?}"),
+        "see `bluegreen get` for what there is",
+    )
+}
+
+/// What several services are refused for together; None: nothing is in the way of any.
+pub(in crate::controller) fn none_of(
+    all: usize,
+    mut refusals: Vec<(Name, Refusal)>,
+) -> Option<Refusal> {
+    let count = refusals.len();
+    let (first, refusal) = refusals.first_mut()?;
+    let remedy = std::mem::take(&mut refusal.remedy);
+    let (first, reason) = (first.clone(), refusal.reason);
+    let each: Vec<String> = refusals
+        .iter()
+        .map(|(service, refusal)| {
+            format!("{service}: {} ({})", refusal.message, refusal.reason.name())
+        })
+        .collect();
+    Some(Refusal::new(
+        reason,
+        format!(
+            "{count} of {all} services stand in the way, so none is moved: {}",
+            each.join("; ")
+        ),
+        format!("{first}: {remedy}"),
+    ))
+}
+
+/// A refusal because the fleet is somewhere else than the operator believes.
+pub(in crate::controller) fn moved_on(fleet: &Name, wanted: Revision, actual: Revision) -> Refusal {
+    Refusal::new(
+        Reason::FleetMovedOn,
+        format!("fleet {fleet} is at revision {actual}, not {wanted}"),
+        format!("see `bluegreen history {fleet}` for what changed, then try again"),
+    )
+}

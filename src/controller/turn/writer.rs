@@ -1,0 +1,209 @@
+//! One turn: from a command to a flushed commit, with nothing in between that waits for anybody but the disk.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use super::{
+    answer::{planned, settled},
+    claim::{claim, settle},
+    commit::commit,
+    recall::recall,
+};
+use crate::{
+    controller::{
+        handle::Handle,
+        plan::{Builder, Draft, Ground, Prepared, draft, lagging, still_so},
+        request::{Accepted, CommandError, Plan, Request},
+    },
+    model::{EndedBy, Name, Revision},
+    release::{Context, Reason, Refusal},
+    snapshot::{self, Snapshot},
+    store::{CommitError, Head},
+};
+
+/// Another server on the same store may come in between; more often than this in a row it is a quarrel.
+const ATTEMPTS: usize = 3;
+
+/// Commands that changed nothing leave no revision to find them by; so many are remembered by operation id, which
+/// is what a repeat after a lost answer needs.
+const REMEMBERED: usize = 256;
+
+/// The one writer of a fleet.
+pub(super) struct Writer {
+    handle: Handle,
+    builder: Builder,
+    unchanged: VecDeque<(String, Accepted)>,
+}
+
+impl Writer {
+    pub fn new(handle: Handle) -> Self {
+        Self {
+            handle,
+            builder: Builder::default(),
+            unchanged: VecDeque::new(),
+        }
+    }
+
+    /// Takes one turn.
+    pub async fn turn(
+        &mut self,
+        request: &Request,
+        prepared: &Prepared,
+    ) -> Result<Accepted, CommandError> {
+        let mut attempt = 1;
+        loop {
+            match self.attempt(request, prepared).await {
+                // The head is read again: somebody else wrote, and the command is checked against what is now.
+                Err(CommandError::Commit(CommitError::Conflict { .. }))
+                    if attempt < ATTEMPTS && request.if_revision.is_none() =>
+                {
+                    attempt += 1;
+                }
+                // The store tells after the next read whether the commit was made.
+                Err(CommandError::Commit(CommitError::Unknown(source))) => {
+                    let made = self.repeated(request).await?;
+                    return made.ok_or(CommitError::Unknown(source).into());
+                }
+                other => return other,
+            }
+        }
+    }
+
+    async fn attempt(
+        &mut self,
+        request: &Request,
+        prepared: &Prepared,
+    ) -> Result<Accepted, CommandError> {
+        if let Some(accepted) = self.repeated(request).await? {
+            return Ok(accepted);
+        }
+        let handle = self.handle.clone();
+        let head = handle.head();
+        let at = head
+            .as_ref()
+            .map_or(Revision::ZERO, |head| head.meta.revision);
+        handle.require_revision(request.if_revision)?;
+        let ground = Ground {
+            fleet: handle.name(),
+            head: head.as_deref(),
+            context: Context {
+                revision: at.next(),
+                now: request.arrived_at,
+                addresses: prepared.addresses.clone(),
+                actor: request.actor.clone(),
+                by_server: request.command.is_internal(),
+                why: request.message.clone(),
+                policy: request.policy,
+                waived: prepared.waived.clone(),
+                events: handle.0.shared.release.events.is_some(),
+                ended_by: EndedBy::Server,
+            },
+            prepared,
+            ledger: handle.ledger(),
+            telemetry: handle.telemetry(),
+            allow_exec_hooks: handle.0.shared.release.allow_exec_hooks,
+        };
+        let mut draft = draft(request, &ground)?;
+        for service in request.command.checked() {
+            self.recheck(request, &ground, &draft, service)?;
+        }
+        if !draft.changed {
+            return Ok(self.settled(request, head.as_deref(), draft));
+        }
+        let old = head.as_ref().map_or_else(
+            || Arc::new(Snapshot::empty(ground.fleet.clone())),
+            |head| head.snapshot.clone(),
+        );
+        let claimed = claim(&handle, request, &draft)?;
+        let result = async {
+            let new = self
+                .builder
+                .build(request, head.as_deref(), &old, &mut draft)?;
+            let new = Arc::new(new);
+            let plan = Plan {
+                from: at,
+                changes: snapshot::diff(&old, &new),
+                old,
+                new,
+            };
+            let same = |head: &Arc<Head>| *head.state == draft.state;
+            if plan.changes.is_empty() && head.as_ref().is_some_and(same) {
+                draft.changed = false;
+                return Ok(self.settled(request, head.as_deref(), draft));
+            }
+            if request.dry_run {
+                return Ok(planned(ground.fleet, request, draft, plan));
+            }
+            commit(&self.handle, request, draft, plan).await
+        }
+        .await;
+        if claimed {
+            settle(&self.handle);
+        }
+        result
+    }
+
+    /// The preconditions that were found to hold must hold for what the switch goes to now.
+    fn recheck(
+        &self,
+        request: &Request,
+        ground: &Ground<'_>,
+        draft: &Draft,
+        service: &Name,
+    ) -> Result<(), CommandError> {
+        let Some(head) = ground.head else {
+            return Ok(());
+        };
+        if !still_so(&ground.prepared.targets, &head.state, &draft.state, service) {
+            return Err(CommandError::Stale {
+                service: service.clone(),
+            });
+        }
+        if let (true, Some(target)) = (draft.changed, ground.prepared.targets.get(service)) {
+            lagging(ground.ledger, head, target, request.waivers)?;
+        }
+        Ok(())
+    }
+
+    /// A command with this operation id that was carried out before.
+    async fn repeated(&self, request: &Request) -> Result<Option<Accepted>, CommandError> {
+        let (id, fleet) = (&request.operation_id, self.handle.name());
+        if id.is_empty() || request.dry_run {
+            return Ok(None);
+        }
+        if let Some((_, accepted)) = self.unchanged.iter().find(|(known, _)| known == id) {
+            return Ok(Some(accepted.clone()));
+        }
+        let store = &self.handle.0.shared.store;
+        let Some(meta) = store.operation(fleet, id).await? else {
+            return Ok(None);
+        };
+        if meta.command != request.command.name() {
+            return Err(Refusal::new(
+                Reason::BadInput,
+                format!(
+                    "operation id {id:?} was used for {} (revision {}), this is {}",
+                    meta.command,
+                    meta.revision,
+                    request.command.name()
+                ),
+                "use a new operation id for a new command",
+            )
+            .into());
+        }
+        let accepted = recall(&self.handle, meta).await?;
+        Ok(Some(accepted))
+    }
+
+    /// What was asked for is so already. That leaves no revision to find it by, so it is remembered.
+    fn settled(&mut self, request: &Request, head: Option<&Head>, draft: Draft) -> Accepted {
+        let accepted = settled(self.handle.name(), request, head, draft);
+        if !request.dry_run && !request.operation_id.is_empty() {
+            self.unchanged
+                .push_back((request.operation_id.clone(), accepted.clone()));
+            if self.unchanged.len() > REMEMBERED {
+                self.unchanged.pop_front();
+            }
+        }
+        accepted
+    }
+}
