@@ -66,9 +66,9 @@ impl Looks {
         let mut kept = lock(&self.0);
         let known = kept
             .iter()
-            .position(|(of, at, _)| of == requirement && *at == head);
+            .find(|(of, at, _)| of == requirement && *at == head);
         let began = Instant::now();
-        if let Some((_, _, last)) = known.and_then(|at| kept.get(at))
+        if let Some((_, _, last)) = known
             && (last.seen == changes || began < last.next)
         {
             return last.clone();
