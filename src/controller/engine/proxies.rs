@@ -14,7 +14,6 @@ use super::{
     reports,
 };
 use crate::{
-    controller::proof::standing,
     fleet::Requirement,
     model::{HumanDuration, Name, Revision, TypeUrl},
     release::{Rollout, RolloutPhase, SignalKind},
@@ -157,7 +156,7 @@ fn accepted(look: Look<'_>, rollout: &Rollout, pushed: Revision) -> bool {
     } else {
         Requirement::weights(pushed)
     };
-    let proof = standing(look.handle.ledger(), &look.head.snapshot, &requirement);
+    let proof = look.handle.standing(look.head, &requirement);
     // A rejection that is within the limits is no reason to wait; one beyond them is taken back elsewhere.
     proof.pending == 0 && (look.settled || proof.disconnected == 0)
 }

@@ -19,11 +19,11 @@ pub(in crate::controller) use shared::Shared;
 
 use crate::{
     controller::{
-        proof::{Looks, Verdict, Verdicts},
+        proof::{Looks, Verdict, Verdicts, standing},
         request::revert_id,
         sync::bump,
     },
-    fleet::{Ledger, RosterEntry},
+    fleet::{Ledger, Proof, Requirement, RosterEntry},
     model::{Name, Revision, check::Analysis},
     release::Purpose,
     snapshot::Snapshot,
@@ -190,6 +190,21 @@ impl Handle {
     /// Marks every change of the ledger, and every verdict.
     pub fn ledger_changes(&self) -> watch::Receiver<u64> {
         self.0.ledger_changes.subscribe()
+    }
+
+    /// Who has what is required, as it is at this moment, where `head` is the newest revision.
+    pub(in crate::controller) fn standing(
+        &self,
+        head: &Head,
+        requirement: &Requirement,
+    ) -> Arc<Proof> {
+        // Read before the look: what comes while it is taken may be missing in it.
+        let changes = *self.0.ledger_changes.borrow();
+        let look = || standing(self.ledger(), &head.snapshot, requirement);
+        let looks = &self.0.looks;
+        looks
+            .now(requirement, head.meta.revision, changes, look)
+            .proof
     }
 
     /// What the fleet's proxies report of their traffic, since the server started.

@@ -3,14 +3,10 @@
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
 use crate::{
-    controller::{
-        proof::{names_of, standing},
-        request::Waivers,
-    },
-    fleet::{Ledger, Requirement},
+    controller::{proof::names_of, request::Waivers},
+    fleet::{Proof, Requirement},
     model::{Colour, Name, Revision, TypeUrl},
     release::{FleetState, Reason, Refusal, ServiceState},
-    store::Head,
 };
 
 /// The deployment that a switch was checked for.
@@ -59,15 +55,13 @@ pub(in crate::controller) fn still_so(
     target.is_none_or(|target| checked.get(service) == Some(&target))
 }
 
-/// Refuses if more of the roster lag behind the target's endpoints than is allowed. `Some`: it was waived.
+/// Refuses if, by this proof of its [endpoints](endpoints_of), more of the roster lag behind the target's endpoints than is allowed. `Some`: it was waived.
 pub(in crate::controller) fn lagging(
-    ledger: &Ledger,
-    head: &Head,
+    proof: &Proof,
+    fleet: &Name,
     target: &Target,
     waivers: Waivers,
 ) -> Result<Option<String>, Refusal> {
-    let fleet = &head.meta.fleet;
-    let proof = standing(ledger, &head.snapshot, &endpoints_of(target));
     if proof.is_complete() {
         return Ok(None);
     }
@@ -82,7 +76,7 @@ pub(in crate::controller) fn lagging(
             proof.total,
             target.introduced,
             target.colour,
-            names_of(&proof)
+            names_of(proof)
         ),
         format!(
             "see `bluegreen fleet {fleet}`, then wait, forget proxies that are gone, or use --allow-lagging {behind}"

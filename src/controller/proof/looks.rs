@@ -62,17 +62,41 @@ impl Looks {
         changes: u64,
         look: impl FnOnce() -> Proof,
     ) -> Look {
+        let goes = |last: &Look| last.seen == changes || Instant::now() < last.next;
+        self.last_or(requirement, head, changes, goes, look)
+    }
+
+    /// The same for who decides by it: the last look only if nothing has changed since.
+    pub(in crate::controller) fn now(
+        &self,
+        requirement: &Requirement,
+        head: Revision,
+        changes: u64,
+        look: impl FnOnce() -> Proof,
+    ) -> Look {
+        let goes = |last: &Look| last.seen == changes;
+        self.last_or(requirement, head, changes, goes, look)
+    }
+
+    fn last_or(
+        &self,
+        requirement: &Requirement,
+        head: Revision,
+        changes: u64,
+        goes: impl FnOnce(&Look) -> bool,
+        look: impl FnOnce() -> Proof,
+    ) -> Look {
         // Held while one looks: the others wait for what they would do themselves.
         let mut kept = lock(&self.0);
         let known = kept
             .iter()
             .find(|(of, at, _)| of == requirement && *at == head);
-        let began = Instant::now();
         if let Some((_, _, last)) = known
-            && (last.seen == changes || began < last.next)
+            && goes(last)
         {
             return last.clone();
         }
+        let began = Instant::now();
         let proof = Arc::new(look());
         let look = Look {
             proof,
@@ -115,6 +139,21 @@ mod tests {
         next_is_due(Instant::now());
         let next = looks.at(&routes, Revision(3), 8, || proof(2));
         assert_eq!((next.proof.acked, next.seen), (2, 8));
+    }
+
+    #[test]
+    fn who_decides_by_a_look_sees_every_change() {
+        let looks = Looks::default();
+        let routes = Requirement::weights(Revision(3));
+        looks.at(&routes, Revision(3), 7, || proof(1));
+        let next_is_due = |at| looks.0.lock().unwrap()[0].2.next = at;
+        next_is_due(Instant::now() + Duration::from_secs(3600));
+        let same = looks.now(&routes, Revision(3), 7, || proof(2));
+        assert_eq!(same.proof.acked, 1, "nothing has changed");
+        let next = looks.now(&routes, Revision(3), 8, || proof(2));
+        assert_eq!((next.proof.acked, next.seen), (2, 8));
+        let shared = looks.at(&routes, Revision(3), 8, || proof(3));
+        assert_eq!(shared.proof.acked, 2, "those who follow have it too");
     }
 
     #[test]

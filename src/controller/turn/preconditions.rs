@@ -8,7 +8,7 @@ use crate::{
     controller::{
         handle::Handle,
         plan::{Prepared, Target, endpoints_of, find, lagging, target, target_in},
-        proof::{names_of, standing},
+        proof::names_of,
         request::{CommandError, Request, Tell, Waivers, none_of},
     },
     fleet::{NotAckedState, Proof},
@@ -55,7 +55,8 @@ pub(super) async fn check(
     if !waivers.force {
         wait_for_fleet(handle, &head, &target, waivers, tell).await;
     }
-    if let Some(waived) = lagging(handle.ledger(), &head, &target, waivers)? {
+    let proof = handle.standing(&head, &endpoints_of(&target));
+    if let Some(waived) = lagging(&proof, handle.name(), &target, waivers)? {
         prepared.waived.push(waived);
     }
     if waivers.force || waivers.skip_probe {
@@ -114,7 +115,7 @@ async fn wait_for_fleet(
     let mut told = false;
     loop {
         changes.borrow_and_update();
-        let proof = standing(handle.ledger(), &head.snapshot, &endpoints_of(target));
+        let proof = handle.standing(head, &endpoints_of(target));
         if proof.total - proof.acked <= waivers.allow_lagging {
             return;
         }

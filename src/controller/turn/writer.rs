@@ -11,7 +11,7 @@ use super::{
 use crate::{
     controller::{
         handle::Handle,
-        plan::{Builder, Draft, Ground, Prepared, draft, lagging, still_so},
+        plan::{Builder, Draft, Ground, Prepared, draft, endpoints_of, lagging, still_so},
         request::{Accepted, CommandError, Plan, Request},
     },
     model::{EndedBy, Name, Revision},
@@ -159,7 +159,8 @@ impl Writer {
             });
         }
         if let (true, Some(target)) = (draft.changed, ground.prepared.targets.get(service)) {
-            lagging(ground.ledger, head, target, request.waivers)?;
+            let proof = self.handle.standing(head, &endpoints_of(target));
+            lagging(&proof, ground.fleet, target, request.waivers)?;
         }
         Ok(())
     }
