@@ -8,7 +8,7 @@ use super::{
     restore,
 };
 use crate::{
-    controller::request::{Command, CommandError, Request, none_of, not_found},
+    controller::request::{Command, CommandError, Refusals, Request, not_found},
     model::Name,
     release::{self, Event, FleetState, InUse, StepKind, Temporary},
 };
@@ -230,16 +230,9 @@ fn all(
     services: &[Name],
     event: &Event,
 ) -> Result<(), CommandError> {
-    let mut refusals = Vec::new();
+    let mut refusals = Refusals::default();
     for service in services {
-        match one(draft, ground, service, event) {
-            Ok(()) => {}
-            Err(CommandError::Refused(refusal)) => refusals.push((service.clone(), refusal)),
-            Err(other) => return Err(other),
-        }
+        refusals.enter(service, one(draft, ground, service, event))?;
     }
-    match none_of(services.len(), refusals) {
-        Some(refusal) => Err(refusal.into()),
-        None => Ok(()),
-    }
+    refusals.none_of(services.len())
 }

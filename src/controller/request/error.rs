@@ -72,29 +72,55 @@ pub(in crate::controller) fn not_found(what: &str, name: &str) -> Refusal {
     )
 }
 
-/// What several services are refused for together; None: nothing is in the way of any.
-pub(in crate::controller) fn none_of(
-    all: usize,
-    mut refusals: Vec<(Name, Refusal)>,
-) -> Option<Refusal> {
-    let count = refusals.len();
-    let (first, refusal) = refusals.first_mut()?;
-    let remedy = std::mem::take(&mut refusal.remedy);
-    let (first, reason) = (first.clone(), refusal.reason);
-    let each: Vec<String> = refusals
-        .iter()
-        .map(|(service, refusal)| {
-            format!("{service}: {} ({})", refusal.message, refusal.reason.name())
-        })
-        .collect();
-    Some(Refusal::new(
-        reason,
-        format!(
-            "{count} of {all} services stand in the way, so none is moved: {}",
-            each.join("; ")
-        ),
-        format!("{first}: {remedy}"),
-    ))
+/// What of several services is refused, where all of them do something or none does.
+#[derive(Default)]
+pub(in crate::controller) struct Refusals(Vec<(Name, Refusal)>);
+
+impl Refusals {
+    /// Enters what came of one service.
+    ///
+    /// # Errors
+    /// What is no refusal: it ends the others too.
+    pub fn enter(
+        &mut self,
+        service: &Name,
+        result: Result<(), CommandError>,
+    ) -> Result<(), CommandError> {
+        match result {
+            Err(CommandError::Refused(refusal)) => self.0.push((service.clone(), refusal)),
+            other => return other,
+        }
+        Ok(())
+    }
+
+    /// Of how many services it is.
+    ///
+    /// # Errors
+    /// Something is refused; what it is is said of each.
+    pub fn none_of(mut self, all: usize) -> Result<(), CommandError> {
+        let count = self.0.len();
+        let Some((first, refusal)) = self.0.first_mut() else {
+            return Ok(());
+        };
+        let remedy = std::mem::take(&mut refusal.remedy);
+        let (first, reason) = (first.clone(), refusal.reason);
+        let each: Vec<String> = self
+            .0
+            .iter()
+            .map(|(service, refusal)| {
+                format!("{service}: {} ({})", refusal.message, refusal.reason.name())
+            })
+            .collect();
+        Err(Refusal::new(
+            reason,
+            format!(
+                "{count} of {all} services stand in the way, so none is moved: {}",
+                each.join("; ")
+            ),
+            format!("{first}: {remedy}"),
+        )
+        .into())
+    }
 }
 
 /// A refusal because the fleet is somewhere else than the operator believes.

@@ -13,7 +13,7 @@ pub use accepted::{Accepted, Ended, Plan, Tell};
 pub use command::{Command, Verb};
 pub use documents::{Declared, Documents};
 pub use error::CommandError;
-pub(in crate::controller) use error::{moved_on, none_of, not_found};
+pub(in crate::controller) use error::{Refusals, moved_on, not_found};
 
 use crate::{
     model::{Colour, NackWish, Name, Revision},

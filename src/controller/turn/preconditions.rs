@@ -9,7 +9,7 @@ use crate::{
         handle::Handle,
         plan::{Prepared, Target, endpoints_of, find, lagging, target, target_in},
         proof::names_of,
-        request::{CommandError, Request, Tell, Waivers, none_of},
+        request::{CommandError, Refusals, Request, Tell, Waivers},
     },
     fleet::{NotAckedState, Proof},
     gates::{ProbeTarget, Unreachable, probe},
@@ -85,18 +85,12 @@ pub(super) async fn check_all(
     tell: Tell<'_>,
 ) -> Result<(), CommandError> {
     let event = request.waivers.switch(None);
-    let mut refusals = Vec::new();
+    let mut refusals = Refusals::default();
     for service in services {
-        match check(handle, request, service, &event, prepared, tell).await {
-            Ok(()) => {}
-            Err(CommandError::Refused(refusal)) => refusals.push((service.clone(), refusal)),
-            Err(other) => return Err(other),
-        }
+        let checked = check(handle, request, service, &event, prepared, tell).await;
+        refusals.enter(service, checked)?;
     }
-    match none_of(services.len(), refusals) {
-        Some(refusal) => Err(refusal.into()),
-        None => Ok(()),
-    }
+    refusals.none_of(services.len())
 }
 
 /// Waits for proxies that are about to catch up: after a start for those that were known to come back, else for
