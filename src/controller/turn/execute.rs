@@ -2,7 +2,7 @@
 
 use tokio::sync::oneshot;
 
-use super::{prepare::prepare, recall::recall};
+use super::{prepare::prepare, recall::earlier};
 use crate::{
     controller::{
         handle::{Handle, Turn},
@@ -26,7 +26,7 @@ impl Handle {
         tell: Tell<'_>,
     ) -> Result<Accepted, CommandError> {
         // A repeated command must not be refused by checks that its first run has passed.
-        if let Some(accepted) = self.repeated(&request).await? {
+        if let Some(accepted) = earlier(self, &request).await? {
             return Ok(accepted);
         }
         // Said before anything else is: what the operator looked at is gone, and the rest follows from that.
@@ -72,20 +72,6 @@ impl Handle {
         match wanted.filter(|wanted| *wanted != at) {
             Some(wanted) => Err(moved_on(self.name(), wanted, at)),
             None => Ok(()),
-        }
-    }
-
-    async fn repeated(&self, request: &Request) -> Result<Option<Accepted>, CommandError> {
-        let id = &request.operation_id;
-        if id.is_empty() || request.dry_run {
-            return Ok(None);
-        }
-        match self.0.shared.store.operation(self.name(), id).await? {
-            // One that is another command is refused in the turn.
-            Some(meta) if meta.command == request.command.name() => {
-                recall(self, meta).await.map(Some)
-            }
-            _ => Ok(None),
         }
     }
 }

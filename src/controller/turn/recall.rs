@@ -6,16 +6,46 @@ use crate::{
     controller::{
         handle::Handle,
         proof::{Touched, WatchRecord, requirement},
-        request::{Accepted, CommandError, Ended, ms_between},
+        request::{Accepted, CommandError, Ended, Request, ms_between},
     },
     fleet::Requirement,
     model::{Name, Revision, TypeUrl},
+    release::{Reason, Refusal},
     snapshot,
     store::{CommitKind, RevisionMeta},
 };
 
-/// The answer to a command that was carried out before: the same revision, the same proof.
-pub(super) async fn recall(handle: &Handle, meta: RevisionMeta) -> Result<Accepted, CommandError> {
+/// What came of the command with this operation id, if it was carried out before: the same revision, the same proof.
+///
+/// # Errors
+/// The operation id was used for another command.
+pub(super) async fn earlier(
+    handle: &Handle,
+    request: &Request,
+) -> Result<Option<Accepted>, CommandError> {
+    let (id, command) = (&request.operation_id, request.command.name());
+    if id.is_empty() || request.dry_run {
+        return Ok(None);
+    }
+    let store = &handle.0.shared.store;
+    let Some(meta) = store.operation(handle.name(), id).await? else {
+        return Ok(None);
+    };
+    if meta.command != command {
+        return Err(Refusal::new(
+            Reason::BadInput,
+            format!(
+                "operation id {id:?} was used for {} (revision {}), this is {command}",
+                meta.command, meta.revision
+            ),
+            "use a new operation id for a new command",
+        )
+        .into());
+    }
+    recall(handle, meta).await.map(Some)
+}
+
+async fn recall(handle: &Handle, meta: RevisionMeta) -> Result<Accepted, CommandError> {
     let stored = handle
         .0
         .shared

@@ -6,7 +6,7 @@ use super::{
     answer::{planned, settled},
     claim::{claim, settle},
     commit::commit,
-    recall::recall,
+    recall::earlier,
 };
 use crate::{
     controller::{
@@ -15,7 +15,7 @@ use crate::{
         request::{Accepted, CommandError, Plan, Request},
     },
     model::{EndedBy, Name, Revision},
-    release::{Context, Reason, Refusal},
+    release::Context,
     snapshot::{self, Snapshot},
     store::{CommitError, Head},
 };
@@ -167,32 +167,13 @@ impl Writer {
 
     /// A command with this operation id that was carried out before.
     async fn repeated(&self, request: &Request) -> Result<Option<Accepted>, CommandError> {
-        let (id, fleet) = (&request.operation_id, self.handle.name());
-        if id.is_empty() || request.dry_run {
-            return Ok(None);
-        }
-        if let Some((_, accepted)) = self.unchanged.iter().find(|(known, _)| known == id) {
+        let of_request = |(id, _): &&(String, Accepted)| *id == request.operation_id;
+        if !request.dry_run
+            && let Some((_, accepted)) = self.unchanged.iter().find(of_request)
+        {
             return Ok(Some(accepted.clone()));
         }
-        let store = &self.handle.0.shared.store;
-        let Some(meta) = store.operation(fleet, id).await? else {
-            return Ok(None);
-        };
-        if meta.command != request.command.name() {
-            return Err(Refusal::new(
-                Reason::BadInput,
-                format!(
-                    "operation id {id:?} was used for {} (revision {}), this is {}",
-                    meta.command,
-                    meta.revision,
-                    request.command.name()
-                ),
-                "use a new operation id for a new command",
-            )
-            .into());
-        }
-        let accepted = recall(&self.handle, meta).await?;
-        Ok(Some(accepted))
+        earlier(&self.handle, request).await
     }
 
     /// What was asked for is so already. That leaves no revision to find it by, so it is remembered.
