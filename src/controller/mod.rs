@@ -9,6 +9,7 @@ mod background;
 mod delivery;
 mod engine;
 mod handle;
+mod named;
 mod open;
 mod options;
 mod plan;

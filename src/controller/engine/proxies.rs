@@ -14,13 +14,11 @@ use super::{
     reports,
 };
 use crate::{
+    controller::named::named,
     fleet::Requirement,
     model::{HumanDuration, Name, Revision, TypeUrl},
     release::{Rollout, RolloutPhase, SignalKind},
 };
-
-/// So many proxies are named in a reason; the rest is counted.
-const NAMED: usize = 5;
 
 /// The proxies that were there while a release had traffic.
 #[derive(Default)]
@@ -134,16 +132,12 @@ impl Crowd {
 
 impl Gone {
     fn reason(&self, what: &str, silence: Duration) -> String {
-        let more = match self.away.len().saturating_sub(NAMED) {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
         format!(
-            "{} of {} proxies {what} for {}: {}{more}",
+            "{} of {} proxies {what} for {}: {}",
             self.away.len(),
             self.of,
             HumanDuration(silence),
-            self.away[..self.away.len().min(NAMED)].join(", ")
+            named(&self.away)
         )
     }
 }

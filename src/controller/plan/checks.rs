@@ -3,13 +3,10 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    controller::request::Request,
+    controller::{named::sentences, request::Request},
     release::{Notice, Reason, Refusal},
     snapshot::{self, Change, Severity, Snapshot},
 };
-
-/// So many changes or problems are named in a message; the rest is counted.
-const NAMED: usize = 5;
 
 /// Refuses what Envoy would accept and then serve nobody with, but for what was there before: a change must not be
 /// held up by what somebody else insisted on. Warnings are told.
@@ -37,11 +34,11 @@ pub(super) fn verify(
         return Ok(());
     }
     let remedies: BTreeSet<&str> = errors.iter().map(|one| one.remedy.as_str()).collect();
-    let remedies = first_of(&remedies.into_iter().map(str::to_owned).collect::<Vec<_>>());
+    let remedies = sentences(&remedies.into_iter().map(str::to_owned).collect::<Vec<_>>());
     let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
     Err(Refusal::new(
         Reason::InvalidResources,
-        format!("the resources would be wrong: {}", first_of(&errors)),
+        format!("the resources would be wrong: {}", sentences(&errors)),
         format!("{remedies}; or insist with --no-verify"),
     ))
 }
@@ -53,17 +50,8 @@ pub(super) fn not_only_routes(others: &[Change]) -> Refusal {
         Reason::NotOnlyRoutes,
         format!(
             "moving the traffic would change more than route configurations: {}",
-            first_of(&named)
+            sentences(&named)
         ),
         "run `bluegreen rebuild` or apply that change first, or use --force",
     )
-}
-
-/// The first few, and how many more there are.
-pub(super) fn first_of(all: &[String]) -> String {
-    let mut text = all[..all.len().min(NAMED)].join("; ");
-    if all.len() > NAMED {
-        text.push_str(&format!("; and {} more", all.len() - NAMED));
-    }
-    text
 }

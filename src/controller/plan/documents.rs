@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{
-    checks::first_of,
-    draft::{Draft, Ground},
-};
+use super::draft::{Draft, Ground};
 use crate::{
-    controller::request::{CommandError, Declared, Documents, not_found},
+    controller::{
+        named::sentences,
+        request::{CommandError, Declared, Documents, not_found},
+    },
     model::{self, DocumentKind, FleetConflict, GroupSpec, Name, ResourceSet, ServiceSpec},
     release::{
         self, Event, FleetState, GroupState, Notice, Reason, Refusal, ResourceState, ServiceState,
@@ -88,10 +88,10 @@ fn in_each_others_way(
     let Some(first) = conflicts.first() else {
         return Ok(());
     };
-    let sentences: Vec<String> = conflicts.iter().map(FleetConflict::to_string).collect();
+    let all: Vec<String> = conflicts.iter().map(FleetConflict::to_string).collect();
     Err(Refusal::new(
         Reason::BadInput,
-        first_of(&sentences),
+        sentences(&all),
         format!("{}; nothing was changed", first.remedy()),
     ))
 }

@@ -134,14 +134,25 @@ pub(in crate::controller) fn find(
 }
 
 /// One event on one service.
-pub(in crate::controller) fn one(
+pub(super) fn one(
     draft: &mut Draft,
     ground: &Ground<'_>,
     service: &Name,
     event: &Event,
 ) -> Result<(), CommandError> {
+    step(draft, &ground.context, service, event).map(drop)
+}
+
+/// The same in another context; says what kind of step it was, if it changed something.
+pub(super) fn step(
+    draft: &mut Draft,
+    context: &Context,
+    service: &Name,
+    event: &Event,
+) -> Result<Option<StepKind>, CommandError> {
     let state = find(&draft.state, service)?;
-    let step = release::step(&state, event, &ground.context)?;
+    let step = release::step(&state, event, context)?;
+    let kind = step.changed.then_some(step.kind);
     draft.take(service, step);
-    Ok(())
+    Ok(kind)
 }

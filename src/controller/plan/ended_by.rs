@@ -4,13 +4,11 @@ use std::collections::BTreeMap;
 
 use super::draft::{Draft, Ground};
 use crate::{
+    controller::named::named,
     fleet::ProxyView,
     model::{EndedBy, TypeUrl},
     release::{Notice, Temporary},
 };
-
-/// So many proxies are named in a message; the rest is counted.
-const NAMED: usize = 5;
 
 /// Who ends what the command starts: the proxies, where each that is connected asks for the runtime layer that the key
 /// comes by. Where one does not, the routes have to say it to all of them, and that is told.
@@ -28,16 +26,12 @@ pub(super) fn ended_by(draft: &mut Draft, ground: &Ground<'_>, what: Temporary) 
     if without.is_empty() {
         return EndedBy::Proxies;
     }
-    let named = without[..without.len().min(NAMED)].join(", ");
-    let more = match without.len().saturating_sub(NAMED) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
     draft.notices.push(Notice {
         kind: "ended-by-server",
         text: format!(
-            "{named}{more} have no runtime layer `bluegreen` in their bootstrap, so no proxy can end the {} by itself: \
+            "{} have no runtime layer `bluegreen` in their bootstrap, so no proxy can end the {} by itself: \
              bluegreen ends it at its time. That is weaker: while the server is down it goes on",
+            named(&without),
             what.as_str()
         ),
     });

@@ -2,7 +2,7 @@
 
 use super::{
     documents::{self, Allowed},
-    draft::{Draft, Ground, Making, find, one},
+    draft::{Draft, Ground, Making, find, one, step},
     ended_by::ended_by,
     in_use::{open_on, routed},
     restore,
@@ -10,7 +10,7 @@ use super::{
 use crate::{
     controller::request::{Command, CommandError, Refusals, Request, not_found},
     model::Name,
-    release::{self, Event, FleetState, InUse, StepKind, Temporary},
+    release::{Event, FleetState, InUse, StepKind, Temporary},
 };
 
 /// Works out what the request makes of the fleet.
@@ -215,11 +215,9 @@ fn moving(
     if mirrors {
         context.ended_by = ended_by(draft, ground, Temporary::Shadow);
     }
-    let step = release::step(&state, event, &context)?;
-    if step.changed && step.kind == StepKind::Switch {
+    if step(draft, &context, service, event)? == Some(StepKind::Switch) {
         draft.making = Making::RoutesOnly { waived: false };
     }
-    draft.take(service, step);
     Ok(())
 }
 

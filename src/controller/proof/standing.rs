@@ -6,13 +6,11 @@
 use std::collections::{BTreeMap, btree_map::Entry};
 
 use crate::{
+    controller::named::named,
     fleet::{Ledger, NotAcked, NotAckedState, Proof, Requirement},
     model::{Revision, TypeUrl},
     snapshot::Snapshot,
 };
-
-/// So many proxies are named in a message; the rest is counted.
-const NAMED: usize = 5;
 
 /// Who has `types` as they were at `requirement.revision`, where `newest` is the newest snapshot.
 pub(in crate::controller) fn standing(
@@ -93,16 +91,6 @@ fn weight(state: &NotAckedState) -> u8 {
 
 /// The proxies that have not accepted, by name, the first few.
 pub(in crate::controller) fn names_of(proof: &Proof) -> String {
-    let mut names: Vec<&str> = proof
-        .not_acked
-        .iter()
-        .take(NAMED)
-        .map(|one| &*one.proxy)
-        .collect();
-    let rest = proof.not_acked.len().saturating_sub(NAMED);
-    let more = format!("and {rest} more");
-    if rest > 0 {
-        names.push(&more);
-    }
-    names.join(", ")
+    let names: Vec<&str> = proof.not_acked.iter().map(|one| &*one.proxy).collect();
+    named(&names)
 }

@@ -7,6 +7,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::{
     controller::{
         handle::Handle,
+        named::named,
         plan::{Prepared, Target, endpoints_of, find, lagging, target, target_in},
         proof::names_of,
         request::{CommandError, Refusals, Request, Tell, Waivers},
@@ -17,9 +18,6 @@ use crate::{
     release::{self, Context, Event, Notice, Reason, Refusal},
     store::Head,
 };
-
-/// So many endpoints are named in a message; the rest is counted.
-const NAMED: usize = 5;
 
 /// Checks what a switch needs from outside; waits, bounded, for a fleet that is about to have it.
 pub(super) async fn check(
@@ -147,25 +145,18 @@ fn may_catch_up(proof: &Proof) -> bool {
 }
 
 fn unreachable(service: &Name, target: &Target, silent: &[Unreachable]) -> Refusal {
-    let named: Vec<String> = silent
+    let each: Vec<String> = silent
         .iter()
-        .take(NAMED)
         .map(|one| format!("{} ({})", one.address, one.error))
         .collect();
-    let rest = silent.len().saturating_sub(NAMED);
-    let more = if rest > 0 {
-        format!(" and {rest} more")
-    } else {
-        String::new()
-    };
     Refusal::new(
         Reason::EndpointUnreachable,
         format!(
-            "{} of {} endpoints of {service} {} do not answer: {}{more}",
+            "{} of {} endpoints of {service} {} do not answer: {}",
             silent.len(),
             target.addresses.len(),
             target.colour,
-            named.join(", ")
+            named(&each)
         ),
         "start them, take them out with `bluegreen scale`, or use --skip-probe".to_owned(),
     )
