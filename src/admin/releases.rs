@@ -274,7 +274,7 @@ pub(super) fn now(
         return status;
     };
     if rollout.clock.is_running() {
-        let more = u64::try_from(progress.elapsed.as_millis()).unwrap_or(u64::MAX);
+        let more = u64::try_from(progress.elapsed(rollout).as_millis()).unwrap_or(u64::MAX);
         status.elapsed_ms = status.elapsed_ms.saturating_add(more).min(status.limit_ms);
     }
     if let Some((purpose, analysis)) = &progress.analysis {

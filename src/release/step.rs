@@ -33,6 +33,9 @@ pub struct Context {
     pub events: bool,
     /// Who can end a mirror that a release begins.
     pub ended_by: EndedBy,
+    /// Time that counted in the phase of the service's release, beyond what is stored of it: kept where the phase is left to
+    /// be taken up again.
+    pub counted: Duration,
 }
 
 /// What can happen to a service.

@@ -461,6 +461,49 @@ async fn a_paused_release_stays_until_it_is_resumed_and_an_aborted_one_goes_back
 }
 
 #[tokio::test]
+async fn a_pause_keeps_what_the_bake_has_counted() {
+    let script = Script::new();
+    script.say(Purpose::Validation, Phase::Successful);
+    let slow = USUAL.replace("duration: 1s", "duration: 1h");
+    let (server, handle, _proxy) = begun(settings(&script), &slow).await;
+    let other = format!("{}  release:\n{USUAL}", document("features", 10001));
+    apply(&mut server.client().await, &other).await.outcome();
+    let green = Backend::start("v1.3").await;
+    for service in [SERVICE, "features"] {
+        let command = Command::Release {
+            service: name(service),
+            version: "v1.3".to_owned(),
+            endpoints: vec![endpoint(&green)],
+            promotion: None,
+            replace_standby: false,
+        };
+        run(&handle, command).await.unwrap();
+        reached_by(&handle, service, RolloutPhase::Ready).await;
+        let command = Command::Switch {
+            service: name(service),
+            to: None,
+        };
+        run(&handle, command).await.unwrap();
+        reached_by(&handle, service, RolloutPhase::Baking).await;
+    }
+    // A bake that began later is over, so this one has counted, and nothing of it is stored yet.
+    reached_by(&handle, "features", RolloutPhase::Standby).await;
+    let baking = reached(&handle, RolloutPhase::Baking).await;
+    assert_eq!(baking.clock.elapsed_ms, 0);
+
+    run(&handle, steer(Verb::Pause)).await.unwrap();
+    let paused = reached(&handle, RolloutPhase::Paused).await;
+    let counted = paused.clock.elapsed_ms;
+    assert!(counted > 0, "{paused:?}");
+    let progress = handle.release_progress(&name(SERVICE)).unwrap();
+    assert_eq!(progress.elapsed(&paused), Duration::ZERO, "it is told once");
+
+    run(&handle, steer(Verb::Resume)).await.unwrap();
+    let resumed = reached(&handle, RolloutPhase::Baking).await;
+    assert!(resumed.clock.elapsed_ms >= counted, "{resumed:?}");
+}
+
+#[tokio::test]
 async fn a_provision_hook_is_called_again_and_says_where_the_new_environment_is() {
     let script = Script::new();
     let hook = Receiver::start().await;

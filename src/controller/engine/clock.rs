@@ -13,7 +13,7 @@ use super::{
     reports,
 };
 use crate::{
-    controller::handle::Handle,
+    controller::handle::{ClockKey, Handle, clock_key},
     model::Name,
     release::{Rollout, RolloutPhase, SignalKind, Stopwatch},
 };
@@ -27,19 +27,7 @@ const CHECKPOINT: Duration = Duration::from_secs(60);
 pub(super) struct Clocks {
     /// When the engine began to look; readings are since then.
     began: Option<Instant>,
-    running: BTreeMap<Name, (Key, Stopwatch)>,
-}
-
-/// A stopwatch belongs to one phase, and to what is stored of it.
-type Key = (u64, RolloutPhase, usize, u64);
-
-fn key(rollout: &Rollout) -> Key {
-    (
-        rollout.number,
-        rollout.phase,
-        rollout.step,
-        rollout.clock.elapsed_ms,
-    )
+    running: BTreeMap<Name, (ClockKey, Stopwatch)>,
 }
 
 impl Clocks {
@@ -59,7 +47,7 @@ impl Clocks {
             let reported = look.settled
                 && *there.get_or_insert_with(|| reporting(handle))
                 && (!reports::are_needed(rollout) || look.reports.come());
-            let key = key(rollout);
+            let key = clock_key(rollout);
             let watch = match self.running.entry(name.clone()) {
                 Entry::Occupied(entry) => {
                     let (known, watch) = entry.into_mut();
@@ -79,7 +67,7 @@ impl Clocks {
             };
             watch.look(reading, reported);
             let counted = watch.counted();
-            handle.set_elapsed(name, rollout.number, counted);
+            handle.set_elapsed(name, key, counted);
             if counted >= rollout.clock.left() || counted >= CHECKPOINT {
                 if rollout.clock.is_over() {
                     continue;

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 pub use lease::Lease;
 pub use progress::ReleaseProgress;
 use progress::ReleaseProgresses;
+pub(in crate::controller) use progress::{ClockKey, clock_key};
 use queue::Queue;
 pub(in crate::controller) use queue::{Turn, Turns};
 pub(in crate::controller) use shared::Shared;
@@ -265,13 +266,8 @@ impl Handle {
     }
 
     /// See [`ReleaseProgress::elapsed`].
-    pub(in crate::controller) fn set_elapsed(
-        &self,
-        service: &Name,
-        release: u64,
-        elapsed: Duration,
-    ) {
-        self.0.progress.set_elapsed(service, release, elapsed);
+    pub(in crate::controller) fn set_elapsed(&self, service: &Name, of: ClockKey, time: Duration) {
+        self.0.progress.set_elapsed(service, of, time);
     }
 
     /// See [`ReleaseProgress::analysis`].

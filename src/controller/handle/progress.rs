@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Mutex, time::Duration};
 use crate::{
     controller::sync::lock,
     model::{Name, check::Analysis},
-    release::Purpose,
+    release::{Purpose, Rollout, RolloutPhase},
 };
 
 /// What a release is doing.
@@ -13,10 +13,31 @@ use crate::{
 pub struct ReleaseProgress {
     /// The release.
     pub release: u64,
-    /// Time that counted in its phase, beyond what is stored.
-    pub elapsed: Duration,
+    /// Time that counted and is not stored, and what of it is.
+    counted: Option<(ClockKey, Duration)>,
     /// The analysis that runs as far as it is, or the one that ran last, and what it is for.
     pub analysis: Option<(Purpose, Analysis)>,
+}
+
+impl ReleaseProgress {
+    /// Time that counted in the phase of the release, beyond what is stored in `rollout`.
+    pub fn elapsed(&self, rollout: &Rollout) -> Duration {
+        let counted = self.counted.filter(|(of, _)| *of == clock_key(rollout));
+        counted.map_or(Duration::ZERO, |(_, time)| time)
+    }
+}
+
+/// A stopwatch belongs to one phase of a release, and to what is stored of it.
+pub(in crate::controller) type ClockKey = (u64, RolloutPhase, usize, u64);
+
+/// What a stopwatch of the release belongs to now.
+pub(in crate::controller) fn clock_key(rollout: &Rollout) -> ClockKey {
+    (
+        rollout.number,
+        rollout.phase,
+        rollout.step,
+        rollout.clock.elapsed_ms,
+    )
 }
 
 /// Those of one fleet, by service.
@@ -28,8 +49,9 @@ impl ReleaseProgresses {
         lock(&self.0).get(service).cloned()
     }
 
-    pub fn set_elapsed(&self, service: &Name, release: u64, elapsed: Duration) {
-        self.change(service, release, |progress| progress.elapsed = elapsed);
+    pub fn set_elapsed(&self, service: &Name, of: ClockKey, elapsed: Duration) {
+        let counted = Some((of, elapsed));
+        self.change(service, of.0, |progress| progress.counted = counted);
     }
 
     /// True: it is news.

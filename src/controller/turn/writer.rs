@@ -1,6 +1,6 @@
 //! One turn: from a command to a flushed commit, with nothing in between that waits for anybody but the disk.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use super::{
     answer::{planned, settled},
@@ -96,6 +96,7 @@ impl Writer {
                 waived: prepared.waived.clone(),
                 events: handle.0.shared.release.events.is_some(),
                 ended_by: EndedBy::Server,
+                counted: self.counted(request, head.as_deref()),
             },
             prepared,
             ledger: handle.ledger(),
@@ -140,6 +141,17 @@ impl Writer {
             settle(&self.handle);
         }
         result
+    }
+
+    /// Time that counted in the release of the command's service, and is not stored yet.
+    fn counted(&self, request: &Request, head: Option<&Head>) -> Duration {
+        let service = request.command.service();
+        let rollout = service.zip(head).and_then(|(service, head)| {
+            let state = head.state.services.get(service)?;
+            let progress = self.handle.release_progress(service)?;
+            Some(progress.elapsed(state.rollout.as_deref()?))
+        });
+        rollout.unwrap_or_default()
     }
 
     /// The preconditions that were found to hold must hold for what the switch goes to now.

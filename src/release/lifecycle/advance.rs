@@ -147,8 +147,12 @@ impl Draft<'_> {
     /// Stays where it is until somebody says `resume`.
     pub(super) fn pause(&mut self, reason: String) {
         let resume = self.state.rollout.as_deref().map(Rollout::standing);
+        let counted = self.context.counted;
         self.enter(RolloutPhase::Paused, reason);
-        self.change(|rollout| rollout.resume = resume);
+        self.change(|rollout| {
+            rollout.resume = resume;
+            rollout.clock.add(counted);
+        });
     }
 
     /// The next thing before all traffic moves: mirroring, the first step, or the switch itself.
