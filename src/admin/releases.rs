@@ -276,6 +276,7 @@ pub(super) fn now(
     if rollout.clock.is_running() {
         let more = u64::try_from(progress.elapsed(rollout).as_millis()).unwrap_or(u64::MAX);
         status.elapsed_ms = status.elapsed_ms.saturating_add(more).min(status.limit_ms);
+        status.time_waits_for = progress.waits_for(rollout).unwrap_or_default().to_owned();
     }
     if let Some((purpose, analysis)) = &progress.analysis {
         status.checks = check_statuses(*purpose, analysis);
@@ -319,6 +320,7 @@ fn status(rollout: &Rollout) -> api::ReleaseStatus {
         checks: Vec::new(),
         over: rollout.is_over(),
         waits_for_command: false,
+        time_waits_for: String::new(),
     }
 }
 

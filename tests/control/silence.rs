@@ -108,6 +108,8 @@ async fn a_bake_counts_no_time_without_the_reports_that_it_reads() {
     assert_eq!(waiting.clock.elapsed_ms, 0);
     let progress = handle.release_progress(&name(SERVICE)).unwrap();
     assert_eq!(progress.elapsed(&waiting), Duration::ZERO);
+    let why = progress.waits_for(&waiting).unwrap();
+    assert!(why.starts_with("no proxy reports its load"), "{why}");
 
     report(&handle, "p1", 1);
     reached(&handle, RolloutPhase::Standby).await;

@@ -46,6 +46,9 @@ pub(in crate::cli) fn status_lines(release: &ReleaseView) -> String {
     if !release.reason.is_empty() {
         let _ = writeln!(text, "    {}", release.reason);
     }
+    if let Some(line) = no_time(release) {
+        let _ = writeln!(text, "    {line}");
+    }
     for check in &release.checks {
         let _ = writeln!(text, "    {}", check_line(check));
     }
@@ -64,6 +67,12 @@ pub(super) fn left(release: &ReleaseView) -> String {
         shown(elapsed),
         HumanDuration(Duration::from_millis(limit))
     )
+}
+
+/// Why the time of a phase stands still, if it does.
+pub(super) fn no_time(release: &ReleaseView) -> Option<String> {
+    let why = release.time_waits_for.as_str();
+    (!why.is_empty()).then(|| paint(WARN, format_args!("no time counts: {why}")))
 }
 
 /// A check and how far it is.
@@ -124,6 +133,27 @@ mod tests {
         assert_eq!(left(&release), " for 1m1s of 30m");
         release.limit_ms = None;
         assert_eq!(left(&release), "");
+    }
+
+    #[test]
+    fn why_no_time_counts_is_said_with_the_release() {
+        let release = ReleaseView::from(crate::api::ReleaseStatus {
+            number: 3,
+            phase: "Baking".into(),
+            limit_ms: 1_800_000,
+            time_waits_for: "0 of 2 proxies are connected".into(),
+            ..Default::default()
+        });
+        let text = anstream::adapter::strip_str(&status_lines(&release)).to_string();
+        let last = text.lines().last();
+        assert_eq!(
+            last,
+            Some("    no time counts: 0 of 2 proxies are connected")
+        );
+        assert_eq!(
+            no_time(&ReleaseView::from(crate::api::ReleaseStatus::default())),
+            None
+        );
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{
-    text::{check_line, left, step_line},
+    text::{check_line, left, no_time, step_line},
     view::{CheckView, ReleaseView},
 };
 use crate::{
@@ -152,6 +152,7 @@ struct Shown {
     steps: usize,
     last: Option<String>,
     checks: BTreeMap<(String, String), CheckView>,
+    no_time: Option<String>,
     open_line: bool,
 }
 
@@ -182,6 +183,11 @@ impl Shown {
                 self.checks.insert(key, check.clone());
             }
         }
+        let no_time = no_time(release);
+        if let Some(line) = no_time.as_ref().filter(|_| self.no_time != no_time) {
+            self.line(&format!("         {line}"));
+        }
+        self.no_time = no_time;
         let left = left(release);
         if out::stderr_is_terminal() && !left.is_empty() && !release.over {
             out::stderr(&format!("\r\x1b[K{}{left}", release.phase));

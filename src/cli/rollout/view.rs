@@ -22,6 +22,9 @@ pub struct ReleaseView {
     pub elapsed_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit_ms: Option<u64>,
+    /// Why no time counts at present.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub time_waits_for: String,
     /// Of its last push.
     pub revision: u64,
     pub at: String,
@@ -74,6 +77,7 @@ impl From<api::ReleaseStatus> for ReleaseView {
             since: release.since,
             elapsed_ms: timed.then_some(release.elapsed_ms),
             limit_ms: timed.then_some(release.limit_ms),
+            time_waits_for: release.time_waits_for,
             revision: release.revision,
             at: release.at,
             over: release.over,

@@ -43,10 +43,14 @@ impl Clocks {
                 self.running.remove(name);
                 continue;
             };
-            // Asked once for all services: reading it costs as much as the fleet is large.
-            let reported = look.settled
-                && *there.get_or_insert_with(|| reporting(handle))
-                && (!reports::are_needed(rollout) || look.reports.come());
+            let waits_for = if look.settled {
+                // Asked once for all services: reading it costs as much as the fleet is large.
+                let absent = there.get_or_insert_with(|| absent(handle)).clone();
+                let needed = reports::are_needed(rollout);
+                absent.or_else(|| look.reports.missing().filter(|_| needed))
+            } else {
+                Some("known proxies are not back yet after the server's start".to_owned())
+            };
             let key = clock_key(rollout);
             let watch = match self.running.entry(name.clone()) {
                 Entry::Occupied(entry) => {
@@ -65,9 +69,9 @@ impl Clocks {
                 }
                 Entry::Vacant(entry) => &mut entry.insert((key, Stopwatch::default())).1,
             };
-            watch.look(reading, reported);
+            watch.look(reading, waits_for.is_none());
             let counted = watch.counted();
-            handle.set_elapsed(name, key, counted);
+            handle.set_clock(name, key, counted, waits_for);
             if counted >= rollout.clock.left() || counted >= CHECKPOINT {
                 if rollout.clock.is_over() {
                     continue;
@@ -87,9 +91,15 @@ fn counts(rollout: &Rollout) -> bool {
         && !rollout.is_over()
 }
 
-/// At least half of the proxies are there.
-fn reporting(handle: &Handle) -> bool {
+/// Why no time counts with the proxies that are there; None: at least half of them are.
+fn absent(handle: &Handle) -> Option<String> {
     let presence = handle.ledger().presence();
     let there = presence.iter().filter(|(_, there)| *there).count();
-    there > 0 && 2 * there >= presence.len()
+    match presence.len() {
+        0 => Some("no proxy is connected".to_owned()),
+        all if 2 * there < all || there == 0 => {
+            Some(format!("{there} of {all} proxies are connected"))
+        }
+        _ => None,
+    }
 }

@@ -54,10 +54,20 @@ impl Reports {
         self.coming.binary_search(proxy).is_ok()
     }
 
-    /// At least half of the proxies that ever reported do so now. Those that never did, because their bootstrap asks for no load
-    /// reports, are not counted on.
-    pub fn come(&self) -> bool {
-        !self.coming.is_empty() && 2 * self.coming.len() >= self.heard.len()
+    /// Why monitors that read reports know too little; None: at least half of the proxies that ever reported do so now. Those
+    /// that never did, because their bootstrap asks for no load reports, are not counted on.
+    pub fn missing(&self) -> Option<String> {
+        let (coming, heard) = (self.coming.len(), self.heard.len());
+        match heard {
+            0 => Some(
+                "no proxy reports its load, which the monitors read: bootstraps need `load_stats_config`"
+                    .to_owned(),
+            ),
+            _ if coming == 0 || 2 * coming < heard => Some(format!(
+                "{coming} of {heard} proxies report their load, which the monitors read"
+            )),
+            _ => None,
+        }
     }
 }
 

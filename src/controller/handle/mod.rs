@@ -265,9 +265,18 @@ impl Handle {
         self.0.progress.of(service)
     }
 
-    /// See [`ReleaseProgress::elapsed`].
-    pub(in crate::controller) fn set_elapsed(&self, service: &Name, of: ClockKey, time: Duration) {
-        self.0.progress.set_elapsed(service, of, time);
+    /// See [`ReleaseProgress::elapsed`] and [`ReleaseProgress::waits_for`].
+    pub(in crate::controller) fn set_clock(
+        &self,
+        service: &Name,
+        of: ClockKey,
+        elapsed: Duration,
+        waits_for: Option<String>,
+    ) {
+        let progress = &self.0.progress;
+        if progress.set_clock(service, of, elapsed, waits_for) {
+            bump(&self.0.shared.changes);
+        }
     }
 
     /// See [`ReleaseProgress::analysis`].

@@ -15,6 +15,8 @@ pub struct ReleaseProgress {
     pub release: u64,
     /// Time that counted and is not stored, and what of it is.
     counted: Option<(ClockKey, Duration)>,
+    /// Why no time counts.
+    waits_for: Option<String>,
     /// The analysis that runs as far as it is, or the one that ran last, and what it is for.
     pub analysis: Option<(Purpose, Analysis)>,
 }
@@ -24,6 +26,12 @@ impl ReleaseProgress {
     pub fn elapsed(&self, rollout: &Rollout) -> Duration {
         let counted = self.counted.filter(|(of, _)| *of == clock_key(rollout));
         counted.map_or(Duration::ZERO, |(_, time)| time)
+    }
+
+    /// Why no time counts in the phase of the release; None: it does, or time does not end the phase.
+    pub fn waits_for(&self, rollout: &Rollout) -> Option<&str> {
+        self.counted.filter(|(of, _)| *of == clock_key(rollout))?;
+        self.waits_for.as_deref()
     }
 }
 
@@ -49,9 +57,21 @@ impl ReleaseProgresses {
         lock(&self.0).get(service).cloned()
     }
 
-    pub fn set_elapsed(&self, service: &Name, of: ClockKey, elapsed: Duration) {
-        let counted = Some((of, elapsed));
-        self.change(service, of.0, |progress| progress.counted = counted);
+    /// True: why no time counts is news.
+    pub fn set_clock(
+        &self,
+        service: &Name,
+        of: ClockKey,
+        elapsed: Duration,
+        waits_for: Option<String>,
+    ) -> bool {
+        let mut news = false;
+        self.change(service, of.0, |progress| {
+            news = progress.waits_for != waits_for;
+            progress.counted = Some((of, elapsed));
+            progress.waits_for = waits_for;
+        });
+        news
     }
 
     /// True: it is news.

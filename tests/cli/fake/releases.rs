@@ -57,6 +57,7 @@ pub fn release(phases: &[&str]) -> api::ReleaseStatus {
         checks: vec![check(phase)],
         over: matches!(phase, "Failed" | "RolledBack"),
         waits_for_command: phase == "Ready",
+        time_waits_for: String::new(),
     }
 }
 
