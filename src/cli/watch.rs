@@ -1,4 +1,4 @@
-//! `watch`: status, again after every change.
+//! `watch`: status, again after every change; or one release, until it is where one waits for it.
 
 use std::time::Duration;
 
@@ -7,6 +7,7 @@ use super::{
     client::Context,
     error::{self, Error},
     out::{self, DIM, WARN, paint},
+    rollout::{self, Until},
     status,
 };
 use crate::api;
@@ -16,18 +17,29 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// Show the status again after every change, until Ctrl-C
 ///
-/// With -o json every change is one line. A lost connection is made again.
+/// With -o json every change is one line. A lost connection is made again. It does not end with a release, nor when one is
+/// paused: what comes next is shown too. With --until it shows the newest release as `release` does, and returns when that is
+/// over, waits for a person, or has come that far.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   bluegreen watch
-  bluegreen watch fraud-model -o json | jq --unbuffered .proxies")]
+  bluegreen watch fraud-model -o json | jq --unbuffered .proxies
+  bluegreen watch fraud-model --until completed
+
+Exit codes with --until: 0 as far as was waited for, 10 the gates did not pass, 11 rolled back, 12 aborted, 13 paused.")]
 pub struct Args {
     /// The service; all without it
     service: Option<String>,
+    /// How far to watch its newest release, instead of until Ctrl-C
+    #[arg(long, value_enum, value_name = "PHASE", requires = "service")]
+    until: Option<Until>,
 }
 
 pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, Error> {
+    if let (Some(service), Some(until)) = (&args.service, args.until) {
+        return rollout::watched(cx, service, until).await;
+    }
     let request = api::GetStatusRequest {
         service: args.service.clone().unwrap_or_default(),
     };

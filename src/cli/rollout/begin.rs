@@ -21,8 +21,8 @@ use crate::{
 /// Release a version: stage it, run the gates, move the traffic, watch it, keep the way back
 ///
 /// What happens is declared in `spec.release` of the service. The server carries it out; this command shows it, and
-/// Ctrl-C only ends the showing: `bluegreen watch SERVICE` joins again. It returns when the release is over, waits for a
-/// person, or is where --until says.
+/// Ctrl-C only ends the showing: `bluegreen watch SERVICE --until PHASE` joins again. It returns when the release is over,
+/// waits for a person, or is where --until says.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -103,7 +103,11 @@ pub(in crate::cli) async fn run(cx: &Context, args: Args) -> Result<u8, Error> {
 }
 
 /// Watches the newest release of a service, prints how it stands then, and says what to exit with.
-pub(super) async fn watched(cx: &Context, service: &str, until: Until) -> Result<u8, Error> {
+pub(in crate::cli) async fn watched(
+    cx: &Context,
+    service: &str,
+    until: Until,
+) -> Result<u8, Error> {
     let release = track(cx, service, 0, until).await?;
     cx.out.data(&release, || {
         format!("{service}\n{}", status_lines(&release))

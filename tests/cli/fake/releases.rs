@@ -11,6 +11,7 @@ pub fn course(service: &str) -> Option<Vec<api::GetStatusResponse>> {
         "gated" => &["Validating", "Ready"],
         "refused" => &["Validating", "Failed"],
         "relapsed" => &["Switching", "Baking", "RolledBack"],
+        "halted" => &["Switching", "Baking", "Paused"],
         _ => return None,
     };
     let statuses = (1..=phases.len()).map(|so_far| api::GetStatusResponse {
@@ -56,7 +57,7 @@ pub fn release(phases: &[&str]) -> api::ReleaseStatus {
         log: log.collect(),
         checks: vec![check(phase)],
         over: matches!(phase, "Failed" | "RolledBack"),
-        waits_for_command: phase == "Ready",
+        waits_for_command: matches!(phase, "Ready" | "Paused"),
         time_waits_for: String::new(),
     }
 }
@@ -68,6 +69,7 @@ fn reason(phase: &str) -> &'static str {
         "Failed" => "accuracy is Failed: 0.81 is less than 0.9",
         "Switching" => "all traffic is pushed to green",
         "Baking" => "watched for 30m",
+        "Paused" => "by ann@host: `bluegreen resume halted` goes on with Baking",
         "RolledBack" => "success-rate is Failed: 97.1% of 12,000 requests, less than 99.5%",
         _ => "",
     }
