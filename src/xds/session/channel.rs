@@ -261,10 +261,19 @@ impl Channel {
     /// Whether a name may be said again. What is gone from the snapshot only if the client has accepted it: it may refuse
     /// the rest, and all that comes with it.
     fn may_repeat(&self, name: &str, plan: &Plan) -> bool {
-        let version = |view: &View| view.get(name).map(|item| item.version);
+        let content = |view: &View| view.get(name).map(|item| item.resource.digest);
         self.mode == Mode::Delta
+            || self.is_whole()
             || !plan.kept.iter().any(|kept| **kept == *name)
-            || version(&self.accepted) == version(&plan.target)
+            || content(&self.accepted) == content(&plan.target)
+    }
+
+    /// What is planned is being said. What of it may not be repeated yet is still asked for.
+    pub(super) fn say(&mut self, plan: &Plan) {
+        let mut asked = std::mem::take(&mut self.asked);
+        asked.retain(|name| plan.target.has(name) && !self.may_repeat(name, plan));
+        self.asked = asked;
+        self.must_answer = false;
     }
 
     /// The response that brings the client to what is planned; none if it has refused that very content.
@@ -326,10 +335,6 @@ impl Channel {
         target: Arc<View>,
         now: Timestamp,
     ) {
-        if !message.heartbeat {
-            self.asked.clear();
-            self.must_answer = false;
-        }
         // What lives for a while is said three times in that time: one that is lost on the way does no harm.
         self.heartbeat_at = target.ttl.map(|ttl| later(now, ttl / 3));
         self.last_nonce = nonce;

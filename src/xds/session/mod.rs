@@ -347,6 +347,7 @@ impl Session {
                 let endpoints = anew.flat_map(|item| &item.resource.references.endpoints);
                 self.rewarm.extend(endpoints.cloned());
             }
+            channel.say(&plan);
             channel.send(self.last_nonce, message.clone(), source, plan.target, now);
             out.records.push(Record::Sent(type_url, revision));
             out.responses.push(Response {

@@ -89,7 +89,7 @@ impl Session {
             return false;
         };
         let full = type_url.is_full_state();
-        let unsure = !channel.asked.is_empty()
+        let unsure = (self.mode == Mode::Delta && !channel.asked.is_empty())
             || channel.presented.is_some()
             || (full && (channel.must_answer || !channel.ever_accepted));
         if unsure {
@@ -105,6 +105,11 @@ impl Session {
             return false;
         }
         let newest = self.newest(channel, snapshot);
+        // What is gone is owed to nobody: state of the world has no word for it.
+        let owed = |name: &Arc<str>| newest.has(name) || channel.told.has(name);
+        if channel.asked.iter().any(owed) {
+            return false;
+        }
         if accepted.digest == newest.digest {
             return true;
         }

@@ -78,3 +78,39 @@ fn routes_that_were_held_when_the_stream_broke_come_on_the_next() {
     ]);
     ends_at_the_newest(Mode::Sotw, steps).unwrap();
 }
+
+#[test]
+fn a_cluster_that_was_sent_again_gets_its_load_assignment_once_the_answer_to_it_is_in() {
+    let steps = vec![
+        Put(2, 1, false, true),
+        Put(1, 0, false, false),
+        ToServer,
+        ToClient,
+        ToServer,
+        Put(2, 0, false, false),
+        Wait(5),
+        Put(2, 1, false, false),
+        Put(1, 0, false, true),
+    ];
+    keeps_every_invariant(Mode::Sotw, steps).unwrap();
+}
+
+#[test]
+fn a_cluster_that_was_sent_again_gets_the_load_assignment_that_it_had() {
+    let steps = vec![
+        Put(1, 1, false, true),
+        Put(0, 0, false, true),
+        ToServer,
+        ToClient,
+        ToServer,
+        ToClient,
+        Put(1, 0, false, true),
+        ToServer,
+        ToServer,
+        Put(1, 1, false, false),
+        Put(1, 0, false, false),
+        Put(0, 1, false, true),
+        Wait(5),
+    ];
+    keeps_every_invariant(Mode::Sotw, steps).unwrap();
+}

@@ -1,5 +1,7 @@
 //! Random schedules of what a stream and its client may do, and what must hold through all of them.
 
+use std::hash::{BuildHasher, RandomState};
+
 use proptest::test_runner::RngSeed;
 
 use super::*;
@@ -257,16 +259,21 @@ impl Run {
     }
 }
 
-/// The same schedules in every run; `BLUEGREEN_TEST_SEED=random` takes others each time, and PROPTEST_CASES more of them.
+/// The same schedules in every run. With `BLUEGREEN_TEST_SEED=random` others each time, and with the number that a failure
+/// names those of that run again; PROPTEST_CASES says how many.
 fn config() -> ProptestConfig {
-    let random = std::env::var("BLUEGREEN_TEST_SEED").is_ok_and(|seed| seed == "random");
-    let more = std::env::var("PROPTEST_CASES").ok();
+    let seed = match std::env::var("BLUEGREEN_TEST_SEED").as_deref() {
+        Ok("random") => RandomState::new().hash_one(()),
+        Ok(seed) => seed.parse().expect("a number, or `random`"),
+        Err(_) => 1,
+    };
+    let cases = std::env::var("PROPTEST_CASES");
+    let cases = cases.map_or(512, |cases| cases.parse().expect("a number"));
+    // The harness shows it where a test fails.
+    println!("again: BLUEGREEN_TEST_SEED={seed} PROPTEST_CASES={cases}");
     ProptestConfig {
-        cases: more.and_then(|cases| cases.parse().ok()).unwrap_or(512),
-        rng_seed: match random {
-            true => RngSeed::Random,
-            false => RngSeed::Fixed(1),
-        },
+        cases,
+        rng_seed: RngSeed::Fixed(seed),
         failure_persistence: None,
         ..ProptestConfig::default()
     }

@@ -51,6 +51,34 @@ fn line_13_what_is_gone_is_not_said_again_although_its_answer_is_out() {
 }
 
 #[test]
+fn line_21_what_is_gone_is_said_for_a_cluster_that_was_sent_again_once_its_answer_is_in() {
+    let mut fleet = Fleet::with_a();
+    let mut client = Client::settled(&fleet);
+    client.push(fleet.put([endpoints("a/blue", 2)]));
+    // The cluster will wait for them once more; but so far the client may refuse them.
+    let both = [cluster("a/blue", 2), endpoints("a/green", 2)];
+    let next = client.push(fleet.change(both, [(EDS, "a/blue")]));
+    let whole = vec!["a/blue".into(), "a/green".into()];
+    assert_eq!(sent(&next), [(CDS, whole), (EDS, vec!["a/green".into()])]);
+    assert_eq!(sent(&client.ack(EDS)), [(EDS, vec!["a/blue".into()])]);
+    client.ack(EDS);
+    assert!(accepted(&client.ack(CDS)).contains(&(CDS, fleet.0.revision)));
+    assert_eq!(sent(&client.wait(600)), []);
+}
+
+#[test]
+fn line_13_what_was_rejected_and_is_gone_is_not_waited_for() {
+    let mut fleet = Fleet::with_a();
+    let mut client = Client::settled(&fleet);
+    fleet.put(["x", "y"].map(|name| endpoints(name, 1)));
+    client.push(fleet.newest());
+    client.ask_again(EDS, &["a/blue", "a/green", "x", "y"]);
+    client.nack(EDS, "no");
+    let without = client.push(fleet.change([], ["x", "y"].map(|name| (EDS, name))));
+    assert!(accepted(&without).contains(&(EDS, fleet.0.revision)));
+}
+
+#[test]
 fn line_12_what_was_taken_of_a_rejected_list_goes_after_a_reconnect() {
     let mut fleet = Fleet::with_a();
     let mut client = Client::settled(&fleet);
