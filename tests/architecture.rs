@@ -2,6 +2,8 @@
 
 #[path = "architecture/checklist.rs"]
 mod checklist;
+#[path = "architecture/circles.rs"]
+mod circles;
 #[path = "architecture/law.rs"]
 mod law;
 #[path = "architecture/source.rs"]
@@ -55,6 +57,16 @@ fn every_room_keeps_the_law() {
 #[test]
 fn no_rooms_use_each_other_in_a_circle() {
     assert_eq!(out_of_order(), [""; 0]);
+}
+
+#[test]
+fn no_files_of_these_rooms_use_each_other_in_a_circle() {
+    let mut files = Vec::new();
+    sources(Path::new("src"), &mut files);
+    for room in circles::WITHOUT {
+        let circle = circles::circle_of(room, &files);
+        assert!(circle.is_empty(), "{room}: {circle:?}");
+    }
 }
 
 #[test]
@@ -383,6 +395,56 @@ fn nothing_panics_without_a_proof_on_its_line() {
         "fn f() { g().unwrap_or_default(); }",
     ] {
         assert_eq!(judge("src/cli/a.rs", fine), [""; 0], "{fine}");
+    }
+}
+
+#[test]
+fn a_circle_of_files_is_found_however_long_it_is() {
+    let circle = |files: &[(&str, &str)]| {
+        let files: Vec<_> = files
+            .iter()
+            .map(|(name, content)| File {
+                name: format!("src/store/{name}"),
+                text: format!("//! A file.\n{content}"),
+            })
+            .collect();
+        circles::circle_of("store", &files)
+    };
+    let good = [
+        (
+            "mod.rs",
+            "mod a; mod b; mod sled; pub use a::A; use sled::open;",
+        ),
+        ("a.rs", "use super::b::B; use crate::store::sled::Table;"),
+        ("b.rs", "#[cfg(test)] mod tests { use super::super::a::A; }"),
+        ("sled/mod.rs", "mod table; pub use table::Table;"),
+        ("sled/table.rs", "use std::fmt; use crate::model::Name;"),
+    ];
+    assert_eq!(circle(&good), [""; 0]);
+    for (file, content, found) in [
+        ("b.rs", "use super::a::A;", &["a.rs", "b.rs"][..]),
+        (
+            "b.rs",
+            "fn f(_: crate::store::A) {}",
+            &["mod.rs", "a.rs", "b.rs"][..],
+        ),
+        (
+            "sled/table.rs",
+            "use super::super::b; fn f() { b::g() }",
+            &[][..],
+        ),
+        (
+            "sled/table.rs",
+            "use super::super::a::A;",
+            &["a.rs", "sled/mod.rs", "sled/table.rs"][..],
+        ),
+    ] {
+        let files = good.map(|(name, text)| (name, if name == file { content } else { text }));
+        let found: Vec<_> = found
+            .iter()
+            .map(|name| format!("src/store/{name}"))
+            .collect();
+        assert_eq!(circle(&files), found, "{file}: {content}");
     }
 }
 

@@ -428,7 +428,7 @@ fn impure(room: &str, path: &[String], crates: &[String]) -> Option<String> {
 }
 
 /// `src/xds/session/mod.rs` is `xds::session`; `src/lib.rs` is the root.
-fn module_of(file: &str) -> Vec<String> {
+pub fn module_of(file: &str) -> Vec<String> {
     let path = file.trim_start_matches("src/").trim_end_matches(".rs");
     let mut module: Vec<String> = path.split('/').map(str::to_owned).collect();
     if module.last().is_some_and(|last| last == "mod") || module == ["lib"] {
@@ -438,7 +438,7 @@ fn module_of(file: &str) -> Vec<String> {
 }
 
 /// `src/xds/session/mod.rs` lies in `xds/session`.
-fn folder_of(file: &str) -> Vec<String> {
+pub fn folder_of(file: &str) -> Vec<String> {
     let mut parts: Vec<String> = file.split('/').skip(1).map(str::to_owned).collect();
     parts.pop();
     parts
