@@ -80,13 +80,13 @@ pub(super) async fn prepare(
         | Command::Preview { .. }
         | Command::End { .. }
         | Command::Retire { force: true, .. }
+        | Command::Decide { .. }
         | Command::Rebuild => {}
         Command::Retire { service, .. } => {
             if may_be_retired(handle, request, service) {
                 drain(handle, service, tell).await;
             }
         }
-        Command::Decide { .. } => {}
     }
     Ok(prepared)
 }
