@@ -93,7 +93,7 @@ impl Channel {
             };
             match verdict {
                 Verdict::Accepted => self.accept(response, cache),
-                rejected => records.extend(self.reject(response, rejected, &message, cache)),
+                rejected => self.reject(response, rejected, &message, cache, records),
             }
         }
         self.retell(0, &BTreeSet::new(), cache);
@@ -130,7 +130,7 @@ impl Channel {
             }
             Some(_) if answered.message.heartbeat => {}
             Some(message) => {
-                records.extend(self.reject(&answered, Verdict::Blamed, &message, cache));
+                self.reject(&answered, Verdict::Blamed, &message, cache, records);
             }
         }
         self.retell(at, &newer, cache);
@@ -200,16 +200,17 @@ impl Channel {
         cache.view(self.type_url, items)
     }
 
-    /// Books a rejection per resource: Envoy applies the good ones of a response that it rejects (seen with 1.40). None: the
-    /// rejection is that of a content which another response brought, and which has been booked for it; a response that was
-    /// on its way carried it along.
+    /// Books a rejection per resource: Envoy applies the good ones of a response that it rejects (seen with 1.40). It is no
+    /// news if it is that of a content which another response brought, and which has been booked for it; a response that
+    /// was on its way carried it along.
     fn reject(
         &mut self,
         response: &Unanswered,
         verdict: Verdict,
         message: &str,
         cache: &Cache,
-    ) -> Option<Record> {
+        records: &mut Vec<Record>,
+    ) {
         let had = |name: &str| self.accepted.get(name).map(|item| item.resource.digest);
         let changed: Vec<&Item> = response
             .message
@@ -233,7 +234,7 @@ impl Channel {
             Verdict::Blamed if carried && named.is_empty() => Verdict::Rejected,
             other => other,
         };
-        let record = (!carried).then_some(record);
+        records.extend((!carried).then_some(record));
         let refused = response.message.content();
         if verdict != Verdict::Suspected && !self.refused.contains(&refused) {
             self.refused.push_back(refused);
@@ -253,7 +254,7 @@ impl Channel {
             self.lose(response, cache);
         }
         if verdict != Verdict::Blamed {
-            return record;
+            return;
         }
         let blamed = |name: &Arc<str>| named.is_empty() || named.contains(name);
         for item in changed.iter().filter(|item| blamed(&item.resource.name)) {
@@ -265,6 +266,9 @@ impl Channel {
                 source: response.source,
             };
             self.refusals.insert(item.resource.name.clone(), refusal);
+        }
+        if !carried {
+            records.extend(self.rejected_again(response));
         }
         if !named.is_empty() {
             let taken = self.with(&self.accepted, response, &BTreeSet::new(), cache);
@@ -278,7 +282,6 @@ impl Channel {
             self.ever_accepted = true;
             self.take(cache.view(self.type_url, good));
         }
-        record
     }
 
     /// What a whole list leaves out may be gone, though it was rejected: the client is told again, one way or the other.

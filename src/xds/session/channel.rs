@@ -52,6 +52,8 @@ pub(super) struct Unanswered {
     pub(super) after: Arc<View>,
     /// What its version stands for; none where the client has asked for something else since.
     pub(super) promised: Option<Digest>,
+    /// Later revisions that bring again what it holds, by name, the newest of each; and the snapshot's set then.
+    pub(super) again: BTreeMap<Arc<str>, (Revision, Digest)>,
     sent_at: Timestamp,
     /// What it may have had in between, of responses that were too many to remember.
     passed: Vec<Arc<View>>,
@@ -349,6 +351,7 @@ impl Channel {
             before,
             promised: Some(target.digest),
             after: target,
+            again: BTreeMap::new(),
             sent_at: now,
             passed: Vec::new(),
         });

@@ -21,6 +21,10 @@ impl Channels {
         self.0.iter()
     }
 
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Channel> {
+        self.0.iter_mut()
+    }
+
     /// Adds the channel of another type.
     pub(super) fn insert(&mut self, channel: Channel) {
         let at = self

@@ -244,11 +244,15 @@ impl Session {
     pub fn snapshot(&mut self, snapshot: Arc<Snapshot>, now: Timestamp) -> Output {
         let mut out = Output::default();
         let before = self.snapshot.replace(snapshot.clone());
-        for channel in self.channels.iter().filter(|c| !c.refusals.is_empty()) {
+        for channel in self.channels.iter_mut() {
+            if channel.refusals.is_empty() && channel.unanswered.is_empty() {
+                continue;
+            }
             let before = before.as_ref().and_then(|b| b.get(channel.type_url));
-            let set = snapshot.get(channel.type_url);
-            let known = set.and_then(|set| channel.known_refusal(before, set));
-            out.records.extend(known);
+            if let Some(set) = snapshot.get(channel.type_url) {
+                channel.bring_again(before, set);
+                out.records.extend(channel.known_refusal(before, set));
+            }
         }
         self.advance(now, &mut out);
         out

@@ -59,6 +59,32 @@ fn line_07_a_rejected_response_is_never_sent_again() {
     }
 }
 
+#[test]
+fn line_07_what_comes_back_before_its_rejection_has_arrived_is_rejected_with_it() {
+    for mode in MODES {
+        for is_sent in [false, true] {
+            let mut fleet = Fleet::with_a();
+            let mut client = Client::settled_in(mode, &fleet);
+            let bad = client.push(fleet.put([routes("main", &[])]));
+            let fix = client.push(fleet.put([routes("main", &[("a", true)])]));
+            let mut back = client.push(fleet.put([routes("main", &[])]));
+            if is_sent {
+                back = client.wait(5);
+            }
+            assert_eq!(back.responses.len(), usize::from(is_sent), "{mode:?}");
+            let no = client.answer(RDS, &bad.responses[0].nonce, Some("main: no routes"));
+            let main = vec!["main".to_owned()];
+            let both = [(RDS, rev(2), main.clone()), (RDS, rev(4), main)];
+            assert_eq!(rejected(&no), both, "{mode:?}, sent: {is_sent}");
+            client.answer(RDS, &fix.responses[0].nonce, None);
+            if let Some(back) = back.responses.first() {
+                let no = client.answer(RDS, &back.nonce, Some("main: no routes"));
+                assert_eq!(rejected(&no), [], "{mode:?}: it is known");
+            }
+        }
+    }
+}
+
 /// The revisions of which the weights were recorded.
 fn weighted(output: &Output) -> Vec<Revision> {
     let weighted = output.records.iter().filter_map(|record| match record {
