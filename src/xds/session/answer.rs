@@ -149,6 +149,7 @@ impl Channel {
         if self.is_whole() {
             // What the client had and this response does not hold is gone.
             self.unknown_past = false;
+            self.presumed = false;
         }
         self.accepted_version = response.message.version.clone();
         let accepted = self.with(&self.accepted, response, &BTreeSet::new(), cache);
@@ -243,7 +244,7 @@ impl Channel {
             }
         }
         // What it had before this stream it still has: the next list, be it empty, is news.
-        self.must_answer |= self.is_whole() && self.unknown_past;
+        self.must_answer |= self.is_whole() && (self.unknown_past || self.presumed);
         if verdict != Verdict::Blamed || (named.is_empty() && changed.len() > 1) {
             // Which of them the client took all the same cannot be known: what it had is told again.
             self.must_answer |= self.is_whole() && !changed.is_empty();

@@ -32,10 +32,11 @@ const MAX_UNANSWERED: usize = 2;
 /// response. So past [`MAX_UNANSWERED`] another one goes out only this long after the last.
 const PACE: Duration = Duration::from_secs(5);
 
-/// Unanswered responses that are remembered: of more, the oldest is taken together with the one after it.
+/// Unanswered responses that are remembered: of more, the oldest is taken together with the one after it. In state of the
+/// world one answer is to both anyway.
 const MAX_PACED: usize = 8;
 
-/// Contents remembered of responses that were taken together. A client that has answered nothing for so many of them, at
+/// Contents remembered of responses that were taken together; in delta, where each is answered by itself, the responses. A client that has answered nothing for so many of them, at
 /// [`PACE`], has been silent for minutes, while the configuration never stopped changing.
 const MAX_PASSED: usize = 64;
 
@@ -81,6 +82,9 @@ pub(super) struct Channel {
     pub(super) presented: Option<Presented>,
     /// The client has something of an earlier stream that is not known here.
     pub(super) unknown_past: bool,
+    /// What the client has is what its version stands for: since then it may have taken the good part of a list that it
+    /// rejected on an earlier stream.
+    pub(super) presumed: bool,
     /// What the client has, as far as it has answered.
     pub(super) accepted: Arc<View>,
     /// Something was accepted, if only an empty list.
@@ -121,6 +125,7 @@ impl Channel {
             subscription,
             presented: Some(presented),
             unknown_past: false,
+            presumed: false,
             accepted: View::none(type_url),
             ever_accepted: false,
             told: View::none(type_url),
@@ -360,7 +365,11 @@ impl Channel {
     /// Of too many responses the oldest is taken together with the next: one answer is to both, and until then the
     /// client may be at either.
     fn forget_oldest(&mut self) {
-        if self.unanswered.len() < MAX_PACED {
+        let most = match self.mode {
+            Mode::Sotw => MAX_PACED,
+            Mode::Delta => MAX_PASSED,
+        };
+        if self.unanswered.len() < most {
             return;
         }
         let oldest = self.unanswered.pop_front();

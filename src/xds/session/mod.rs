@@ -345,7 +345,8 @@ impl Session {
             let source = set.map(|set| set.digest);
             cache.remember(&message.version, &plan.target);
             if type_url == TypeUrl::Cluster {
-                let asked = |item: &&Item| channel.asked.contains(&item.resource.name);
+                let asked =
+                    |item: &&Item| channel.presumed || channel.asked.contains(&item.resource.name);
                 let since = plan.target.since(&channel.told);
                 let anew = message.resources.iter().filter(asked).chain(&since.changed);
                 let endpoints = anew.flat_map(|item| &item.resource.references.endpoints);

@@ -137,6 +137,7 @@ impl Channel {
     /// client has is known well enough for the order, and said again all the same.
     fn tell_again(&mut self) {
         self.must_answer = self.is_whole();
+        self.presumed = self.is_whole();
         if !self.is_whole() {
             self.asked.extend(self.told.items().keys().cloned());
         }

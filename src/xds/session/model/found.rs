@@ -114,3 +114,78 @@ fn a_cluster_that_was_sent_again_gets_the_load_assignment_that_it_had() {
     ];
     keeps_every_invariant(Mode::Sotw, steps).unwrap();
 }
+
+#[test]
+fn a_cluster_that_was_taken_of_a_rejected_list_before_a_reconnect_gets_its_load_assignment() {
+    let steps = vec![
+        Put(1, 0, false, true),
+        Put(0, 0, false, true),
+        ToServer,
+        Put(0, 3, false, true),
+        Put(1, 1, false, true),
+        Wait(5),
+        Put(1, 3, false, true),
+        ToClient,
+        ToServer,
+        ToClient,
+        ToClient,
+        ToClient,
+        Reconnect(true),
+        ToServer,
+        ToServer,
+        ToServer,
+        ToClient,
+        ToServer,
+        Remove(0),
+    ];
+    ends_at_the_newest(Mode::Sotw, steps).unwrap();
+}
+
+#[test]
+fn a_cluster_that_goes_back_after_a_reconnect_gets_its_load_assignment() {
+    let steps = vec![
+        ToServer,
+        Put(0, 1, false, true),
+        ToClient,
+        ToServer,
+        ToClient,
+        Put(1, 3, false, true),
+        ToClient,
+        Put(0, 0, false, true),
+        Wait(5),
+        ToClient,
+        ToClient,
+        Reconnect(true),
+        Put(0, 3, false, true),
+        ToServer,
+        ToClient,
+        ToServer,
+        ToServer,
+        ToServer,
+        Put(0, 1, false, true),
+    ];
+    ends_at_the_newest(Mode::Sotw, steps).unwrap();
+}
+
+#[test]
+fn a_rejection_that_comes_after_eight_more_responses_is_heard() {
+    let steps = vec![
+        ToServer,
+        Put(1, 3, false, true),
+        Put(2, 0, false, true),
+        Wait(5),
+        Put(0, 0, false, true),
+        Put(0, 2, false, true),
+        Wait(5),
+        Put(0, 0, false, true),
+        Wait(5),
+        Wait(5),
+        Remove(2),
+        Wait(5),
+        Remove(0),
+        Put(0, 0, false, true),
+        Wait(5),
+        Wait(5),
+    ];
+    keeps_every_invariant(Mode::Delta, steps).unwrap();
+}
