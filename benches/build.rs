@@ -11,7 +11,7 @@ use std::{
 };
 
 use bluegreen::{
-    model::{Colour, Name, ServiceSpec, Split},
+    model::{Colour, Name, ResourceSet, ServiceSpec, Split, TypeUrl},
     snapshot::{self, Input, ServiceInput, Snapshot},
 };
 use serde_json::json;
@@ -36,20 +36,18 @@ fn main() -> Result<(), Box<dyn Error>> {
             ("one each", Listeners::OneEach),
             ("shared", Listeners::Shared),
         ] {
-            let row = measure(count, listeners)?;
-            println!(
-                "{count:>8}  {label:<10}  {:>12.1?}  {:>12.1?}  {:>12.1?}  {:>12.1?}",
-                row[0], row[1], row[2], row[3]
-            );
+            measure(count, label, input(count, listeners)?)?;
         }
     }
+    let mut around = input(1, Listeners::OneEach)?;
+    around.resources = resources()?;
+    measure(1, "raw routes", around)?;
     println!("\nmedians of {ROUNDS} switches; the first build is one of everything");
     Ok(())
 }
 
-/// First build, and the medians of switch, check and diff.
-fn measure(count: u16, listeners: Listeners) -> Result<[Duration; 4], Box<dyn Error>> {
-    let mut before = input(count, listeners)?;
+/// Prints the first build, and the medians of switch, check and diff.
+fn measure(count: u16, label: &str, mut before: Input) -> Result<(), Box<dyn Error>> {
     let empty = Snapshot::empty(Name::parse("payments")?);
     let start = Instant::now();
     let mut snapshot = snapshot::build(&empty, &Input::default(), &before)?.snapshot;
@@ -83,7 +81,11 @@ fn measure(count: u16, listeners: Listeners) -> Result<[Duration; 4], Box<dyn Er
         assert!(routes_only.is_ok(), "{routes_only:?}");
         (snapshot, before) = (built, after);
     }
-    Ok([first, median(builds), median(checks), median(diffs)])
+    let [switch, check, diff] = [builds, checks, diffs].map(median);
+    println!(
+        "{count:>8}  {label:<10}  {first:>12.1?}  {switch:>12.1?}  {check:>12.1?}  {diff:>12.1?}"
+    );
+    Ok(())
 }
 
 fn median(mut times: Vec<Duration>) -> Duration {
@@ -122,4 +124,30 @@ fn input(count: u16, listeners: Listeners) -> Result<Input, Box<dyn Error>> {
         services,
         resources: BTreeMap::new(),
     })
+}
+
+/// A set of the user's own resources: 200 clusters, and a route configuration of 500 routes whose last is the service's.
+fn resources() -> Result<BTreeMap<Name, Arc<ResourceSet>>, Box<dyn Error>> {
+    const CLUSTERS: usize = 200;
+    let cluster = |number: usize| json!({ "@type": TypeUrl::Cluster.url(), "name": format!("svc-{number:04}") });
+    let mut routes: Vec<_> = (1..500)
+        .map(|number| {
+            json!({
+                "match": { "prefix": format!("/api/v1/service-{number:05}/") },
+                "route": { "cluster": format!("svc-{:04}", number % CLUSTERS), "timeout": "15s" },
+            })
+        })
+        .collect();
+    routes.push(
+        json!({ "match": { "prefix": "/" }, "route": { "cluster": "service:model-0", "timeout": "15s" } }),
+    );
+    let mut resources: Vec<_> = (0..CLUSTERS).map(cluster).collect();
+    resources.push(json!({
+        "@type": TypeUrl::RouteConfiguration.url(),
+        "name": "main-routes",
+        "virtual_hosts": [{ "name": "all", "domains": ["*"], "routes": routes }],
+    }));
+    let fleet = Name::parse("payments")?;
+    let set = ResourceSet { fleet, resources };
+    Ok([(Name::parse("edge")?, Arc::new(set))].into())
 }

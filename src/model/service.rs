@@ -340,7 +340,8 @@ impl Split {
 }
 
 /// `spec` of `kind: EnvoyResources`: the user's own Envoy configuration.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+// `Eq` is what makes comparing two `Arc`s of the same set cost nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ResourceSet {
     /// Envoys whose `node.cluster` is this.

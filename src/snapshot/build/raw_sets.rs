@@ -11,8 +11,8 @@ use crate::{
     snapshot::{Input, raw},
 };
 
-/// Encodes the sets that changed, or that name a service whose traffic did; takes away what is no longer in one.
-/// Returns what their authors should know.
+/// Encodes the sets that changed, and of the others what names a service whose traffic did; takes away what is no longer in
+/// one. Returns what the authors of what was encoded should know.
 pub(super) fn changed(
     draft: &mut Draft<'_>,
     before: &Input,
@@ -25,27 +25,28 @@ pub(super) fn changed(
     let mut warnings = Vec::new();
     for (name, set) in &after.resources {
         let same = before.resources.get(name).is_some_and(|old| old == set);
-        let present = || raw::names(set).all(|(type_url, name)| !draft.is_new(type_url, name));
-        if same && !raw::names_any(set, &moved) && present() {
-            continue;
-        }
-        let encoded = raw::encode(name, set, &after.services)?;
+        let encoded = raw::encode(name, set, &after.services, |value| {
+            let is_new =
+                || raw::identity(value).is_none_or(|(type_url, name)| draft.is_new(type_url, name));
+            !same || (!moved.is_empty() && raw::names_any(value, &moved)) || is_new()
+        })?;
         warnings.extend(encoded.warnings);
         for resource in encoded.resources {
             draft.put(resource);
         }
     }
-    let kept: BTreeSet<_> = after
-        .resources
-        .values()
-        .flat_map(|set| raw::names(set))
-        .collect();
-    for (type_url, name) in before.resources.values().flat_map(|set| raw::names(set)) {
-        if !kept.contains(&(type_url, name)) {
+    if before.resources != after.resources {
+        let kept: BTreeSet<_> = names(after).collect();
+        for (type_url, name) in names(before).filter(|name| !kept.contains(name)) {
             draft.remove(type_url, name);
         }
     }
     Ok(warnings)
+}
+
+/// The types and names of all raw resources.
+fn names(input: &Input) -> impl Iterator<Item = (TypeUrl, &str)> {
+    input.resources.values().flat_map(|set| raw::names(set))
 }
 
 /// Services that raw routes see differently: they go elsewhere, or are there at all.

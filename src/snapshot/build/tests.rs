@@ -17,7 +17,9 @@ use serde_json::json;
 use super::{BuildError, build, cluster_name, rebuild};
 use crate::{
     model::{Colour, Name, ResourceSet, Revision, ServiceSpec, Split, TypeUrl},
-    snapshot::{ChangeKind, Digest, Input, ServiceInput, Snapshot, diff, only_routes_differ},
+    snapshot::{
+        ChangeKind, Digest, Input, Resource, ServiceInput, Snapshot, diff, only_routes_differ,
+    },
 };
 
 fn name(text: &str) -> Name {
@@ -316,7 +318,23 @@ fn a_switch_reaches_the_raw_routes_that_name_the_service_and_no_others() {
             .resources
             .insert(name(set), raw_set(vec![raw_routes(set, to)]));
     }
-    let old = built(&before);
+    let cluster = json!({ "@type": TypeUrl::Cluster.url(), "name": "beside" });
+    let beside = vec![raw_routes("beside-to-a", "service:a"), cluster];
+    before.resources.insert(name("mixed"), raw_set(beside));
+    // As an older bluegreen encoded it: what a switch does not touch is not made anew, whatever it would be now.
+    let older = Cluster {
+        name: "beside".to_owned(),
+        alt_stat_name: "older".to_owned(),
+        ..Default::default()
+    };
+    let older = Resource::new(
+        TypeUrl::Cluster,
+        "beside",
+        older.encode_to_vec().into(),
+        Default::default(),
+    );
+    let older = [(older.name.clone(), Some(Arc::new(older)))].into();
+    let old = built(&before).with(Revision(1), [(TypeUrl::Cluster, older)].into());
     let mut after = before.clone();
     Arc::make_mut(after.services.get_mut("a").unwrap()).split = Split::all_to(Colour::Green);
     let new = build(&old, &before, &after).unwrap().snapshot;
@@ -324,7 +342,7 @@ fn a_switch_reaches_the_raw_routes_that_name_the_service_and_no_others() {
         .into_iter()
         .map(|change| change.name.to_string())
         .collect();
-    assert_eq!(changed, ["0.0.0.0:10000", "to-a"]);
+    assert_eq!(changed, ["0.0.0.0:10000", "beside-to-a", "to-a"]);
     assert_eq!(only_routes_differ(&old, &new), Ok(()));
 }
 

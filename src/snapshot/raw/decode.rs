@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use prost_reflect::{DeserializeOptions, DynamicMessage, MessageDescriptor};
+use serde::{Deserializer, de::value::MapDeserializer};
 use serde_json::Value;
 
 use super::{
@@ -32,11 +33,12 @@ pub(super) fn resource(
     });
     let (type_url, descriptor) = descriptor.ok_or_else(|| place.error(unknown_type(url)))?;
 
-    let mut body = fields.clone();
-    body.remove("@type");
-    let body = Value::Object(body);
-    let mut message = deserialize(&descriptor, &body).map_err(|whole| {
-        let (path, problem) = locate(&descriptor, &body, &whole);
+    let others = fields.iter().filter(|(field, _)| *field != "@type");
+    let body = others.clone().map(|(field, value)| (field.as_str(), value));
+    let body = MapDeserializer::<_, serde_json::Error>::new(body);
+    let mut message = deserialize(&descriptor, body).map_err(|whole| {
+        let body = others.map(|(field, value)| (field.clone(), value.clone()));
+        let (path, problem) = locate(&descriptor, &Value::Object(body.collect()), &whole);
         place.error_at(path, problem)
     })?;
 
@@ -75,9 +77,9 @@ pub(super) fn resource(
 }
 
 /// The message, or what the reader says; unknown fields are refused.
-pub(super) fn deserialize(
+pub(super) fn deserialize<'a>(
     descriptor: &MessageDescriptor,
-    value: &Value,
+    value: impl Deserializer<'a, Error = serde_json::Error>,
 ) -> Result<DynamicMessage, serde_json::Error> {
     let options = DeserializeOptions::new().deny_unknown_fields(true);
     DynamicMessage::deserialize_with_options(descriptor.clone(), value, &options)

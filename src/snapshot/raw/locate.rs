@@ -84,12 +84,12 @@ fn inside_field(
     value: &Value,
     path: &Path,
 ) -> Option<(Path, RawProblem)> {
-    let error = deserialize(descriptor, &json!({ key: value })).err()?;
+    let error = deserialize(descriptor, json!({ key: value })).err()?;
     let here = (path.clone(), RawProblem::Value(quoted(&error)));
     let part = |part: Value, inner: &Value, kind: Kind, path: Path| match kind {
         Kind::Message(message) => inside(&message, inner, &path),
         _ => {
-            let error = deserialize(descriptor, &json!({ key: part })).err()?;
+            let error = deserialize(descriptor, json!({ key: part })).err()?;
             Some((path, RawProblem::Value(quoted(&error))))
         }
     };

@@ -30,18 +30,20 @@ pub(super) struct Encoded {
     pub(super) warnings: Vec<String>,
 }
 
-/// Encodes a set of resources.
+/// Encodes those resources of a set that are picked by what the user wrote.
 ///
 /// # Errors
-/// The first resource that can't be used, with the place in it.
+/// The first of them that can't be used, with the place in it.
 pub(super) fn encode(
     set: &Name,
     resources: &ResourceSet,
     services: &BTreeMap<Name, Arc<ServiceInput>>,
+    pick: impl Fn(&Value) -> bool,
 ) -> Result<Encoded, Box<RawError>> {
     let mut encoded = Encoded::default();
     let mut seen = BTreeSet::new();
-    for (index, value) in resources.resources.iter().enumerate() {
+    let picked = resources.resources.iter().enumerate();
+    for (index, value) in picked.filter(|(_, value)| pick(value)) {
         let place = error::Place { set, index, value };
         let (resource, warnings) = decode::resource(&place, services)?;
         if !seen.insert((resource.type_url, resource.name.clone())) {
@@ -55,25 +57,24 @@ pub(super) fn encode(
 
 /// The types and names of a set's resources, read without decoding them. Resources without are left out.
 pub(super) fn names(resources: &ResourceSet) -> impl Iterator<Item = (TypeUrl, &str)> {
-    resources
-        .resources
-        .iter()
-        .filter_map(|value| Some((type_of(value)?, name_of(value)?)))
+    resources.resources.iter().filter_map(identity)
 }
 
-/// Whether a set may name the split of one of these services, so that it has to be built again where that changes.
-pub(super) fn names_any(resources: &ResourceSet, services: &BTreeSet<&Name>) -> bool {
-    fn any(value: &Value, services: &BTreeSet<&Name>) -> bool {
-        match value {
-            Value::String(text) => text
-                .strip_prefix(SERVICE)
-                .is_some_and(|name| services.iter().any(|service| service.as_str() == name)),
-            Value::Array(items) => items.iter().any(|item| any(item, services)),
-            Value::Object(fields) => fields.values().any(|field| any(field, services)),
-            Value::Null | Value::Bool(_) | Value::Number(_) => false,
-        }
+/// The type and name of a resource, read without decoding it.
+pub(super) fn identity(value: &Value) -> Option<(TypeUrl, &str)> {
+    Some((type_of(value)?, name_of(value)?))
+}
+
+/// Whether a resource may name the split of one of these services, so that it has to be built again where that changes.
+pub(super) fn names_any(value: &Value, services: &BTreeSet<&Name>) -> bool {
+    match value {
+        Value::String(text) => text
+            .strip_prefix(SERVICE)
+            .is_some_and(|name| services.iter().any(|service| service.as_str() == name)),
+        Value::Array(items) => items.iter().any(|item| names_any(item, services)),
+        Value::Object(fields) => fields.values().any(|field| names_any(field, services)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
-    !services.is_empty() && resources.resources.iter().any(|value| any(value, services))
 }
 
 fn type_of(value: &Value) -> Option<TypeUrl> {

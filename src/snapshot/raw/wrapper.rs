@@ -87,7 +87,7 @@ mod tests {
             resources: vec![resource],
         };
         let name = Name::parse("extra").unwrap();
-        encode(&name, &set, &Default::default()).map_err(|error| error.to_string())
+        encode(&name, &set, &Default::default(), |_| true).map_err(|error| error.to_string())
     }
 
     fn wrapped(ttl: Value, name: &str) -> Value {
