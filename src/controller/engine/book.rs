@@ -24,6 +24,10 @@ const EVERY: Duration = Duration::from_secs(1);
 #[derive(Default)]
 pub(super) struct Book {
     written: BTreeMap<Name, Written>,
+    /// The newest snapshot that was seen.
+    newest: Option<Arc<Snapshot>>,
+    /// The one that it replaced, so that it need not be read from the store.
+    replaced: Option<Arc<Snapshot>>,
 }
 
 struct Written {
@@ -40,6 +44,7 @@ impl Book {
     pub async fn look(&mut self, handle: &Handle, head: &Arc<Head>, jobs: &Jobs) -> bool {
         retain_services(&mut self.written, head);
         let mut open = false;
+        self.see(&head.snapshot);
         for (name, service) in &head.state.services {
             let Some(rollout) = service.rollout.as_deref() else {
                 self.written.remove(name);
@@ -58,6 +63,33 @@ impl Book {
         open
     }
 
+    fn see(&mut self, snapshot: &Arc<Snapshot>) {
+        let newest = self.newest.as_ref().map(|newest| newest.revision);
+        if newest != Some(snapshot.revision) {
+            self.replaced = self.newest.replace(snapshot.clone());
+        }
+    }
+
+    /// The resources of a service before a revision.
+    async fn digests_before(
+        &self,
+        handle: &Handle,
+        service: &ServiceState,
+        revision: Revision,
+    ) -> Vec<ResourceDigest> {
+        let before = Revision(revision.0.saturating_sub(1));
+        let replaced = self.replaced.as_ref();
+        if let Some(replaced) = replaced.filter(|replaced| replaced.revision == before) {
+            return digests(replaced, service);
+        }
+        let stored = handle.0.shared.store.revision(handle.name(), before).await;
+        match stored {
+            Ok(Some(stored)) => digests(&stored.snapshot, service),
+            // It is not kept any more, or can't be read: the record goes without.
+            _ => Vec::new(),
+        }
+    }
+
     async fn enter(
         &mut self,
         handle: &Handle,
@@ -74,6 +106,8 @@ impl Book {
             (Some(revision), _) => Some((revision, now, 0)),
             (None, _) => None,
         };
+        // What was there before is entered once.
+        let begins = known.and_then(|known| known.push).map(|push| push.0) != rollout.moved_in;
         let following = push.filter(|(_, since, _)| since.elapsed() < FOLLOWED);
         let due = known.is_none_or(|known| known.looked.elapsed() >= EVERY);
         let mut delivery = None;
@@ -93,7 +127,7 @@ impl Book {
         }
         if news || delivery.is_some() {
             let before = match delivery.as_ref().map(|it| it.revision) {
-                Some(revision) if news => digests_before(handle, service, revision).await,
+                Some(revision) if begins => self.digests_before(handle, service, revision).await,
                 _ => Vec::new(),
             };
             let after = digests(&head.snapshot, service);
@@ -203,20 +237,6 @@ async fn said(handle: &Handle, revision: Revision) -> (String, Option<jiff::Time
     match handle.meta(revision).await {
         Some(meta) => (meta.what, Some(meta.at)),
         None => (String::new(), None),
-    }
-}
-
-async fn digests_before(
-    handle: &Handle,
-    service: &ServiceState,
-    revision: Revision,
-) -> Vec<ResourceDigest> {
-    let before = Revision(revision.0.saturating_sub(1));
-    let stored = handle.0.shared.store.revision(handle.name(), before).await;
-    match stored {
-        Ok(Some(stored)) => digests(&stored.snapshot, service),
-        // It is not kept any more, or can't be read: the record goes without.
-        _ => Vec::new(),
     }
 }
 
