@@ -16,10 +16,10 @@ use std::{
     convert::Infallible,
     net::{Ipv4Addr, SocketAddr},
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -54,6 +54,8 @@ struct Shared {
     fails: AtomicBool,
     requests: AtomicU64,
     mirrored: AtomicU64,
+    /// When the first copy came, and the last.
+    mirrored_from_to: Mutex<Option<(Instant, Instant)>>,
     open: AtomicU64,
 }
 
@@ -73,6 +75,7 @@ impl Backend {
             fails: AtomicBool::new(false),
             requests: AtomicU64::new(0),
             mirrored: AtomicU64::new(0),
+            mirrored_from_to: Mutex::new(None),
             open: AtomicU64::new(0),
         });
         let task = tokio::spawn(serve(listener, Arc::clone(&shared)));
@@ -92,6 +95,11 @@ impl Backend {
     /// Those of them that are copies: an Envoy that mirrors adds `-shadow` to the host.
     pub fn mirrored(&self) -> u64 {
         self.shared.mirrored.load(Ordering::SeqCst)
+    }
+
+    /// When the first of those copies came, and the last; None: there was none.
+    pub fn mirrored_from_to(&self) -> Option<(Instant, Instant)> {
+        *self.shared.mirrored_from_to.lock().unwrap()
     }
 
     /// Requests whose answer has not begun.
@@ -150,6 +158,9 @@ impl Shared {
         self.requests.fetch_add(1, Ordering::SeqCst);
         if is_copy(&request) {
             self.mirrored.fetch_add(1, Ordering::SeqCst);
+            let now = Instant::now();
+            let mut from_to = self.mirrored_from_to.lock().unwrap();
+            from_to.get_or_insert((now, now)).1 = now;
         }
         self.open.fetch_add(1, Ordering::SeqCst);
         let asked = path.strip_prefix("/delay/").and_then(|ms| ms.parse().ok());
