@@ -2,8 +2,14 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use envoy_types::pb::envoy::config::route::v3::{
-    RouteConfiguration, route::Action, route_action::ClusterSpecifier,
+use envoy_types::pb::envoy::{
+    config::{
+        listener::v3::Listener,
+        route::v3::{RouteConfiguration, route::Action, route_action::ClusterSpecifier},
+    },
+    extensions::filters::network::http_connection_manager::v3::{
+        HttpConnectionManager, http_connection_manager::RouteSpecifier,
+    },
 };
 use prost::Message;
 
@@ -19,17 +25,30 @@ pub struct Choice {
     pub weighted: BTreeSet<Arc<str>>,
 }
 
-/// The choices in a route configuration, each once. Bytes that are none hold no choice.
+/// The choices in a route configuration, or in the one that stands in an API listener, each once. Bytes that are none hold no
+/// choice.
 pub fn choices(resource: &Resource) -> BTreeSet<Choice> {
-    if resource.type_url != TypeUrl::RouteConfiguration {
-        return BTreeSet::new();
-    }
-    let configuration = RouteConfiguration::decode(&resource.bytes[..]).unwrap_or_default();
-    let hosts = configuration.virtual_hosts.into_iter();
+    let configuration = match resource.type_url {
+        TypeUrl::RouteConfiguration => RouteConfiguration::decode(&resource.bytes[..]).ok(),
+        TypeUrl::Listener => in_listener(&resource.bytes),
+        _ => None,
+    };
+    let hosts = configuration.unwrap_or_default().virtual_hosts.into_iter();
     let routes = hosts.flat_map(|host| host.routes);
     routes
         .filter_map(|route| of_action(route.action?))
         .collect()
+}
+
+/// Of other listeners no client asks by name for the clusters that they route to.
+fn in_listener(bytes: &[u8]) -> Option<RouteConfiguration> {
+    let listener = Listener::decode(bytes).ok()?;
+    let manager = listener.api_listener?.api_listener?;
+    let manager = HttpConnectionManager::decode(&manager.value[..]).ok()?;
+    match manager.route_specifier? {
+        RouteSpecifier::RouteConfig(configuration) => Some(configuration),
+        _ => None,
+    }
 }
 
 fn of_action(action: Action) -> Option<Choice> {

@@ -4,15 +4,20 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use envoy_types::pb::{
-    envoy::config::{
-        listener::v3::{ApiListener, Listener},
-        route::v3::{
-            Route, RouteAction, RouteConfiguration, RouteMatch, VirtualHost, WeightedCluster,
-            route::Action, route_action::ClusterSpecifier, route_match::PathSpecifier,
-            weighted_cluster::ClusterWeight,
+    envoy::{
+        config::{
+            listener::v3::{ApiListener, Listener},
+            route::v3::{
+                Route, RouteAction, RouteConfiguration, RouteMatch, VirtualHost, WeightedCluster,
+                route::Action, route_action::ClusterSpecifier, route_match::PathSpecifier,
+                weighted_cluster::ClusterWeight,
+            },
+        },
+        extensions::filters::network::http_connection_manager::v3::{
+            HttpConnectionManager, http_connection_manager::RouteSpecifier,
         },
     },
-    google::protobuf::UInt32Value,
+    google::protobuf::{Any, UInt32Value},
 };
 use prost::Message;
 
@@ -66,6 +71,28 @@ pub fn api_listener(name: &str, routes: &str) -> Resource {
         routes: names(&[routes]),
         ..References::default()
     };
+    Resource::new(LDS, name, listener.encode_to_vec().into(), references)
+}
+
+/// A listener for gRPC clients in which these routes stand.
+pub fn api_listener_with(name: &str, routes: &Resource) -> Resource {
+    let configuration = RouteConfiguration::decode(&routes.bytes[..]).unwrap();
+    let manager = HttpConnectionManager {
+        route_specifier: Some(RouteSpecifier::RouteConfig(configuration)),
+        ..HttpConnectionManager::default()
+    };
+    let manager = Any {
+        type_url: "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager".to_owned(),
+        value: manager.encode_to_vec(),
+    };
+    let listener = Listener {
+        name: name.to_owned(),
+        api_listener: Some(ApiListener {
+            api_listener: Some(manager),
+        }),
+        ..Listener::default()
+    };
+    let references = (*routes.references).clone();
     Resource::new(LDS, name, listener.encode_to_vec().into(), references)
 }
 

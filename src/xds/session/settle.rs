@@ -68,7 +68,7 @@ impl Session {
         if asks {
             return self.has_all(type_url, snapshot)
                 && self.has_referred(type_url, snapshot)
-                && (type_url != TypeUrl::RouteConfiguration || self.has_chosen(snapshot));
+                && self.has_chosen(type_url, snapshot);
         }
         match type_url {
             // Envoy asks for listeners last, and from the start if at all.
@@ -165,13 +165,12 @@ impl Session {
 
     /// A client that names its clusters accepts routes before it knows what they name, and goes on with those of before
     /// until it has the clusters that requests go to now, and their endpoints (gRPC, XDS.md line 33). Of a route of
-    /// which it asks for no cluster it makes no use.
-    fn has_chosen(&self, snapshot: &Snapshot) -> bool {
+    /// which it asks for no cluster it makes no use. Routes may also stand in its listener.
+    fn has_chosen(&self, type_url: TypeUrl, snapshot: &Snapshot) -> bool {
         let channel = |type_url| self.channels.get(type_url);
-        let (Some(routes), Some(clusters)) = (
-            channel(TypeUrl::RouteConfiguration),
-            channel(TypeUrl::Cluster),
-        ) else {
+        let routes = matches!(type_url, TypeUrl::RouteConfiguration | TypeUrl::Listener);
+        let routes = channel(type_url).filter(|_| routes);
+        let (Some(routes), Some(clusters)) = (routes, channel(TypeUrl::Cluster)) else {
             return true;
         };
         if clusters.subscription.is_wildcard() {

@@ -136,3 +136,30 @@ fn line_33_a_route_of_which_a_client_asks_for_no_cluster_is_none_that_it_waits_f
         );
     }
 }
+
+#[test]
+fn line_33_routes_that_stand_in_a_listener_are_proven_as_those_that_it_refers_to() {
+    for mode in MODES {
+        let listener = |green| api_listener_with("a", &routes("a", &[("a", green)]));
+        let mut fleet = Fleet::new();
+        fleet.put(service("a").into_iter().chain([listener(false)]));
+        let mut client = Client::speaking(mode);
+        client.push(fleet.newest());
+        for (type_url, name) in [(LDS, "a"), (CDS, "a/blue"), (EDS, "a/blue")] {
+            client.ask(type_url, &[name]);
+            client.ack(type_url);
+        }
+        let pushed = client.push(fleet.put([listener(true)]));
+        assert_eq!(sent(&pushed), [(LDS, vec!["a".to_owned()])], "{mode:?}");
+        let both = ["a/blue", "a/green"];
+        let mut steps = vec![client.ack(LDS)];
+        steps.push(client.ask_again(CDS, &both));
+        steps.push(client.ack(CDS));
+        steps.push(client.ask_again(EDS, &both));
+        let switched = (LDS, rev(2));
+        for early in &steps {
+            assert!(!accepted(early).contains(&switched), "{mode:?}");
+        }
+        assert!(accepted(&client.ack(EDS)).contains(&switched), "{mode:?}");
+    }
+}
