@@ -32,12 +32,15 @@ const MAX_UNANSWERED: usize = 2;
 /// response. So past [`MAX_UNANSWERED`] another one goes out only this long after the last.
 const PACE: Duration = Duration::from_secs(5);
 
-/// Unanswered responses that are remembered: of more, the oldest is taken together with the one after it. In state of the
-/// world one answer is to both anyway.
+/// Unanswered responses that are remembered in state of the world, where one answer is to all before it: of more, the oldest
+/// is taken together with the one after it.
 const MAX_PACED: usize = 8;
 
-/// Contents remembered of responses that were taken together; in delta, where each is answered by itself, the responses. A client that has answered nothing for so many of them, at
-/// [`PACE`], has been silent for minutes, while the configuration never stopped changing.
+/// The same in delta, where each is answered by itself. A client that has answered nothing for so many, at [`PACE`], has been
+/// silent for minutes, while the configuration never stopped changing.
+const MAX_PACED_EACH: usize = 64;
+
+/// Contents remembered of responses that were taken together.
 const MAX_PASSED: usize = 64;
 
 /// A response without an answer.
@@ -367,7 +370,7 @@ impl Channel {
     fn forget_oldest(&mut self) {
         let most = match self.mode {
             Mode::Sotw => MAX_PACED,
-            Mode::Delta => MAX_PASSED,
+            Mode::Delta => MAX_PACED_EACH,
         };
         if self.unanswered.len() < most {
             return;
