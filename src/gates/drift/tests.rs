@@ -33,7 +33,7 @@ async fn server(text: String) -> std::net::SocketAddr {
 async fn measure(samples: Value, context: &Context) -> Measurement {
     let spec = testkit::spec(json!({
         "name": "drift",
-        "timeout": "1s",
+        "timeout": "5s",
         "drift": { "samples": samples, "fields": { "score": { "number": { "psi": 0.2 } } } },
     }));
     crate::gates::measuring(&spec).measure(context).await

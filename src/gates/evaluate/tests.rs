@@ -44,7 +44,7 @@ async fn measure(
     for (key, value) in evaluate.as_object().unwrap() {
         written[key] = value.clone();
     }
-    let spec = testkit::spec(json!({ "name": "quality", "timeout": "2s", "evaluate": written }));
+    let spec = testkit::spec(json!({ "name": "quality", "timeout": "5s", "evaluate": written }));
     let context = testkit::context(candidate, baseline);
     crate::gates::measuring(&spec).measure(&context).await
 }
