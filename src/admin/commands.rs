@@ -8,10 +8,11 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
 use super::{
+    background::in_background,
     convert::{self, Meta},
     errors::{bad_input, failed, not_found},
     follow::follow,
-    in_background, outcome, views,
+    outcome, views,
 };
 use crate::{
     api::{self, command_event::Event},

@@ -6,7 +6,6 @@ use tonic::Status;
 
 use super::{
     errors::{not_found, refused},
-    status::delivery_of,
     views,
 };
 use crate::{
@@ -56,7 +55,7 @@ fn fleet(handle: &Handle) -> api::FleetStatus {
         fleet: handle.name().to_string(),
         revision: head.as_ref().map_or(0, |head| head.meta.revision.0),
         waiting: head.is_none(),
-        delivery: head.as_ref().map(|head| delivery_of(handle, head)),
+        delivery: head.as_ref().map(|head| views::delivery_of(handle, head)),
         proxies: handle
             .ledger()
             .proxies(&newest)

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use tonic::Status;
 
 use super::{
+    background::in_background,
     convert,
     errors::{not_found, refused, unreadable},
-    in_background, views,
+    views,
 };
 use crate::{
     api,

@@ -4,6 +4,7 @@
 //! goes away ends the watching, never the command.
 
 mod auth;
+mod background;
 mod commands;
 mod convert;
 mod documents;
@@ -216,16 +217,6 @@ impl admin_server::Admin for Service {
     ) -> Answer<api::GetServerInfoResponse> {
         Ok(Response::new(self.info.clone()))
     }
-}
-
-/// Runs `work` off the threads that serve: reading or showing thousands of documents or resources takes a while, in
-/// which such a thread would serve no proxy.
-async fn in_background<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, Status> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|error| errors::internal(format!("the request could not be worked on: {error}")))
 }
 
 impl Service {

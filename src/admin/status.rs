@@ -38,7 +38,7 @@ pub(super) fn get(
         let Some(head) = handle.head() else {
             continue;
         };
-        let delivery = delivery_of(handle, &head);
+        let delivery = views::delivery_of(handle, &head);
         for service in head.state.services.values() {
             if request.service.is_empty() || service.name.as_str() == request.service {
                 services.push(service_status(handle, service, &head, &delivery));
@@ -89,12 +89,6 @@ pub(super) fn watch(
         }
     });
     Ok(ReceiverStream::new(receiver))
-}
-
-/// How far the fleet is with its newest revision.
-pub(super) fn delivery_of(handle: &Handle, head: &Head) -> api::Delivery {
-    let progress = handle.progress(head);
-    views::delivery(handle.name(), &progress, Some(head.meta.arrived_at))
 }
 
 fn service_status(

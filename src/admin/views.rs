@@ -6,11 +6,12 @@ use jiff::Timestamp;
 
 use crate::{
     api::{self, proxy_delivery, resource_change, type_status},
-    controller::{Plan, Progress},
+    controller::{Handle, Plan, Progress},
     fleet::{NotAcked, NotAckedState, ProxyView, TypeState, TypeView, software_warning},
     model::{Colour, Name},
     release::Role,
     snapshot::{Change, ChangeKind, change_text},
+    store::Head,
 };
 
 pub(super) fn colour(colour: Colour) -> api::Colour {
@@ -38,6 +39,12 @@ pub(super) fn time(at: Timestamp) -> String {
 pub(super) fn ms(from: Timestamp, to: Timestamp) -> f64 {
     let passed = to.duration_since(from);
     Duration::try_from(passed).map_or(0.0, |passed| passed.as_secs_f64() * 1000.0)
+}
+
+/// How far the fleet is with its newest revision.
+pub(super) fn delivery_of(handle: &Handle, head: &Head) -> api::Delivery {
+    let progress = handle.progress(head);
+    delivery(handle.name(), &progress, Some(head.meta.arrived_at))
 }
 
 /// How far a fleet is with a revision; milliseconds count from `arrived_at`.
