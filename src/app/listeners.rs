@@ -12,8 +12,8 @@ use tonic::{
 
 use super::{
     directory::Fleets,
+    errors::RunError,
     http::{self, Readiness},
-    server::RunError,
 };
 use crate::{
     admin,

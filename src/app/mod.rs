@@ -2,6 +2,7 @@
 
 pub mod config;
 mod directory;
+mod errors;
 mod http;
 mod listeners;
 mod log;
@@ -10,5 +11,6 @@ mod server;
 mod setting;
 mod settings;
 
+pub use errors::{RunError, StartError};
 pub use serve::{command, start};
-pub use server::{Addresses, App, RunError, StartError};
+pub use server::{Addresses, App};

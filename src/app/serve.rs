@@ -7,8 +7,9 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{
     config::{self, Config, ConfigError},
+    errors::{RunError, StartError},
     log::{self, LogError},
-    server::{App, RunError, StartError},
+    server::App,
 };
 
 /// Exit code of a server whose settings can't be used (docs/operations.md).
