@@ -1,15 +1,11 @@
 //! `fleet`: a line per proxy, as `istioctl proxy-status` has it; and `fleet forget`.
 
-use serde::Serialize;
-
 use super::{
     age::age,
     client::{Context, actor},
-    convert,
     error::Error,
-    fleet_resources::{self, Resource},
-    fleet_stats, fleet_text,
-    report::Proxies,
+    fleet_resources, fleet_stats, fleet_text,
+    fleet_view::Fleet,
 };
 use crate::{api, model::HumanDuration};
 
@@ -65,52 +61,6 @@ enum Command {
 /// Exit code of what does not exist (docs/operations.md).
 const NOT_FOUND: u8 = 3;
 
-/// One fleet and its proxies.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Fleet {
-    pub fleet: String,
-    pub revision: u64,
-    /// Proxies wait for it; nothing is declared yet.
-    pub waiting: bool,
-    pub delivery: Proxies,
-    pub proxies: Vec<Proxy>,
-    pub alarms: Vec<String>,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Proxy {
-    pub proxy: String,
-    pub address: String,
-    pub connected: bool,
-    pub since: String,
-    pub software: String,
-    pub duplicate: bool,
-    /// What an operator should know of it.
-    pub warnings: Vec<String>,
-    pub types: Vec<Type>,
-    /// One by one; of a single proxy only.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub resources: Option<Vec<Resource>>,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Type {
-    #[serde(rename = "type")]
-    pub type_: String,
-    pub state: &'static str,
-    pub revision: u64,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub error: String,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub resources: Vec<String>,
-    /// Clusters that the proxy must accept before it gets the newest of this type.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub held_for: Vec<String>,
-}
-
 pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, Error> {
     if let Some(Command::Forget { fleet, proxy }) = args.command {
         return forget(cx, fleet, proxy).await;
@@ -161,7 +111,7 @@ async fn fetch(cx: &Context, fleet: &str, proxy: &str) -> Result<Vec<Fleet>, Err
     };
     let answer = cx.connect().await?.get_fleets(request).await;
     let answer = answer.map_err(|e| cx.failed(&e))?.into_inner();
-    Ok(answer.fleets.into_iter().map(self::fleet).collect())
+    Ok(answer.fleets.into_iter().map(Fleet::from).collect())
 }
 
 /// One proxy on one page, with every resource that it has.
@@ -207,47 +157,4 @@ async fn forget(cx: &Context, fleet: String, proxy: String) -> Result<u8, Error>
     });
     cx.out.data(&done, || format!("{message}\n"))?;
     Ok(0)
-}
-
-impl Fleet {
-    fn has(&self, name: &str) -> bool {
-        self.proxies.iter().any(|proxy| proxy.proxy == name)
-    }
-}
-
-fn fleet(fleet: api::FleetStatus) -> Fleet {
-    Fleet {
-        fleet: fleet.fleet,
-        revision: fleet.revision,
-        waiting: fleet.waiting,
-        delivery: fleet
-            .delivery
-            .as_ref()
-            .map(Proxies::from)
-            .unwrap_or_default(),
-        proxies: fleet.proxies.into_iter().map(proxy).collect(),
-        alarms: fleet.alarms,
-    }
-}
-
-fn proxy(proxy: api::ProxyStatus) -> Proxy {
-    let types = proxy.types.into_iter().map(|t| Type {
-        state: convert::type_state(t.state),
-        type_: t.r#type,
-        revision: t.revision,
-        error: t.error,
-        resources: t.resources,
-        held_for: t.held_for,
-    });
-    Proxy {
-        proxy: proxy.proxy,
-        address: proxy.address,
-        connected: proxy.connected,
-        since: proxy.since,
-        software: proxy.software,
-        duplicate: proxy.duplicate,
-        warnings: proxy.warnings,
-        types: types.collect(),
-        resources: None,
-    }
 }

@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use super::{
-    fleet::{Fleet, Proxy, Type},
     fleet_resources,
+    fleet_view::{Fleet, Proxy, Type},
     out::{BAD, WARN, paint},
     table::Columns,
 };

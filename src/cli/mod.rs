@@ -25,6 +25,7 @@ mod fleet;
 mod fleet_resources;
 mod fleet_stats;
 mod fleet_text;
+mod fleet_view;
 mod get;
 mod help;
 mod history;
