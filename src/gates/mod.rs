@@ -19,6 +19,7 @@ mod prompts;
 mod proxies;
 pub mod request;
 mod runner;
+mod secured;
 mod side;
 pub mod stats;
 #[cfg(test)]
@@ -52,7 +53,7 @@ pub fn measuring(spec: &Arc<CheckSpec>) -> Arc<dyn Check> {
         CheckKind::Manual(it) => Arc::new(manual::Manual::new(own, it.clone())),
     };
     match &spec.tls {
-        Some(tls) => Arc::new(tls::Secured::new(check, tls.clone())),
+        Some(tls) => Arc::new(secured::Secured::new(check, tls.clone())),
         None => check,
     }
 }

@@ -191,7 +191,7 @@ async fn answered(file: &std::path::Path, url: &str) -> bool {
         .args([
             "--ignored",
             "--exact",
-            "gates::tls::tests::asked_by_a_process_of_its_own",
+            "gates::secured::tests::asked_by_a_process_of_its_own",
         ])
         .env("SSL_CERT_FILE", file)
         .env_remove("SSL_CERT_DIR")

@@ -17,7 +17,7 @@ use tokio_rustls::TlsConnector;
 
 use super::{
     super::{client::MAX_ANSWER, tls::Tls},
-    generator::{Shot, is_own},
+    shot::Shot,
 };
 use crate::model::Protocol;
 
@@ -194,4 +194,9 @@ impl Connection {
         }
         Ok(())
     }
+}
+
+/// Whether a header is made here, for each connection, and not taken from the shot.
+fn is_own(name: &http::HeaderName) -> bool {
+    *name == header::HOST
 }

@@ -10,17 +10,16 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use hdrhistogram::Histogram;
-use http::{HeaderMap, Method, Uri, header};
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep_until, timeout_at},
 };
 
 use super::{
-    super::{client::Ask, tls::Tls},
+    super::tls::Tls,
     connection::{Connection, Failure, Opener},
+    shot::Shot,
 };
 use crate::model::{Protocol, check::Percentile};
 
@@ -50,31 +49,6 @@ pub struct Plan {
     pub connections: usize,
     /// The longest that one request may take from when it is sent.
     pub timeout: Duration,
-}
-
-/// One request of a load.
-#[derive(Clone)]
-pub struct Shot {
-    /// The method.
-    pub method: Method,
-    /// Path and query.
-    pub path: Uri,
-    /// The host, where it is not the address.
-    pub headers: HeaderMap,
-    /// The body.
-    pub body: Bytes,
-}
-
-impl From<Ask> for Shot {
-    fn from(ask: Ask) -> Self {
-        let path = ask.url.path_and_query().cloned();
-        Self {
-            method: ask.method,
-            path: path.map(Uri::from).unwrap_or_default(),
-            headers: ask.headers,
-            body: ask.body,
-        }
-    }
 }
 
 /// What became of a load.
@@ -268,9 +242,4 @@ async fn connection(shared: Arc<Shared>, number: usize) {
         let outcome = outcome.await.unwrap_or(Err(Failure::Timeout));
         shared.record(number, due, outcome);
     }
-}
-
-/// Whether a header is made here, for each connection, and not taken from the shot.
-pub(super) fn is_own(name: &http::HeaderName) -> bool {
-    *name == header::HOST
 }

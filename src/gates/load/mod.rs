@@ -2,6 +2,7 @@
 
 mod connection;
 mod generator;
+mod shot;
 #[cfg(test)]
 mod tests;
 
@@ -15,7 +16,8 @@ use crate::model::{
     check::{CheckSpec, HttpRequest, LoadCheck, Measurement, Percentile, Phase, RateLimit, Scheme},
 };
 pub use connection::Failure;
-pub use generator::{Outcome, Plan, Shot, drive};
+pub use generator::{Outcome, Plan, drive};
+pub use shot::Shot;
 
 /// What proxies reported so long ago still counts as "now": some of their intervals.
 const REPORT_WINDOW: Duration = Duration::from_secs(60);
