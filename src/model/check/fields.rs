@@ -7,8 +7,9 @@ use serde_json_path::JsonPath;
 
 use super::{
     super::{
+        HumanDuration,
         path::{Path, one_line, quoted},
-        validate::Findings,
+        validate::{Findings, MAX_DURATION},
     },
     DataSource, HttpRequest, VARIABLES,
     expression::Expression,
@@ -253,5 +254,18 @@ pub(super) fn count(findings: &mut Findings, path: Path, number: usize, most: us
         findings.add(path, "must be 1 or more");
     } else if number > most {
         findings.add(path, format!("{number} is more than {most}"));
+    }
+}
+
+/// A duration must be more than nothing, and at most what is accepted anywhere.
+pub(super) fn duration(findings: &mut Findings, path: Path, value: Option<HumanDuration>) {
+    match value {
+        Some(value) if value.0.is_zero() => findings.add(path, "must be more than 0, e.g. 10s"),
+        Some(value) if value.0 > MAX_DURATION => {
+            let most = HumanDuration(MAX_DURATION);
+            let problem = format!("{value} is more than {most}, the longest accepted");
+            findings.add(path, problem);
+        }
+        _ => {}
     }
 }

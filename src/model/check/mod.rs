@@ -46,7 +46,7 @@ pub use prompts::{
     PromptsEndpoint, Reference, Similarity,
 };
 pub use proxies::{Buckets, MetricCondition, ProxiesCheck, Shift, SuccessRate};
-pub use spec::{CheckKind, CheckSpec, Through};
+pub use spec::{CheckKind, CheckSpec, CheckUse, Through};
 pub use template::{TemplateError, VARIABLES, render};
 pub use tls::CheckTls;
-pub use validate::{CheckUse, MAX_CHECKS, validate_checks};
+pub use validate::{MAX_CHECKS, validate_checks};

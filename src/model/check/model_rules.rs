@@ -5,10 +5,9 @@ use super::{
     DriftCheck, DriftField, EvaluateCheck, HttpRequest, PromptExpect, PromptsCheck,
     PromptsEndpoint, ProxiesCheck, SampleSource,
     fields::{
-        MAX_CONCURRENCY, conditions, count, data, headers, json_path, path_problem, positive,
-        regex, request, templated, url, within,
+        MAX_CONCURRENCY, conditions, count, data, duration, headers, json_path, path_problem,
+        positive, regex, request, templated, url, within,
     },
-    validate::duration,
 };
 
 /// The most resamples of a bootstrap: beyond, the interval's ends move less than the data does.

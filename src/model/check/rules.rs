@@ -7,11 +7,10 @@ use super::{
     CheckKind, CheckSpec, CheckUse, Comparison, HttpCheck, LoadCheck, ManualCheck, ParityCheck,
     Phase, PrometheusCheck, RateLimit, WebhookCheck,
     fields::{
-        MAX_CONCURRENCY, conditions, count, data, headers, json_path, json_path_template,
+        MAX_CONCURRENCY, conditions, count, data, duration, headers, json_path, json_path_template,
         path_problem, regex, request, templated, url, within,
     },
     model_rules::{drift, evaluate, prompts, proxies},
-    validate::duration,
 };
 
 /// The most retries of a webhook: with the delay doubled each time the tenth comes after a quarter of an hour.

@@ -50,6 +50,15 @@ pub struct CheckSpec {
     pub kind: CheckKind,
 }
 
+/// What the checks are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CheckUse {
+    /// Before the switch: each must end by itself.
+    Gate,
+    /// While traffic is on the version: each goes on until it is stopped, unless it has a count.
+    Monitor,
+}
+
 /// Which way the requests of a check go.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

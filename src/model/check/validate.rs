@@ -6,10 +6,10 @@ use super::{
     super::{
         HumanDuration, Name,
         path::{Path, quoted},
-        validate::{Findings, Invalid, MAX_DURATION},
+        validate::{Findings, Invalid},
     },
-    CheckKind, CheckSpec, CheckTls, Through,
-    fields::file_below,
+    CheckKind, CheckSpec, CheckTls, CheckUse, Through,
+    fields::{duration, file_below},
     rules,
 };
 
@@ -18,15 +18,6 @@ pub const MAX_CHECKS: usize = 50;
 
 /// The shortest interval: below a second a check is load, and there is a check for that.
 const MIN_INTERVAL: Duration = Duration::from_secs(1);
-
-/// What the checks are for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CheckUse {
-    /// Before the switch: each must end by itself.
-    Gate,
-    /// While traffic is on the version: each goes on until it is stopped, unless it has a count.
-    Monitor,
-}
 
 /// Everything wrong with checks that stand side by side, at `path` in their document.
 pub fn validate_checks(path: &Path, checks: &[CheckSpec], used: CheckUse) -> Vec<Invalid> {
@@ -160,18 +151,5 @@ fn order(findings: &mut Findings, path: &Path, checks: &[CheckSpec]) {
             let problem = format!("{} would wait for itself", check.name);
             findings.add(path, problem);
         }
-    }
-}
-
-/// A duration must be more than nothing, and at most what is accepted anywhere.
-pub(super) fn duration(findings: &mut Findings, path: Path, value: Option<HumanDuration>) {
-    match value {
-        Some(value) if value.0.is_zero() => findings.add(path, "must be more than 0, e.g. 10s"),
-        Some(value) if value.0 > MAX_DURATION => {
-            let most = HumanDuration(MAX_DURATION);
-            let problem = format!("{value} is more than {most}, the longest accepted");
-            findings.add(path, problem);
-        }
-        _ => {}
     }
 }

@@ -1,5 +1,6 @@
 //! What a declaration must keep to beyond its types; Envoy would accept some of it, and then serve nobody.
 
+mod duration;
 mod fleet;
 mod group;
 mod grpc;
@@ -10,12 +11,13 @@ mod service;
 #[cfg(test)]
 mod tests;
 
+pub use duration::MAX_DURATION;
 pub use fleet::{DuplicateDocument, FleetConflict, unique_documents, validate_fleet};
 pub use group::validate_group;
 pub use release::MAX_STEPS;
 pub use resources::validate_resources;
 pub use service::{
-    MAX_ATTEMPTS, MAX_DURATION, MAX_VERSION, endpoints_problem, validate_service, version_problem,
+    MAX_ATTEMPTS, MAX_VERSION, endpoints_problem, validate_service, version_problem,
 };
 
 use super::path::Path;

@@ -8,7 +8,7 @@ use super::super::{
 };
 use super::{
     Findings,
-    service::{Zero, duration},
+    duration::{Zero, duration},
 };
 
 /// More steps than this are no plan that a person has in mind: with pauses of a minute it is half an hour already.

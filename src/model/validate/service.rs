@@ -1,13 +1,17 @@
 //! One service on its own.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use super::super::{
     CircuitBreaker, ClusterSpec, Colour, Endpoint, EnvironmentSpec, HumanDuration, RetrySpec,
     RouteMatch, RouteSpec, ServiceSpec,
     path::{Path, quoted},
 };
-use super::{Findings, Invalid, grpc, host};
+use super::{
+    Findings, Invalid,
+    duration::{Zero, duration},
+    grpc, host,
+};
 
 /// The longest version label, in characters: it is a column of a table, and stands in every line of the history.
 pub const MAX_VERSION: usize = 128;
@@ -18,10 +22,6 @@ const MAX_ROUTE_PATH: usize = 2048;
 /// The most retries of one request: each multiplies the load of an outage, and Envoy's back-off makes the tenth
 /// come later than most time limits.
 pub const MAX_ATTEMPTS: u32 = 10;
-
-/// The longest duration anywhere: a week, longer than any request lives, and far from where Envoy's milliseconds
-/// overflow.
-pub const MAX_DURATION: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// Everything wrong with a service, as a file declares it or as it would be in force.
 ///
@@ -253,29 +253,4 @@ fn canonical(endpoint: &Endpoint) -> (String, u16) {
         None => endpoint.host.trim_end_matches('.').to_ascii_lowercase(),
     };
     (host, endpoint.port)
-}
-
-/// Whether zero has a meaning for a duration.
-#[derive(Clone, Copy, PartialEq)]
-pub(super) enum Zero {
-    Means,
-    Wrong,
-}
-
-pub(super) fn duration(
-    findings: &mut Findings,
-    path: Path,
-    value: Option<HumanDuration>,
-    zero: Zero,
-) {
-    let Some(value) = value else { return };
-    if value.0.is_zero() && zero == Zero::Wrong {
-        findings.add(path, "must be more than 0, e.g. 500ms");
-    } else if value.0 > MAX_DURATION {
-        let most = HumanDuration(MAX_DURATION);
-        findings.add(
-            path,
-            format!("{value} is more than {most}, the longest accepted"),
-        );
-    }
 }
