@@ -6,7 +6,6 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     series::{Series, Shape, Tier},
-    shared::StreamId,
     sums::{MetricId, Room, Sums},
     wire::ClusterStats,
 };
@@ -54,6 +53,10 @@ pub(super) const OF_PROXY: Shape = Shape {
 
 /// A report covers at most so much time before it; more is a clock that jumped, or nonsense.
 const MAX_PERIOD: Duration = Duration::from_secs(24 * 3600);
+
+/// One stream of load reports, unique within the server's run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StreamId(pub u64);
 
 /// What was reported and is not in the sums, because a bound was reached.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -11,8 +11,8 @@ mod sums;
 mod views;
 mod wire;
 
-pub use book::LeftOut;
+pub use book::{LeftOut, StreamId};
 pub use load::{ClusterLoad, Load, ProxyLoad, Reporter};
-pub use shared::{StreamId, Telemetry};
+pub use shared::Telemetry;
 pub use sums::Metric;
 pub use wire::{ClusterStats, LocalityStats, NamedMetric, UnnamedMetric};

@@ -8,14 +8,10 @@ use std::{
 use jiff::Timestamp;
 
 use super::{
-    book::{Book, LeftOut},
+    book::{Book, LeftOut, StreamId},
     load::{ClusterLoad, Load, ProxyLoad, Reporter},
     wire::ClusterStats,
 };
-
-/// One stream of load reports, unique within the server's run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct StreamId(pub u64);
 
 /// What the proxies of a fleet report. Shared by all their streams.
 ///

@@ -2,12 +2,13 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use prost_reflect::{DeserializeOptions, DynamicMessage, MessageDescriptor};
-use serde::{Deserializer, de::value::MapDeserializer};
+use prost_reflect::DynamicMessage;
+use serde::de::value::MapDeserializer;
 use serde_json::Value;
 
 use super::{
     error::{Place, RawError, RawProblem, quoted, similar},
+    json::deserialize,
     locate::locate,
     preview, split, wrapper,
 };
@@ -74,15 +75,6 @@ pub(super) fn resource(
         resource = resource.with_ttl(ttl);
     }
     Ok((Arc::new(resource), warnings))
-}
-
-/// The message, or what the reader says; unknown fields are refused.
-pub(super) fn deserialize<'a>(
-    descriptor: &MessageDescriptor,
-    value: impl Deserializer<'a, Error = serde_json::Error>,
-) -> Result<DynamicMessage, serde_json::Error> {
-    let options = DeserializeOptions::new().deny_unknown_fields(true);
-    DynamicMessage::deserialize_with_options(descriptor.clone(), value, &options)
 }
 
 fn name(message: &DynamicMessage) -> String {

@@ -7,8 +7,8 @@ use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 use serde_json::{Map, Value, json};
 
 use super::{
-    decode::deserialize,
     error::{RawProblem, quoted, similar},
+    json::deserialize,
 };
 use crate::{
     model::{Path, Step},

@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{
-    decode::deserialize,
     error::{Place, RawError, RawProblem},
+    json::deserialize,
     locate::locate,
 };
 use crate::{
