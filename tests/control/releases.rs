@@ -209,6 +209,33 @@ async fn recorded(
         .expect("the record says it")
 }
 
+/// Releases the same version of the service and then of `features`, whose bake is shorter: that one is over when this returns,
+/// and the service's still runs, with nothing stored of what it has counted. The version runs for as long as the backend.
+pub(super) async fn outlived(handle: &Handle) -> (Backend, Rollout) {
+    let green = Backend::start("v1.3").await;
+    for service in [SERVICE, "features"] {
+        let command = Command::Release {
+            service: name(service),
+            version: "v1.3".to_owned(),
+            endpoints: vec![endpoint(&green)],
+            promotion: None,
+            replace_standby: false,
+        };
+        run(handle, command).await.unwrap();
+        reached_by(handle, service, RolloutPhase::Ready).await;
+        let command = Command::Switch {
+            service: name(service),
+            to: None,
+        };
+        run(handle, command).await.unwrap();
+        reached_by(handle, service, RolloutPhase::Baking).await;
+    }
+    reached_by(handle, "features", RolloutPhase::Standby).await;
+    let baking = reached(handle, RolloutPhase::Baking).await;
+    assert_eq!(baking.clock.elapsed_ms, 0);
+    (green, baking)
+}
+
 pub(super) async fn begun(settings: Settings, release: &str) -> (Server, Handle, LedgerProxy) {
     let server = Server::with(settings).await;
     let mut client = server.client().await;
@@ -468,28 +495,7 @@ async fn a_pause_keeps_what_the_bake_has_counted() {
     let (server, handle, _proxy) = begun(settings(&script), &slow).await;
     let other = format!("{}  release:\n{USUAL}", document("features", 10001));
     apply(&mut server.client().await, &other).await.outcome();
-    let green = Backend::start("v1.3").await;
-    for service in [SERVICE, "features"] {
-        let command = Command::Release {
-            service: name(service),
-            version: "v1.3".to_owned(),
-            endpoints: vec![endpoint(&green)],
-            promotion: None,
-            replace_standby: false,
-        };
-        run(&handle, command).await.unwrap();
-        reached_by(&handle, service, RolloutPhase::Ready).await;
-        let command = Command::Switch {
-            service: name(service),
-            to: None,
-        };
-        run(&handle, command).await.unwrap();
-        reached_by(&handle, service, RolloutPhase::Baking).await;
-    }
-    // A bake that began later is over, so this one has counted, and nothing of it is stored yet.
-    reached_by(&handle, "features", RolloutPhase::Standby).await;
-    let baking = reached(&handle, RolloutPhase::Baking).await;
-    assert_eq!(baking.clock.elapsed_ms, 0);
+    let (_green, _) = outlived(&handle).await;
 
     run(&handle, steer(Verb::Pause)).await.unwrap();
     let paused = reached(&handle, RolloutPhase::Paused).await;

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use bluegreen::{
-    controller::{Command, Handle, ReleaseOptions},
+    controller::{Handle, ReleaseOptions},
     release::{Purpose, RolloutPhase},
     telemetry::StreamId,
 };
@@ -12,9 +12,7 @@ use jiff::Timestamp;
 
 use super::{
     calls::{apply, document},
-    releases::{
-        SERVICE, Script, begun, endpoint, name, reached, reached_by, release, run, settings, switch,
-    },
+    releases::{SERVICE, Script, begun, name, outlived, reached, release, run, settings, switch},
 };
 use crate::support::{
     backend::Backend,
@@ -84,28 +82,7 @@ async fn a_bake_counts_no_time_without_the_reports_that_it_reads() {
         bake("1s", BY_REQUESTS)
     );
     apply(&mut server.client().await, &other).await.outcome();
-    let green = Backend::start("v1.3").await;
-    for service in [SERVICE, "features"] {
-        let command = Command::Release {
-            service: name(service),
-            version: "v1.3".to_owned(),
-            endpoints: vec![endpoint(&green)],
-            promotion: None,
-            replace_standby: false,
-        };
-        run(&handle, command).await.unwrap();
-        reached_by(&handle, service, RolloutPhase::Ready).await;
-        let command = Command::Switch {
-            service: name(service),
-            to: None,
-        };
-        run(&handle, command).await.unwrap();
-        reached_by(&handle, service, RolloutPhase::Baking).await;
-    }
-    // Nobody reports, and a bake that began later is over.
-    reached_by(&handle, "features", RolloutPhase::Standby).await;
-    let waiting = reached(&handle, RolloutPhase::Baking).await;
-    assert_eq!(waiting.clock.elapsed_ms, 0);
+    let (_green, waiting) = outlived(&handle).await;
     let progress = handle.release_progress(&name(SERVICE)).unwrap();
     assert_eq!(progress.elapsed(&waiting), Duration::ZERO);
     let why = progress.waits_for(&waiting).unwrap();
