@@ -7,7 +7,6 @@ use std::{
 
 use super::{
     message::{Message, Parts},
-    subscription::Subscription,
     version,
 };
 use crate::{
@@ -191,12 +190,12 @@ impl Cache {
         }
     }
 
-    /// What a client has that shows this version, if it is remembered.
+    /// What a client has that shows this version, if it is remembered. `wanted` picks what it asks for of a whole revision.
     pub(super) fn recall(
         &self,
         type_url: TypeUrl,
         version: &str,
-        subscription: &Subscription,
+        wanted: impl FnOnce(&Arc<View>) -> Arc<View>,
     ) -> Option<Arc<View>> {
         let revision = version::revision(version)?;
         let past = {
@@ -208,7 +207,7 @@ impl Cache {
             inner.past.get(&(type_url, revision)).cloned()?
         };
         // Of a revision it had what it asks for now, or something that is not known.
-        let part = subscription.of(&past, self);
+        let part = wanted(&past);
         (version::of(revision, part.digest) == version).then_some(part)
     }
 

@@ -57,7 +57,10 @@ impl Session {
                 let is_current = current == shown;
                 let known = match is_current {
                     true => Some(newest),
-                    false => cache.recall(type_url, &shown, &channel.subscription),
+                    false => {
+                        let wanted = |past: &_| channel.subscription.of(past, &cache);
+                        cache.recall(type_url, &shown, wanted)
+                    }
                 };
                 match known {
                     Some(view) => {
