@@ -3,12 +3,15 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
-    Mode, Record, blame,
+    blame,
     cache::Cache,
-    channel::{Channel, Unanswered},
-    refusal::Refusal,
+    channel::{Channel, Refusal, Unanswered},
+    mode::Mode,
 };
-use crate::snapshot::{Item, Items, View};
+use crate::{
+    fleet::Record,
+    snapshot::{Item, Items, View},
+};
 
 /// Digests of refused responses remembered per type, so that a change that comes and goes is not offered again and
 /// again. A stream that refuses more than these has an operator's attention.

@@ -9,30 +9,16 @@ use std::{
 use jiff::Timestamp;
 
 use super::{
-    Record, Session,
     channel::{Channel, names_clusters},
-    later,
+    deadline::later,
     options::LONGEST_GRACE,
+    state::{Hold, Kept, Session},
 };
 use crate::{
+    fleet::Record,
     model::TypeUrl,
     snapshot::{Resource, Snapshot, View},
 };
-
-/// Something waits for clusters.
-#[derive(Debug)]
-pub(super) struct Hold {
-    clusters: BTreeSet<Arc<str>>,
-    /// When the operator is told; `None` once that was done.
-    pub(super) deadline: Option<Timestamp>,
-}
-
-/// A cluster that the snapshot no longer has.
-#[derive(Debug)]
-pub(super) struct Kept {
-    /// When it goes; `None` while the client may still route to it.
-    pub(super) until: Option<Timestamp>,
-}
 
 impl Session {
     /// Whether anything in a view names a cluster that this client would have to wait for: it is in the snapshot, the

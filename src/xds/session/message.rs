@@ -9,7 +9,7 @@ use std::{
 use bytes::{BufMut, Bytes, BytesMut};
 use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint, key_len};
 
-use super::{Mode, version};
+use super::{mode::Mode, version};
 use crate::{
     model::{Revision, TypeUrl},
     snapshot::{CLAIMS_REMEMBERED, Digest, Item, TypeSet, View, weight},

@@ -1,9 +1,12 @@
 //! PURE. One xDS stream as a state machine: requests, snapshots and time in; responses and records out.
 //!
-//! One core for both modes. A [`Channel`](channel) per type knows what the client has and has refused ([`answer`]), [`plan`]
-//! decides what it should have (make before break, per resource), [`settle`] what counts as accepted, [`resume`] what it
-//! has of an earlier stream. The modes differ in how a request is read ([`subscription`]) and in how the step from what
+//! One core for both modes. A [`Channel`](channel) per type knows what the client has and has refused ([`answer`],
+//! [`refusal`]); [`state`] holds them, with all else that a stream remembers. [`plan`] decides what the client should have (make
+//! before break, per resource: [`hold`]), [`due`] whether that is to be said, [`settle`] what counts as accepted, [`resume`] what
+//! it has of an earlier stream. The modes differ in how a request is read ([`subscription`]) and in how the step from what
 //! the client has to what it should have is said ([`message`]): state of the world as a list, delta as changes.
+//!
+//! Here is what happens to a stream, and in which order that leads to the others; none of them knows of it.
 //!
 //! What a stream knows of its client are views that all streams in the same state share ([`cache`]).
 
@@ -12,32 +15,28 @@ mod blame;
 mod cache;
 mod channel;
 mod channels;
+mod deadline;
+mod due;
 mod hold;
 mod message;
+mod mode;
 mod options;
 mod plan;
+mod presented;
 mod refusal;
 mod resume;
 mod settle;
+mod state;
 mod status;
 mod subscription;
 mod version;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use self::{
-    answer::Answer,
-    channel::Channel,
-    channels::Channels,
-    hold::{Hold, Kept},
-    message::Message,
-    resume::Presented,
+    answer::Answer, channel::Channel, message::Message, presented::Presented,
     subscription::Subscription,
 };
 use crate::{
@@ -48,17 +47,10 @@ use crate::{
 
 pub use cache::Cache;
 pub use message::Response;
+pub use mode::Mode;
 pub use options::{OnWarmTimeout, Options, REMOVAL_GRACE, WARM_TIMEOUT};
+pub use state::{Output, Session};
 pub use status::{ResourceState, ResourceStatus};
-
-/// How a stream speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// State of the world: lists.
-    Sotw,
-    /// Incremental: changes.
-    Delta,
-}
 
 /// A state-of-the-world request of the client, without the node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -88,59 +80,7 @@ pub struct DeltaRequest {
     pub error: Option<String>,
 }
 
-/// What came of one input: responses, to be sent in this order, and records for the ledger.
-#[derive(Clone, Debug, Default)]
-pub struct Output {
-    /// To be sent in this order: what others need comes before what needs it.
-    pub responses: Vec<Response>,
-    /// For the ledger, in the order of happening.
-    pub records: Vec<Record>,
-}
-
-/// One stream. Times are only compared with each other: any clock that does not go back will do.
-#[derive(Debug)]
-pub struct Session {
-    options: Options,
-    mode: Mode,
-    cache: Arc<Cache>,
-    snapshot: Option<Arc<Snapshot>>,
-    channels: Channels,
-    last_nonce: u64,
-    /// Clusters that the snapshot no longer has and this client may still use.
-    kept: BTreeMap<Arc<str>, Kept>,
-    /// Clusters that the client stopped naming a while ago: until when requests may be open there.
-    lingering: BTreeMap<Arc<str>, Timestamp>,
-    holds: BTreeMap<TypeUrl, Hold>,
-    /// Load assignments that are due because their cluster was sent anew: Envoy waits for them again (XDS.md line 21).
-    rewarm: BTreeSet<Arc<str>>,
-    /// The newest revision that the client showed, while it is newer than the fleet's.
-    ahead: Option<Revision>,
-    /// Per type, the revision whose content the client has, and the last one that was recorded as accepted.
-    reported: BTreeMap<TypeUrl, (Revision, Revision)>,
-    /// The last revision of which only the weights were recorded.
-    weighted: Revision,
-}
-
 impl Session {
-    /// A stream on which nothing was said yet. `cache` is the fleet's.
-    pub fn new(mode: Mode, options: Options, cache: Arc<Cache>) -> Self {
-        Self {
-            options,
-            mode,
-            cache,
-            snapshot: None,
-            channels: Channels::default(),
-            last_nonce: 0,
-            kept: BTreeMap::new(),
-            lingering: BTreeMap::new(),
-            holds: BTreeMap::new(),
-            rewarm: BTreeSet::new(),
-            ahead: None,
-            reported: BTreeMap::new(),
-            weighted: Revision::ZERO,
-        }
-    }
-
     /// The client said something about a type, in state of the world.
     pub fn request(&mut self, type_url: TypeUrl, request: Request, now: Timestamp) -> Output {
         let mut out = Output::default();
@@ -413,12 +353,6 @@ impl Session {
 /// The nonce of an answer. One that is no number is none of ours; 0 is never given out.
 fn nonce(nonce: &str) -> Option<u64> {
     (!nonce.is_empty()).then(|| nonce.parse().unwrap_or(0))
-}
-
-/// The time that much later.
-fn later(at: Timestamp, duration: Duration) -> Timestamp {
-    let duration = SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX);
-    at.checked_add(duration).unwrap_or(Timestamp::MAX)
 }
 
 #[cfg(test)]

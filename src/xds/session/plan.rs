@@ -12,8 +12,9 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use prost::Message;
 
-use super::{Mode, OnWarmTimeout, Record, Session, channel::Channel};
+use super::{channel::Channel, mode::Mode, options::OnWarmTimeout, state::Session};
 use crate::{
+    fleet::Record,
     model::TypeUrl,
     snapshot::{Digest, Item, Items, References, Resource, Snapshot, View},
 };

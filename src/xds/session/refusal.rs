@@ -9,18 +9,6 @@ use crate::{
     snapshot::{Digest, Resource, TypeSet},
 };
 
-/// Why a resource is not sent again as it is.
-#[derive(Clone, Debug)]
-pub(super) struct Refusal {
-    pub(super) content: Digest,
-    pub(super) message: String,
-    /// The error named it, or could be about nothing else. Otherwise it may have been another resource of that response.
-    pub(super) found: bool,
-    /// The error named it.
-    pub(super) named: bool,
-    pub(super) source: Option<Digest>,
-}
-
 impl Channel {
     /// Whether this content was refused, and a try in another company is no use.
     pub(super) fn is_refused(&self, resource: &Resource, source: Option<Digest>) -> bool {

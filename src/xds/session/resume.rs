@@ -2,33 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{Mode, Session, cache::Cache, channel::Channel, version};
+use super::{cache::Cache, channel::Channel, presented::Presented, state::Session, version};
 use crate::{
-    model::{Revision, TypeUrl},
+    model::TypeUrl,
     snapshot::{Item, Items, Snapshot},
 };
-
-/// What the first request of a type says that the client has.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Presented {
-    /// `version_info`.
-    Version(String),
-    /// `initial_resource_versions`.
-    Versions(BTreeMap<String, String>),
-}
-
-impl Presented {
-    /// The newest revision that it shows; None if it shows none of ours.
-    pub(super) fn revision(&self) -> Option<Revision> {
-        match self {
-            Self::Version(shown) => version::revision(shown),
-            Self::Versions(shown) => {
-                let revisions = shown.values().map(|shown| version::revision(shown));
-                revisions.max().flatten()
-            }
-        }
-    }
-}
 
 impl Session {
     /// Compares what the client showed in its first request with what it is to have: after a reconnect nothing is
@@ -144,12 +122,5 @@ impl Channel {
         if !self.is_whole() {
             self.asked.extend(self.told.items().keys().cloned());
         }
-    }
-}
-
-impl Mode {
-    /// Whether responses of that type hold everything subscribed, so that absence deletes.
-    pub(super) fn is_whole(self, type_url: TypeUrl) -> bool {
-        self == Mode::Sotw && type_url.is_full_state()
     }
 }

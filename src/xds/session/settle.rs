@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{Mode, Output, Session, channel::Channel};
+use super::{
+    channel::Channel,
+    mode::Mode,
+    state::{Output, Session},
+};
 use crate::{
     fleet::Record,
     model::{Revision, TypeUrl},

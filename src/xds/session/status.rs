@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use super::{Session, channel::Channel, version};
+use super::{channel::Channel, state::Session, version};
 use crate::{
     model::TypeUrl,
     snapshot::{Digest, Item, Resource, TypeSet},

@@ -9,6 +9,8 @@ mod ordering;
 mod sotw;
 mod status;
 
+use std::collections::BTreeSet;
+
 use super::{testkit::*, *};
 use crate::snapshot::{References, Resource};
 

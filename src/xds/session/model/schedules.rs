@@ -1,10 +1,14 @@
 //! Random schedules of what a stream and its client may do, and what must hold through all of them.
 
-use std::hash::{BuildHasher, RandomState};
+use std::{
+    hash::{BuildHasher, RandomState},
+    time::Duration,
+};
 
 use proptest::test_runner::RngSeed;
 
 use super::*;
+use crate::xds::session::deadline::later;
 
 #[derive(Clone, Debug)]
 pub enum Step {

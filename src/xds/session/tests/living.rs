@@ -1,5 +1,7 @@
 //! What lives for a while only: resources with a time to live, clusters after their last route, waits.
 
+use std::time::Duration;
+
 use super::*;
 
 #[test]
