@@ -12,6 +12,7 @@ mod meters;
 mod node;
 mod options;
 mod services;
+mod shared;
 mod stream;
 mod told;
 mod wire;

@@ -1,12 +1,9 @@
 //! What is served on the port for proxies: the discovery services, all of one shape, by streams of our own; all else by
 //! tonic.
 
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
 };
 
 use futures::{FutureExt as _, future::BoxFuture};
@@ -17,19 +14,11 @@ use tonic::{Status, service::Routes};
 use super::{
     Directory, Options,
     http2::{self, Accepted, Budget, Replies, Requests},
+    shared::Shared,
     stream::{self, Opened},
-    told::Told,
     wire::{DeltaDiscoveryRequest, DiscoveryRequest},
 };
-use crate::{
-    fleet::StreamId,
-    model::{Name, TypeUrl},
-    xds::session::{Cache, Mode},
-};
-
-/// Fleets whose streams' memory is kept although no stream is open; past it only those with streams are. A client can
-/// name any fleet.
-const CACHES_KEPT: usize = 1_000;
+use crate::{fleet::StreamId, model::TypeUrl, xds::session::Mode};
 
 /// Everything on one stream: the only one on which the order of types can be kept.
 pub(super) const ADS: &str = "envoy.service.discovery.v3.AggregatedDiscoveryService";
@@ -130,19 +119,15 @@ impl Method {
     }
 }
 
-/// What the streams of all services share.
+/// What is served on the port: what begins a stream.
 pub(super) struct Services {
-    pub(super) directory: Arc<dyn Directory>,
-    pub(super) options: Options,
-    /// Rejections that the log has already.
-    pub(super) told: Told,
+    shared: Arc<Shared>,
     closing: watch::Receiver<bool>,
     /// All other services.
     routes: Routes,
     budget: Budget,
     /// Streams opened since the start.
     opened: AtomicU64,
-    caches: Mutex<BTreeMap<Name, Arc<Cache>>>,
 }
 
 impl Services {
@@ -154,31 +139,12 @@ impl Services {
         routes: Routes,
     ) -> Arc<Self> {
         Arc::new(Self {
-            directory,
-            options,
-            told: Told::default(),
+            shared: Arc::new(Shared::new(directory, options)),
             closing,
             routes,
             budget: Budget::default(),
             opened: AtomicU64::new(0),
-            caches: Mutex::default(),
         })
-    }
-
-    /// What the streams of a fleet share.
-    pub(super) fn cache(&self, fleet: &Name) -> Arc<Cache> {
-        let mut caches = self.caches.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = caches.get(fleet) {
-            return known.clone();
-        }
-        if caches.len() >= CACHES_KEPT {
-            caches.retain(|_, cache| Arc::strong_count(cache) > 1);
-        }
-        let cache = caches.entry(fleet.clone()).or_default().clone();
-        for snapshot in &*self.directory.past(fleet) {
-            cache.remember_revision(snapshot);
-        }
-        cache
     }
 
     /// Begins a stream; none: it is over, or runs in a task of its own.
@@ -221,10 +187,10 @@ impl Services {
             replies: Replies::begin(accepted.respond).ok()?,
             closing: self.closing.clone(),
         };
-        let services = self.clone();
+        let shared = self.shared.clone();
         Some(match method.mode {
-            Mode::Sotw => stream::run::<DiscoveryRequest>(opened, services).boxed(),
-            Mode::Delta => stream::run::<DeltaDiscoveryRequest>(opened, services).boxed(),
+            Mode::Sotw => stream::run::<DiscoveryRequest>(opened, shared).boxed(),
+            Mode::Delta => stream::run::<DeltaDiscoveryRequest>(opened, shared).boxed(),
         })
     }
 }

@@ -24,7 +24,7 @@ use super::{
     http2::{Chunk, Gone, Replies, Requests},
     inspect::Seated,
     node::identify,
-    services::Services,
+    shared::Shared,
     wire::Said,
 };
 use crate::{
@@ -66,8 +66,8 @@ impl Opened {
 }
 
 /// Serves one stream until the client or the server ends it.
-pub(super) async fn run<Q: Said>(mut opened: Opened, services: Arc<Services>) {
-    let ended = serve::<Q>(&mut opened, services).await;
+pub(super) async fn run<Q: Said>(mut opened: Opened, shared: Arc<Shared>) {
+    let ended = serve::<Q>(&mut opened, shared).await;
     if let Err(status) = &ended {
         debug!(code = ?status.code(), message = status.message(), "stream ended");
     }
@@ -75,11 +75,11 @@ pub(super) async fn run<Q: Said>(mut opened: Opened, services: Arc<Services>) {
     opened.replies.end(&status);
 }
 
-async fn serve<Q: Said>(opened: &mut Opened, services: Arc<Services>) -> Result<(), Status> {
+async fn serve<Q: Said>(opened: &mut Opened, shared: Arc<Shared>) -> Result<(), Status> {
     let Some(first) = poll_fn(|cx| opened.poll_request(cx)).await? else {
         return Ok(());
     };
-    let mut stream = Stream::begin::<Q>(opened, services, first)?;
+    let mut stream = Stream::begin::<Q>(opened, shared, first)?;
     let ended = poll_fn(|cx| stream.poll::<Q>(opened, cx)).await;
     let proxy = &stream.proxy;
     info!(fleet = %proxy.fleet, proxy = %proxy.id, "proxy disconnected");
@@ -120,7 +120,7 @@ struct Stream {
     proxy: Connected,
     /// Where others ask what the session knows.
     seat: Seated,
-    services: Arc<Services>,
+    shared: Arc<Shared>,
     session: Session,
     began: (Timestamp, Instant),
     snapshots: WatchStream<Option<Arc<Snapshot>>>,
@@ -134,25 +134,25 @@ impl Stream {
     /// Reads from the first request who it is, and answers it.
     fn begin<Q: Said>(
         opened: &mut Opened,
-        services: Arc<Services>,
+        shared: Arc<Shared>,
         first: Bytes,
     ) -> Result<Self, Status> {
         let first = Q::read(first)?;
-        let (fleet, proxy) = identify(first.node(), Some(opened.peer), &services.options.fleet_by)?;
-        let feed = services.directory.join(&fleet)?;
+        let (fleet, proxy) = identify(first.node(), Some(opened.peer), &shared.options.fleet_by)?;
+        let feed = shared.directory.join(&fleet)?;
         info!(%fleet, proxy = %proxy.id, address = %proxy.address, software = %proxy.software, "proxy connected");
-        let streams = &services.options.streams;
+        let streams = &shared.options.streams;
         let mut stream = Self {
             only: opened.only,
             asked_in_vain: false,
             seat: streams.enter(opened.id, fleet.clone(), proxy.clone()),
-            session: Session::new(Q::MODE, feed.options, services.cache(&fleet)),
+            session: Session::new(Q::MODE, feed.options, shared.cache(&fleet)),
             proxy: Connected::new(opened.id, fleet, proxy, feed.ledger),
             began: (Timestamp::now(), Instant::now()),
             snapshots: WatchStream::new(feed.snapshots),
             timer: None,
             _lease: feed.lease,
-            services,
+            shared,
         };
         stream.request(first, &mut opened.replies)?;
         Ok(stream)
@@ -250,12 +250,7 @@ impl Stream {
             debug!(fleet = %self.proxy.fleet, proxy = %self.proxy.id, r#type = %message.type_url,
                 version = &*message.version, resources = message.resources.len(), removed = message.removed.len(), bytes,
                 "response");
-            if self
-                .services
-                .options
-                .meters
-                .response(message.type_url, bytes)
-            {
+            if self.shared.options.meters.response(message.type_url, bytes) {
                 warn!(fleet = %self.proxy.fleet, proxy = %self.proxy.id, r#type = %message.type_url, bytes,
                     "a response is larger than 4 MiB, which clients in Go refuse unless told otherwise");
             }
@@ -278,7 +273,7 @@ impl Stream {
                 resources,
                 message,
             } => {
-                let told = &self.services.told;
+                let told = &self.shared.told;
                 if told.is_news(fleet, *type_url, *revision, message) {
                     warn!(%fleet, %proxy, r#type = %type_url, %revision, ?resources, message,
                         "rejected; others that say the same are in `bluegreen fleet`");
