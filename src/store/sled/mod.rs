@@ -12,24 +12,22 @@ mod fault;
 mod fleet;
 mod guard;
 mod head_file;
+mod housekeeping;
 mod layout;
 mod open;
+mod options;
 mod read;
 mod recover;
 mod reserve;
 mod retention;
+mod shared;
 mod table;
 mod tables;
 mod writer;
 
 use std::{
-    collections::BTreeMap,
     path::{Path, PathBuf},
-    sync::{
-        Arc, Mutex, PoisonError, RwLock,
-        atomic::{AtomicBool, Ordering},
-        mpsc,
-    },
+    sync::{Arc, PoisonError, atomic::Ordering, mpsc},
     thread,
     time::Duration,
 };
@@ -37,86 +35,24 @@ use std::{
 use async_trait::async_trait;
 use tokio::sync::{oneshot, watch};
 
-use self::{fault::Fault, guard::guard, tables::Tables, writer::Job};
-use super::{
-    Commit, CommitError, Head, RevisionMeta, Store, StoreError, StoredRevision, heads::Heads,
-};
+pub use self::options::SledOptions;
+use self::{fault::Fault, guard::guard, shared::Shared, tables::Tables, writer::Job};
+use super::{Commit, CommitError, Head, RevisionMeta, Store, StoreError, StoredRevision};
 use crate::{
     fleet::RosterEntry,
     model::{Name, Revision},
     release::ReleaseRecord,
 };
 
-/// Fewer revisions than this are not worth the name of a history, and a release needs two.
-const LEAST_HISTORY: usize = 10;
-
 /// A store that takes longer to open is taken for damaged: sled may wait for ever on a file that makes no sense. A whole
 /// one with a thousand revisions opens in well under a second.
 const OPENING: Duration = Duration::from_secs(120);
-
-/// How to open a [`SledStore`].
-#[derive(Clone, Copy, Debug)]
-pub struct SledOptions {
-    /// How many revisions to keep per fleet, as far as nothing that is needed has to go; at least 10.
-    pub history_limit: usize,
-    /// Go on from the newest revision that is whole, even if a newer one was answered for.
-    pub accept_older: bool,
-}
-
-impl Default for SledOptions {
-    fn default() -> Self {
-        Self {
-            // Months of releases, and a few MB.
-            history_limit: 1_000,
-            accept_older: false,
-        }
-    }
-}
 
 /// Durable history in a data directory.
 pub struct SledStore {
     dir: PathBuf,
     shared: Arc<Shared>,
     jobs: mpsc::Sender<Job>,
-}
-
-/// What readers and the writer share.
-#[derive(Default)]
-struct Shared {
-    heads: Heads,
-    /// None before it is open, and once it is closed.
-    tables: RwLock<Option<Arc<Tables>>>,
-    /// Something is flushed that `HEAD` does not say yet.
-    unsettled: AtomicBool,
-    starts: Mutex<BTreeMap<Name, Revision>>,
-}
-
-impl Shared {
-    fn tables(&self) -> Result<Arc<Tables>, Fault> {
-        let tables = self.tables.read().unwrap_or_else(PoisonError::into_inner);
-        tables.clone().ok_or(Fault::Closed)
-    }
-
-    fn open(&self, tables: Arc<Tables>) {
-        *self.tables.write().unwrap_or_else(PoisonError::into_inner) = Some(tables);
-    }
-
-    fn close(&self) {
-        *self.tables.write().unwrap_or_else(PoisonError::into_inner) = None;
-    }
-
-    fn unsettled(&self) {
-        self.unsettled.store(true, Ordering::SeqCst);
-    }
-
-    fn settled(&self) {
-        self.unsettled.store(false, Ordering::SeqCst);
-    }
-
-    fn starts_at(&self, fleet: &Name, revision: Revision) {
-        let mut starts = self.starts.lock().unwrap_or_else(PoisonError::into_inner);
-        starts.insert(fleet.clone(), revision);
-    }
 }
 
 impl SledStore {

@@ -9,16 +9,17 @@ use std::{
 };
 
 use super::{
-    Shared, SledOptions,
     chore::Chore,
     fault::Fault,
     fleet::Fleet,
     guard::guard,
     head_file::{Answered, Answers, Found, HeadFile},
     layout::{FORMAT, parse_revision_key},
+    options::{LEAST_HISTORY, SledOptions},
     read::Loaded,
     reserve::Reserve,
     retention::Kept,
+    shared::Shared,
     tables::{Batches, Tables},
     writer::Writer,
 };
@@ -95,7 +96,7 @@ pub(super) fn open(
         dirty: false,
         failed: false,
         chore: Chore::Done,
-        history_limit: options.history_limit.max(super::LEAST_HISTORY),
+        history_limit: options.history_limit.max(LEAST_HISTORY),
     };
     let fleets = guard(|| find(&writer.tables, &writer.answers)).map_err(fail)?;
     if answers.is_none() && !fleets.is_empty() && !options.accept_older {

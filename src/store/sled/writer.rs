@@ -14,7 +14,6 @@ use sled::Batch;
 use tokio::sync::oneshot;
 
 use super::{
-    Shared,
     blob::json,
     chore::Chore,
     fault::Fault,
@@ -23,6 +22,7 @@ use super::{
     head_file::{Answers, HeadFile},
     layout::{fleet_key, release_key, revision_key},
     reserve::Reserve,
+    shared::Shared,
     tables::{Batches, Tables},
 };
 use crate::{
