@@ -6,12 +6,18 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use serde_json_path::JsonPath;
+use tokio::time::Instant;
 
 use super::{expect::Reply, prompt::Prompt};
 use crate::{
     gates::{Context, Door, client::Ask, request::prepare, side::AskedSide},
     model::check::{HttpBody, HttpRequest, PromptsEndpoint},
 };
+
+/// How long there is until then.
+pub(super) fn left(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now())
+}
 
 /// The longest answer, in bytes: a long text with all that servers put around it.
 const MAX_ANSWER: usize = 1 << 20;

@@ -5,7 +5,11 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::{ask::headers, left, prompt::Prompt, verdict::Outcome};
+use super::{
+    ask::{headers, left},
+    prompt::Prompt,
+    verdict::Outcome,
+};
 use crate::{
     gates::{
         Context,

@@ -16,7 +16,7 @@ use futures::{StreamExt, stream};
 use tokio::time::Instant;
 
 use self::{
-    ask::ask,
+    ask::{ask, left},
     compare::{Comparison, embed, rouge},
     prompt::{Prompt, read},
     verdict::{Outcome, verdict},
@@ -139,10 +139,6 @@ impl Prompts {
         embed(endpoint, context, &comparisons, &mut outcomes, deadline).await;
         outcomes
     }
-}
-
-fn left(deadline: Instant) -> Duration {
-    deadline.saturating_duration_since(Instant::now())
 }
 
 #[async_trait]

@@ -17,14 +17,13 @@ use super::{
     path::{Path, one_line},
     validate::{validate_group, validate_resources, validate_service},
 };
+pub use tree::MAX_TEXT;
+
 use field_error::FieldError;
 use tree::{Node, What};
 
 /// The only version of the documents there is.
 pub const API_VERSION: &str = "bluegreen/v1";
-
-/// The longest file that is read, in bytes: what fits one request of the admin API (gRPC's usual limit, 4 MiB).
-pub const MAX_TEXT: usize = 4 * 1024 * 1024;
 
 /// The longest description of a problem, in characters: it is one line, whatever the document holds.
 const MAX_PROBLEM: usize = 400;

@@ -8,6 +8,9 @@ use serde_saphyr::granit_parser::{Event, Parser, ScalarStyle, ScanError, Tag, op
 use super::super::path::{Path, Step};
 use super::scalar::{Meaning, meaning};
 
+/// The longest file that is read, in bytes: what fits one request of the admin API (gRPC's usual limit, 4 MiB).
+pub const MAX_TEXT: usize = 4 * 1024 * 1024;
+
 /// The deepest nesting accepted. Envoy's deepest usual configurations have about 30 levels; and serde_json, which
 /// reads the stored documents back, stops at 128.
 const MAX_DEPTH: usize = 64;
@@ -17,7 +20,7 @@ const MAX_DEPTH: usize = 64;
 const MAX_VALUES: usize = 500_000;
 
 /// The most text in the values of one file, aliases written out: twice the longest file that is read.
-const MAX_BYTES: usize = 2 * super::MAX_TEXT;
+const MAX_BYTES: usize = 2 * MAX_TEXT;
 
 /// One value, and the line on which it begins (from 1).
 #[derive(Clone, Debug)]
