@@ -58,7 +58,8 @@ impl TypeSet {
 
     /// All of it as a client may have it: made for the first stream that asks, the same for all.
     pub fn view(&self) -> &Arc<View> {
-        self.view.get_or_init(|| Arc::new(View::of_set(self)))
+        let all = || Arc::new(View::of_all(self.type_url, &self.resources));
+        self.view.get_or_init(all)
     }
 
     /// `version_info`: `REVISION-DIGEST`, e.g. `43-a1b2c3d4`. It never stands for two contents.

@@ -28,7 +28,7 @@ use prost::Name as _;
 
 use super::envoy::{ads, any, duration, number, resource};
 use crate::{
-    model::{CircuitBreaker, ClusterSpec, HealthCheck, Protocol, TypeUrl},
+    model::{CircuitBreaker, ClusterSpec, Colour, HealthCheck, Name, Protocol, TypeUrl},
     snapshot::{References, Resource},
 };
 
@@ -52,6 +52,11 @@ const ORCA_METRICS: [&str; 5] = [
 /// fail requests of a busy service with 503: a switch moves all of its load at once to a cluster that has no
 /// connections yet, and then everything is pending for a moment.
 const UNLIMITED: u32 = u32::MAX;
+
+/// The name of an environment's cluster and load assignment: `SERVICE/COLOUR`.
+pub fn cluster_name(service: &Name, colour: Colour) -> Arc<str> {
+    format!("{service}/{colour}").into()
+}
 
 /// The cluster `SERVICE/COLOUR`. Its endpoints come by EDS, so that a change of endpoints leaves the cluster, and the
 /// connections in it, alone.

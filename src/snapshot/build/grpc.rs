@@ -24,7 +24,7 @@ use envoy_types::pb::envoy::{
 };
 
 use super::{
-    Draft,
+    draft::Draft,
     envoy::{ads, any, duration, resource},
     merge::{self, Rule},
     overrides, route,

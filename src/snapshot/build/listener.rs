@@ -17,14 +17,14 @@ use envoy_types::pb::{
     google::protobuf::BoolValue,
 };
 
-use super::{
-    WEBSOCKET,
-    envoy::{address, ads, any, resource},
-};
+use super::envoy::{address, ads, any, resource};
 use crate::{
     model::{ListenerSpec, TypeUrl},
     snapshot::{References, Resource},
 };
+
+/// Envoy's name of the upgrade, in any case in which clients write it.
+pub(super) const WEBSOCKET: &str = "websocket";
 
 /// The name of the listener and of the route configuration that it asks for: `ADDRESS:PORT`.
 ///

@@ -2,7 +2,7 @@
 
 use std::{cmp::Reverse, collections::BTreeMap};
 
-use super::BuildError;
+use super::error::BuildError;
 use crate::{
     model::{ListenerSpec, Name, RouteMatch, RouteSpec},
     snapshot::{Input, ServiceInput},

@@ -5,8 +5,10 @@
 //! nothing else even where a newer bluegreen would build other clusters from the same settings.
 
 mod cluster;
+mod draft;
 mod endpoints;
 mod envoy;
+mod error;
 mod grpc;
 mod listener;
 mod merge;
@@ -17,16 +19,14 @@ mod runtime;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use self::merge::Group;
+pub use self::{cluster::cluster_name, error::BuildError};
+use self::{draft::Draft, merge::Group};
 pub(super) use self::{
     overrides::{hash_policy, mirrors, preview},
     route::split,
 };
-use super::{Changes, Input, RawError, Resource, Snapshot};
-use crate::model::{Colour, Name, TypeUrl};
-
-/// Envoy's name of the upgrade, in any case in which clients write it.
-const WEBSOCKET: &str = "websocket";
+use super::{Input, Snapshot};
+use crate::model::{Colour, TypeUrl};
 
 /// A snapshot that was built, and what its author should know.
 #[derive(Clone, Debug)]
@@ -35,64 +35,6 @@ pub struct Built {
     pub snapshot: Snapshot,
     /// One line each.
     pub warnings: Vec<String>,
-}
-
-/// Why no snapshot can be built.
-#[derive(Debug, thiserror::Error)]
-pub enum BuildError {
-    /// Two routes take the same requests; only the first would ever be used.
-    #[error(
-        "{}: host {host} on listener {listener} has {matcher} twice: give one of the routes another match or another host",
-        services(first, second)
-    )]
-    SameMatch {
-        /// `ADDRESS:PORT`.
-        listener: String,
-        /// The first host name that both have.
-        host: String,
-        /// `path /x` or `prefix /x`.
-        matcher: String,
-        /// The services, in the order of their names.
-        first: Name,
-        /// May be the same one.
-        second: Name,
-    },
-    /// A resource that the user wrote can't be used.
-    #[error(transparent)]
-    Raw(#[from] Box<RawError>),
-    /// Two resources of one type have one name, so proxies could have only one of them.
-    #[error("{type_url} {name} {}: rename or remove one", makers(first, second))]
-    SameName {
-        /// Their type.
-        type_url: TypeUrl,
-        /// Their name.
-        name: String,
-        /// What makes one of them.
-        first: String,
-        /// What makes the other.
-        second: String,
-    },
-}
-
-fn services(first: &Name, second: &Name) -> String {
-    if first == second {
-        format!("service {first}")
-    } else {
-        format!("services {first} and {second}")
-    }
-}
-
-fn makers(first: &str, second: &str) -> String {
-    if first == second {
-        format!("is there twice in {first}")
-    } else {
-        format!("comes from {first} and from {second}")
-    }
-}
-
-/// The name of an environment's cluster and load assignment: `SERVICE/COLOUR`.
-pub fn cluster_name(service: &Name, colour: Colour) -> Arc<str> {
-    format!("{service}/{colour}").into()
 }
 
 /// The revision after `previous`, which was built from `before`, with the changes that lead to `after`.
@@ -134,34 +76,6 @@ pub fn rebuild(previous: &Snapshot, input: &Input) -> Result<Built, BuildError> 
         snapshot: previous.successor(previous.revision.next(), sets),
         warnings: built.warnings,
     })
-}
-
-/// What is to be put and removed, by type and name.
-struct Draft<'a> {
-    previous: &'a Snapshot,
-    sets: Changes,
-}
-
-impl Draft<'_> {
-    fn put(&mut self, resource: Arc<Resource>) {
-        self.sets
-            .entry(resource.type_url)
-            .or_default()
-            .insert(resource.name.clone(), Some(resource));
-    }
-
-    /// Takes a resource away, unless another part of the build puts one of that name.
-    fn remove(&mut self, type_url: TypeUrl, name: &str) {
-        self.sets
-            .entry(type_url)
-            .or_default()
-            .entry(name.into())
-            .or_insert(None);
-    }
-
-    fn is_new(&self, type_url: TypeUrl, name: &str) -> bool {
-        self.previous.resource(type_url, name).is_none()
-    }
 }
 
 /// Clusters and load assignments, of both environments whether or not they have endpoints.

@@ -5,7 +5,9 @@ use std::{
     sync::Arc,
 };
 
-use super::{BuildError, Draft, cluster_name, listener, merge, overrides, runtime};
+use super::{
+    cluster::cluster_name, draft::Draft, error::BuildError, listener, merge, overrides, runtime,
+};
 use crate::{
     model::{Colour, Name, TypeUrl},
     snapshot::{Input, raw},

@@ -19,8 +19,9 @@ use envoy_types::pb::{
 };
 
 use super::{
-    BuildError, WEBSOCKET,
     envoy::{any, duration, number, resource},
+    error::BuildError,
+    listener::WEBSOCKET,
     merge::{self, Group, Rule},
     overrides,
 };

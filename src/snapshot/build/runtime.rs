@@ -9,7 +9,7 @@ use envoy_types::pb::{
 };
 use prost::Message as _;
 
-use super::{Draft, overrides};
+use super::{draft::Draft, overrides};
 use crate::{
     model::TypeUrl,
     snapshot::{Input, References, Resource, wire},

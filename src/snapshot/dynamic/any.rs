@@ -1,8 +1,8 @@
 //! `google.protobuf.Any`: a message in a message, with its type beside it.
 
-use prost_reflect::{DynamicMessage, ReflectMessage as _, Value};
+use prost_reflect::{DynamicMessage, ReflectMessage as _};
 
-use super::{canonical, message_type};
+use super::message_type;
 
 const ANY: &str = "google.protobuf.Any";
 
@@ -20,10 +20,4 @@ pub(in crate::snapshot) fn unpack(message: &DynamicMessage) -> Option<DynamicMes
     let bytes = message.get_field_by_name("value")?;
     let inner = message_type(url.as_str()?)?;
     DynamicMessage::decode(inner, bytes.as_bytes()?.clone()).ok()
-}
-
-/// Puts another message of the same type inside.
-pub(super) fn repack(any: &mut DynamicMessage, inner: &DynamicMessage) {
-    let bytes = canonical::encode(inner).into();
-    any.set_field_by_name("value", Value::Bytes(bytes));
 }

@@ -33,6 +33,12 @@ pub(in crate::snapshot) fn encode(message: &DynamicMessage) -> Vec<u8> {
     out
 }
 
+/// Puts another message of the same type inside.
+pub(super) fn repack(any: &mut DynamicMessage, inner: &DynamicMessage) {
+    let bytes = encode(inner).into();
+    any.set_field_by_name("value", Value::Bytes(bytes));
+}
+
 /// A map's entry is a message of key and value.
 fn encode_entry(field: &FieldDescriptor, key: &MapKey, value: &Value) -> Vec<u8> {
     let Kind::Message(entry) = field.kind() else {

@@ -2,7 +2,7 @@
 
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, Value};
 
-use super::any;
+use super::{any, canonical};
 use crate::model::{Path, Step};
 
 /// How deep messages may be in each other. Decoding allows 100; an `Any` starts anew, and only this bounds it.
@@ -32,7 +32,7 @@ fn walk_at<E>(
     }
     if let Some(mut inner) = any::unpack(message) {
         walk_at(&mut inner, path, depth + 1, visit)?;
-        any::repack(message, &inner);
+        canonical::repack(message, &inner);
         return Ok(());
     }
     visit(message, path)?;

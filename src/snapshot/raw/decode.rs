@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::{
     error::{Place, RawError, RawProblem, quoted, similar},
+    identity::inner,
     json::deserialize,
     locate::locate,
     preview, split, wrapper,
@@ -23,7 +24,7 @@ pub(super) fn resource(
     services: &BTreeMap<Name, Arc<ServiceInput>>,
 ) -> Result<(Arc<Resource>, Vec<String>), Box<RawError>> {
     let ttl = wrapper::ttl(place)?;
-    let Value::Object(fields) = wrapper::inner(place.value) else {
+    let Value::Object(fields) = inner(place.value) else {
         return Err(place.error(RawProblem::NoMapping));
     };
     let url = fields.get("@type").and_then(Value::as_str);
@@ -62,12 +63,7 @@ pub(super) fn resource(
         }
         Ok::<(), Box<RawError>>(())
     })?;
-    preview::insert(
-        &mut message,
-        type_url,
-        wrapper::inner(place.value),
-        services,
-    );
+    preview::insert(&mut message, type_url, inner(place.value), services);
     let bytes = dynamic::encode(&message).into();
     let references = references_in(&mut message);
     let mut resource = Resource::new(type_url, &name, bytes, references);

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::{name_of, type_of};
+use super::identity::{SERVICE, name_of, type_of};
 use crate::model::{Name, Path};
 
 /// Longest text of the user's that is quoted: a message is one line that people read.
@@ -83,7 +83,7 @@ pub enum RawProblem {
     #[error("there are two of this type and name: rename or remove one")]
     Twice,
     /// `service:NAME` names no service of the fleet.
-    #[error("{SERVICE}{name} names no service of this fleet{}: apply the service in the same go, or before", meant(.suggestion), SERVICE = super::SERVICE)]
+    #[error("{SERVICE}{name} names no service of this fleet{}: apply the service in the same go, or before", meant(.suggestion), SERVICE = SERVICE)]
     UnknownService {
         /// As written.
         name: String,
@@ -91,16 +91,16 @@ pub enum RawProblem {
         suggestion: Option<String>,
     },
     /// `service:NAME/COLOUR`.
-    #[error("{SERVICE} stands for both environments: to name one, write {0}", SERVICE = super::SERVICE)]
+    #[error("{SERVICE} stands for both environments: to name one, write {0}", SERVICE = SERVICE)]
     OneEnvironment(String),
     /// `service:NAME` where a cluster gets a share of the requests only.
-    #[error("the split of a service can't be a share of another one: write {SERVICE}{0} as the route's cluster, or name {0}/blue and {0}/green with weights of your own", SERVICE = super::SERVICE)]
+    #[error("the split of a service can't be a share of another one: write {SERVICE}{0} as the route's cluster, or name {0}/blue and {0}/green with weights of your own", SERVICE = SERVICE)]
     Share(String),
     /// `service:NAME` where a single cluster is needed.
-    #[error("{SERVICE}{0} can only be the cluster of a route: here name {0}/blue or {0}/green", SERVICE = super::SERVICE)]
+    #[error("{SERVICE}{0} can only be the cluster of a route: here name {0}/blue or {0}/green", SERVICE = SERVICE)]
     NotOfARoute(String),
     /// `service:NAME` in a route that is part of a listener.
-    #[error("a route to {SERVICE}{0} must be in a RouteConfiguration that the listener asks for by rds: a switch would have to change this {1}, and a changed listener drains its connections", SERVICE = super::SERVICE)]
+    #[error("a route to {SERVICE}{0} must be in a RouteConfiguration that the listener asks for by rds: a switch would have to change this {1}, and a changed listener drains its connections", SERVICE = SERVICE)]
     Inline(String, &'static str),
 }
 

@@ -2,6 +2,7 @@
 
 mod decode;
 mod error;
+mod identity;
 mod json;
 mod locate;
 mod preview;
@@ -16,12 +17,10 @@ use std::{
 use serde_json::Value;
 
 pub use error::{RawError, RawProblem};
+pub(super) use identity::{identity, names, names_any};
 
 use super::{Resource, ServiceInput};
-use crate::model::{Name, ResourceSet, TypeUrl};
-
-/// What begins the name of a cluster that stands for a service's split: `service:NAME`.
-const SERVICE: &str = "service:";
+use crate::model::{Name, ResourceSet};
 
 /// A set of resources, encoded, and what its author should know.
 #[derive(Debug, Default)]
@@ -54,40 +53,6 @@ pub(super) fn encode(
         encoded.warnings.extend(warnings);
     }
     Ok(encoded)
-}
-
-/// The types and names of a set's resources, read without decoding them. Resources without are left out.
-pub(super) fn names(resources: &ResourceSet) -> impl Iterator<Item = (TypeUrl, &str)> {
-    resources.resources.iter().filter_map(identity)
-}
-
-/// The type and name of a resource, read without decoding it.
-pub(super) fn identity(value: &Value) -> Option<(TypeUrl, &str)> {
-    Some((type_of(value)?, name_of(value)?))
-}
-
-/// Whether a resource may name the split of one of these services, so that it has to be built again where that changes.
-pub(super) fn names_any(value: &Value, services: &BTreeSet<&Name>) -> bool {
-    match value {
-        Value::String(text) => text
-            .strip_prefix(SERVICE)
-            .is_some_and(|name| services.iter().any(|service| service.as_str() == name)),
-        Value::Array(items) => items.iter().any(|item| names_any(item, services)),
-        Value::Object(fields) => fields.values().any(|field| names_any(field, services)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
-    }
-}
-
-fn type_of(value: &Value) -> Option<TypeUrl> {
-    TypeUrl::from_url(wrapper::inner(value).get("@type")?.as_str()?)
-}
-
-/// A load assignment has the name of its cluster, everything else a name of its own.
-fn name_of(value: &Value) -> Option<&str> {
-    let value = wrapper::inner(value);
-    ["name", "cluster_name", "clusterName"]
-        .iter()
-        .find_map(|field| value.get(field)?.as_str())
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use prost::Message as _;
 use prost_reflect::{DynamicMessage, ReflectMessage as _, Value as Field};
 use serde_json::Value;
 
-use super::SERVICE;
+use super::identity::SERVICE;
 use crate::{
     model::{Name, TypeUrl},
     snapshot::{ServiceInput, build},

@@ -7,8 +7,8 @@ use prost::Message as _;
 use prost_reflect::{DynamicMessage, Kind, ReflectMessage as _, Value};
 
 use super::{
-    SERVICE,
     error::{RawProblem, quoted, similar},
+    identity::SERVICE,
 };
 use crate::{
     model::{Name, TypeUrl},

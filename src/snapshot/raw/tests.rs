@@ -10,7 +10,7 @@ use prost::Message as _;
 use serde_json::json;
 
 use super::*;
-use crate::model::{Colour, ServiceSpec, Split};
+use crate::model::{Colour, ServiceSpec, Split, TypeUrl};
 
 fn name(text: &str) -> Name {
     Name::parse(text).unwrap()

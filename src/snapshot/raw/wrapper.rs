@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::{
     error::{Place, RawError, RawProblem},
+    identity::{is_wrapper, name_of},
     json::deserialize,
     locate::locate,
 };
@@ -16,18 +17,6 @@ use crate::{
 
 /// The shortest time to live: it is said again three times in it, to every proxy.
 const SHORTEST: Duration = Duration::from_secs(1);
-
-fn is_wrapper(value: &Value) -> bool {
-    value.get("@type").and_then(Value::as_str) == Some(RESOURCE_WRAPPER)
-}
-
-/// The resource itself, whether it is wrapped or not.
-pub(super) fn inner(value: &Value) -> &Value {
-    match value.get("resource") {
-        Some(inner) if is_wrapper(value) => inner,
-        _ => value,
-    }
-}
 
 /// How long the resource lives; None where it is not wrapped.
 pub(super) fn ttl(place: &Place<'_>) -> Result<Option<Duration>, Box<RawError>> {
@@ -49,7 +38,7 @@ pub(super) fn ttl(place: &Place<'_>) -> Result<Option<Duration>, Box<RawError>> 
     let wrong =
         |field: &str, why: &str| Err(place.error_at(at(field), RawProblem::Value(why.to_owned())));
     let name = dynamic::text(&wrapper, "name");
-    if !name.is_empty() && Some(&*name) != super::name_of(place.value) {
+    if !name.is_empty() && Some(&*name) != name_of(place.value) {
         return wrong(
             "name",
             "is another than that of the resource inside: write it once, there",

@@ -14,7 +14,7 @@ use std::{
 use bytes::Bytes;
 
 use self::memo::Memo;
-use super::{Choice, Digest, References, Resource, TypeSet, choice::choices};
+use super::{Choice, Digest, References, Resource, choice::choices};
 use crate::model::TypeUrl;
 
 /// Names that clients say and that are in no snapshot are remembered for others up to this many bytes in each view or
@@ -142,10 +142,11 @@ impl View {
         }
     }
 
-    pub(super) fn of_set(set: &TypeSet) -> Self {
-        let items = set.resources.iter();
+    /// All of these, as they are.
+    pub(super) fn of_all(type_url: TypeUrl, resources: &BTreeMap<Arc<str>, Arc<Resource>>) -> Self {
+        let items = resources.iter();
         let items = items.map(|(name, resource)| (name.clone(), Item::new(resource)));
-        Self::new(set.type_url, items.collect())
+        Self::new(type_url, items.collect())
     }
 
     /// Nothing of that type; one for all.
