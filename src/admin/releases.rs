@@ -12,12 +12,12 @@ use super::{
 };
 use crate::{
     api::{self, steer_request},
-    controller::{Command, Controllers, Handle, Verb},
+    controller::{Command, Controllers, Handle},
     model::{
         Name, Promotion,
         check::{Analysis, CheckKind, CheckResult, Phase, Verdict},
     },
-    release::{Purpose, Reason, Refusal, ReleaseRecord, Rollout, ServiceState},
+    release::{Purpose, Reason, Refusal, ReleaseRecord, Rollout, ServiceState, Verb},
 };
 
 /// Releases of an answer where the client names no limit.

@@ -30,5 +30,5 @@ pub use plan::{drift, in_force};
 pub use proof::{Touched, Verdict};
 pub use registry::{Controllers, MAX_WAITING, TooManyWait};
 pub use request::{
-    Accepted, Command, CommandError, Declared, Documents, Ended, Plan, Request, Tell, Verb, Waivers,
+    Accepted, Command, CommandError, Declared, Documents, Ended, Plan, Request, Tell, Waivers,
 };

@@ -10,9 +10,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Effect, Rollout, Shifting};
+use super::{Effect, Rollout, Shifting, Temporary, Window};
 use crate::model::{
-    Colour, Endpoint, EnvironmentSpec, GroupSpec, Name, ResourceSet, Revision, ServiceSpec,
+    Colour, Endpoint, EnvironmentSpec, GroupSpec, Name, ResourceSet, Revision, ServiceSpec, Split,
 };
 
 /// Everything that was declared and decided for a fleet at one revision. Cheap to clone: entries are shared.
@@ -203,5 +203,32 @@ impl ServiceState {
         let switched = self.release.as_ref().map_or(0, |release| release.number);
         let begun = self.rollout.as_deref().map_or(0, |rollout| rollout.number);
         switched.max(begun) + 1
+    }
+
+    /// Where the traffic goes.
+    pub fn split(&self) -> Split {
+        let staged = self.shifting.weight;
+        let mut split = Split::all_to(self.live);
+        match self.live {
+            Colour::Blue => (split.blue, split.green) = (100 - staged, staged),
+            Colour::Green => (split.blue, split.green) = (staged, 100 - staged),
+        }
+        split
+    }
+
+    /// Ends what goes to an environment that is not staged any more.
+    pub(super) fn end_what_is_not_staged(&mut self) {
+        let live = self.live;
+        if self.environment(live.other()).role != Role::Staged {
+            self.shifting.weight = 0;
+        }
+        for what in Temporary::ALL {
+            let staged = |window: &Window| {
+                window.to != live && self.environment(window.to).role == Role::Staged
+            };
+            if self.shifting.window(what).is_some_and(|w| !staged(w)) {
+                self.shifting.over(what);
+            }
+        }
     }
 }

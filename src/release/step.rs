@@ -1,42 +1,13 @@
 //! The contract of the state machine: what can happen to a service, and what comes of it.
 
-use std::{collections::BTreeMap, net::IpAddr, time::Duration};
+use std::time::Duration;
 
-use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{Reason, Refusal, ServiceState, Signal, Temporary, draft::Draft};
+use super::{Reason, ServiceState, Signal, Temporary};
 use crate::model::{
-    Colour, EndedBy, Endpoint, NackWish, Name, Promotion, Revision, ServiceSpec, check::Verdict,
+    Colour, EndedBy, Endpoint, Name, Promotion, Revision, ServiceSpec, check::Verdict,
 };
-
-/// What a step must know of the world.
-#[derive(Clone, Debug, Default)]
-pub struct Context {
-    /// The revision that this step would make.
-    pub revision: Revision,
-    /// When the command arrived.
-    pub now: Timestamp,
-    /// What host names resolve to at present. A name that is missing or has no addresses does not resolve.
-    pub addresses: BTreeMap<String, Vec<IpAddr>>,
-    /// Who gives the command.
-    pub actor: String,
-    /// The server gives the command itself.
-    pub by_server: bool,
-    /// Why, as the operator said, or why the server does it.
-    pub why: String,
-    /// What the operator says of proxies that reject what this step pushes; kept with the release that it begins or moves.
-    pub policy: NackWish,
-    /// Preconditions that were waived outside of the state machine, by name; kept with the release.
-    pub waived: Vec<String>,
-    /// Somebody listens for events.
-    pub events: bool,
-    /// Who can end a mirror that a release begins.
-    pub ended_by: EndedBy,
-    /// Time that counted in the phase of the service's release, beyond what is stored of it: kept where the phase is left to
-    /// be taken up again.
-    pub counted: Duration,
-}
 
 /// What can happen to a service.
 #[derive(Clone, Debug, PartialEq)]
@@ -139,21 +110,8 @@ pub enum Event {
         /// The standby may be replaced.
         replace_standby: bool,
     },
-    /// The gates run against what is staged.
-    Validate,
-    /// The release stays where it is.
-    Pause,
-    /// It goes on.
-    Resume,
-    /// It is given up; traffic that has moved goes back.
-    Abort,
-    /// What failed is tried again.
-    Retry,
-    /// The bake or the standby lasts longer.
-    Extend {
-        /// By so much.
-        by: Duration,
-    },
+    /// The release is told what to do.
+    Steer(Verb),
     /// A person says yes or no to a `manual` check of the release.
     Decide {
         /// The check.
@@ -163,8 +121,42 @@ pub enum Event {
     },
     /// News for the release from outside.
     Signal(Signal),
-    /// [`Context::addresses`] is news: every deployment takes what its host names resolve to at present.
+    /// [`Context::addresses`](super::Context::addresses) is news: every deployment takes what its host names resolve to at present.
     Resolved,
+}
+
+/// What a release can be told to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// Run the gates against what is staged.
+    Validate,
+    /// Stay where it is.
+    Pause,
+    /// Go on.
+    Resume,
+    /// Give up; traffic that has moved goes back.
+    Abort,
+    /// Try again what failed.
+    Retry,
+    /// Let the bake or the standby last longer.
+    Extend {
+        /// By so much.
+        by: Duration,
+    },
+}
+
+impl Verb {
+    /// The command, as it is typed and kept in the history.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Validate => "validate",
+            Self::Pause => "pause",
+            Self::Resume => "resume",
+            Self::Abort => "abort",
+            Self::Retry => "retry",
+            Self::Extend { .. } => "extend",
+        }
+    }
 }
 
 /// What may still use a standby.
@@ -230,82 +222,4 @@ pub enum StepKind {
     Endpoints,
     /// Where a release stands, and nothing that proxies are told.
     Release,
-}
-
-/// Makes a service from its first document. Its deployments are numbered from 1, the live one first.
-///
-/// # Errors
-/// `live-would-be-empty` if an environment is declared but the live one has no endpoints; `endpoint-unresolved`.
-/// A service that declares no environment at all is accepted: its first version comes by `deploy` and `switch`.
-pub fn create(
-    name: Name,
-    applied: Value,
-    spec: ServiceSpec,
-    context: &Context,
-) -> Result<Step, Refusal> {
-    Draft::create(name, applied, spec, context)
-}
-
-/// What `event` makes of a service. A refusal changes nothing.
-///
-/// # Errors
-/// The table of roles and commands (`tests/table.golden.txt`) has every refusal.
-pub fn step(state: &ServiceState, event: &Event, context: &Context) -> Result<Step, Refusal> {
-    let mut draft = Draft::of(state, context);
-    let done = match event {
-        Event::Apply {
-            applied,
-            spec,
-            replace_standby,
-            force,
-        } => draft.apply(applied, spec, *replace_standby, *force),
-        Event::Deploy {
-            version,
-            endpoints,
-            replace_standby,
-        } => draft.deploy(version, endpoints, *replace_standby),
-        Event::Scale {
-            colour,
-            endpoints,
-            replace_standby,
-            force,
-        } => draft.scale(*colour, endpoints, *replace_standby, *force),
-        Event::Switch {
-            to,
-            force,
-            skip_gates,
-        } => draft.switch(*to, *force, *skip_gates),
-        Event::Shift { weight, force } => draft.shift(*weight, *force),
-        Event::Shadow {
-            percent,
-            duration,
-            ended_by,
-        } => draft.shadow(*percent, *duration, *ended_by),
-        Event::Preview {
-            header,
-            value,
-            duration,
-            ended_by,
-        } => draft.preview(header, value.as_deref(), *duration, *ended_by),
-        Event::End { what, started_in } => Ok(draft.end(*what, *started_in)),
-        Event::Rollback => draft.rollback(),
-        Event::Retire { force, in_use } => draft.retire(*force, in_use),
-        Event::Resolved => draft.resolved(),
-        Event::Release {
-            version,
-            endpoints,
-            promotion,
-            replace_standby,
-        } => draft.release(version, endpoints, *promotion, *replace_standby),
-        Event::Validate => draft.validate_again(),
-        Event::Pause => draft.hold(),
-        Event::Resume => draft.resume(),
-        Event::Abort => draft.abort(),
-        Event::Retry => draft.retry(),
-        Event::Extend { by } => draft.extend(*by),
-        Event::Decide { check, verdict } => draft.decide(check, *verdict),
-        Event::Signal(signal) => draft.signal(signal),
-    }?;
-    draft.reconcile()?;
-    Ok(draft.finish(state, done))
 }

@@ -11,13 +11,13 @@ use async_trait::async_trait;
 use bluegreen::{
     controller::{
         Accepted, Analyst, Command, CommandError, EventSink, Handle, Job, ReleaseOptions, Request,
-        Verb, Waivers,
+        Waivers,
     },
     model::{
         Colour, Endpoint, NackWish, Name,
         check::{Analysis, CheckResult, Measurement, Phase},
     },
-    release::{Purpose, Reason, ReleaseRecord, Rollout, RolloutPhase},
+    release::{Purpose, Reason, ReleaseRecord, Rollout, RolloutPhase, Verb},
     store::CommitKind,
 };
 use jiff::Timestamp;

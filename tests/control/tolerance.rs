@@ -2,9 +2,9 @@
 
 use bluegreen::model::check::Phase;
 use bluegreen::{
-    controller::{Command, Handle, Request, Verb, Verdict},
+    controller::{Command, Handle, Request, Verdict},
     model::{Colour, NackWish, OnNack},
-    release::{Purpose, RolloutPhase},
+    release::{Purpose, RolloutPhase, Verb},
 };
 
 use super::releases::{SERVICE, Script, begun, reached, release, request, settings, steer, switch};

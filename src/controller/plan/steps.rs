@@ -162,7 +162,9 @@ pub(in crate::controller) fn draft(
             };
             one(&mut draft, ground, service, &event)?;
         }
-        Command::Steer { service, verb } => moving(&mut draft, ground, service, &verb.event())?,
+        Command::Steer { service, verb } => {
+            moving(&mut draft, ground, service, &Event::Steer(*verb))?
+        }
         Command::Decide {
             service,
             check,

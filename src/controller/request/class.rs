@@ -1,9 +1,9 @@
 //! What kind of command a command is: what it is called, whom it is for, and which rules hold for it.
 
-use super::command::{Command, Verb};
+use super::command::Command;
 use crate::{
     model::{Name, check::Verdict as CheckVerdict},
-    release::Temporary,
+    release::{Temporary, Verb},
 };
 
 impl Command {

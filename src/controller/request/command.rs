@@ -8,7 +8,7 @@ use crate::{
     model::{
         Colour, DocumentKind, Endpoint, Name, Promotion, Revision, check::Verdict as CheckVerdict,
     },
-    release::{Event, Signal, Temporary},
+    release::{Signal, Temporary, Verb},
 };
 
 /// What can be asked of a fleet.
@@ -180,50 +180,4 @@ pub enum Command {
         /// The revision that was rejected.
         revision: Revision,
     },
-}
-
-/// What a release can be told to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verb {
-    /// Run the gates against what is staged.
-    Validate,
-    /// Stay where it is.
-    Pause,
-    /// Go on.
-    Resume,
-    /// Give up; traffic that has moved goes back.
-    Abort,
-    /// Try again what failed.
-    Retry,
-    /// Let the bake or the standby last longer.
-    Extend {
-        /// By so much.
-        by: Duration,
-    },
-}
-
-impl Verb {
-    /// The command, as it is typed and kept in the history.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Validate => "validate",
-            Self::Pause => "pause",
-            Self::Resume => "resume",
-            Self::Abort => "abort",
-            Self::Retry => "retry",
-            Self::Extend { .. } => "extend",
-        }
-    }
-
-    /// What it is to the state machine.
-    pub(in crate::controller) fn event(self) -> Event {
-        match self {
-            Self::Validate => Event::Validate,
-            Self::Pause => Event::Pause,
-            Self::Resume => Event::Resume,
-            Self::Abort => Event::Abort,
-            Self::Retry => Event::Retry,
-            Self::Extend { by } => Event::Extend { by },
-        }
-    }
 }

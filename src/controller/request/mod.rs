@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 pub(in crate::controller) use accepted::ms_between;
 pub use accepted::{Accepted, Ended, Plan, Tell};
-pub use command::{Command, Verb};
+pub use command::Command;
 pub use documents::{Declared, Documents};
 pub use error::CommandError;
 pub(in crate::controller) use error::{Refusals, moved_on, not_found};

@@ -1,13 +1,16 @@
 //! The way of a release: phases, what moves it on, and what it wants done outside.
 //!
 //! [`Rollout`] is where it stands, [`Signal`] is what the world answers, [`Effect`] is what it asks of the world. Operators'
-//! verbs are in [`verbs`], what happens by itself in [`signal`], and [`advance`] has the transitions that both use.
+//! verbs are in [`verbs`], what happens by itself in [`react`], and [`advance`] has the transitions that both use.
 
 mod advance;
 mod begin;
 mod clock;
 mod effect;
 mod gates;
+mod outbox;
+mod phase;
+mod react;
 mod reconcile;
 mod record;
 mod rollout;
@@ -17,9 +20,11 @@ mod verbs;
 mod waiting;
 
 pub use clock::{MAX_TICK, PhaseClock, Stopwatch};
-pub use effect::{Effect, EffectKind, MAX_EVENTS, Purpose};
+pub use effect::{Effect, EffectKind, Purpose};
+pub use outbox::MAX_EVENTS;
+pub use phase::RolloutPhase;
 pub use record::{
     AnalysisRecord, DeliveryRecord, MAX_PROXY_ACKS, ProxyAck, ReleaseRecord, ResourceDigest,
 };
-pub use rollout::{LogEntry, MAX_LOG, MAX_REASON, Rollout, RolloutPhase, Side, Validated};
+pub use rollout::{LogEntry, MAX_LOG, MAX_REASON, Rollout, Side, Validated};
 pub use signal::{Signal, SignalKind};

@@ -12,7 +12,7 @@ use crate::{
         Colour,
         check::{Phase as CheckPhase, Verdict},
     },
-    release::{Event, RolloutPhase},
+    release::{Event, RolloutPhase, Verb},
 };
 
 /// Two people are asked before the switch, and again in each step.
@@ -53,7 +53,7 @@ fn a_no_is_not_the_answer_when_it_is_asked_again() {
         .then(say(Verdict::Rejected))
         .analysed(CheckPhase::Failed);
     assert_eq!(story.phase(), RolloutPhase::Failed);
-    let story = story.then(Event::Retry);
+    let story = story.then(Event::Steer(Verb::Retry));
     assert_eq!((story.phase(), said(&story)), (RolloutPhase::Validating, 0));
 }
 

@@ -8,7 +8,7 @@ use super::{Story, deploy, endpoints, environment, retire, scale, spec, switch};
 use crate::{
     model::{Colour, Endpoint, ReleaseSpec, Revision, check::Phase as CheckPhase},
     release::{
-        EffectKind, Event, InUse, Reason, Rollout, RolloutPhase, Signal, SignalKind, StepKind,
+        EffectKind, Event, InUse, Reason, Rollout, RolloutPhase, Signal, SignalKind, StepKind, Verb,
     },
 };
 
@@ -331,7 +331,7 @@ fn a_pause_stops_what_goes_forward_and_not_what_protects() {
         .analysed(CheckPhase::Successful)
         .then(switch(None))
         .delivered()
-        .then(Event::Pause);
+        .then(Event::Steer(Verb::Pause));
     assert_eq!(paused.phase(), RolloutPhase::Paused);
     let tick = paused.news(SignalKind::Elapsed {
         time: Duration::from_secs(3_600),
@@ -344,7 +344,7 @@ fn a_pause_stops_what_goes_forward_and_not_what_protects() {
     });
     let back = paused.would(&bad).unwrap().state;
     assert_eq!(back.rollout.unwrap().phase, RolloutPhase::RollingBack);
-    let resumed = paused.then(Event::Resume);
+    let resumed = paused.then(Event::Steer(Verb::Resume));
     assert_eq!(resumed.phase(), RolloutPhase::Baking);
     assert_eq!(resumed.rollout().clock.limit(), Duration::from_secs(1_800));
     assert!(resumed.rollout().analysis.is_some());
@@ -364,9 +364,9 @@ fn a_standby_is_retired_when_its_time_is_over_and_nothing_uses_it() {
         standby.would(&retire()).unwrap_err().reason,
         Reason::StandbyNotOver
     );
-    let longer = standby.then(Event::Extend {
+    let longer = standby.then(Event::Steer(Verb::Extend {
         by: Duration::from_secs(600),
-    });
+    }));
     assert_eq!(longer.rollout().clock.limit(), Duration::from_secs(4_200));
     let over = longer.after(70);
     assert_eq!(over.phase(), RolloutPhase::Retiring);
@@ -425,9 +425,9 @@ fn events_are_wanted_only_where_somebody_listens_and_are_bounded() {
         let mut context = super::context(story.revision + 1);
         context.events = true;
         let event = if story.phase() == RolloutPhase::Paused {
-            Event::Resume
+            Event::Steer(Verb::Resume)
         } else {
-            Event::Pause
+            Event::Steer(Verb::Pause)
         };
         story.state = crate::release::step(&story.state, &event, &context)
             .unwrap()
@@ -478,7 +478,7 @@ fn a_hook_that_fails_or_says_no_is_a_result_and_no_dead_end() {
         .then(release("v1.3", &["10.0.0.2:80"]))
         .answered(false, &[]);
     assert_eq!(failed.phase(), RolloutPhase::Failed);
-    let again = failed.then(Event::Retry);
+    let again = failed.then(Event::Steer(Verb::Retry));
     assert_eq!(again.phase(), RolloutPhase::Provisioning);
     let staged = again.answered(true, &[]);
     let given: Vec<Endpoint> = staged.state.green.deployment.clone().unwrap().endpoints;
@@ -490,5 +490,8 @@ fn a_hook_that_fails_or_says_no_is_a_result_and_no_dead_end() {
     let no = asked.answered(false, &[]);
     assert_eq!((no.phase(), no.mirror()), (RolloutPhase::Ready, 0));
     assert!(no.rollout().reason.contains("503"));
-    assert_eq!(no.then(Event::Abort).phase(), RolloutPhase::Aborted);
+    assert_eq!(
+        no.then(Event::Steer(Verb::Abort)).phase(),
+        RolloutPhase::Aborted
+    );
 }

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     model::{Colour, ReleaseSpec, check::Phase as CheckPhase},
-    release::{Event, Refusal, RolloutPhase, Step},
+    release::{Event, Refusal, RolloutPhase, Step, Verb},
 };
 
 const GOLDEN: &str = include_str!("lifecycle.golden.txt");
@@ -51,10 +51,10 @@ fn situations() -> Vec<Story> {
         standby(),
         retiring(),
         retiring().then(retire()),
-        shifting().delivered().then(Event::Pause),
+        shifting().delivered().then(Event::Steer(Verb::Pause)),
         rolling_back(),
         rolling_back().delivered(),
-        validating().then(Event::Abort),
+        validating().then(Event::Steer(Verb::Abort)),
         validating().analysed(CheckPhase::Failed),
     ]
 }
@@ -68,21 +68,21 @@ fn verbs() -> Vec<(&'static str, Event)> {
     vec![
         ("release v1.3", release("v1.3", &["10.0.0.2:80"])),
         ("release v1.4", release("v1.4", &["10.0.0.4:80"])),
-        ("validate", Event::Validate),
+        ("validate", Event::Steer(Verb::Validate)),
         ("switch", switch(None)),
         ("switch --skip-gates", skip_gates),
-        ("pause", Event::Pause),
-        ("resume", Event::Resume),
-        ("abort", Event::Abort),
-        ("retry", Event::Retry),
+        ("pause", Event::Steer(Verb::Pause)),
+        ("resume", Event::Steer(Verb::Resume)),
+        ("abort", Event::Steer(Verb::Abort)),
+        ("retry", Event::Steer(Verb::Retry)),
         ("rollback", Event::Rollback),
         ("retire", retire()),
         ("retire --force", insist(retire())),
         (
             "extend --by 10m",
-            Event::Extend {
+            Event::Steer(Verb::Extend {
                 by: Duration::from_secs(600),
-            },
+            }),
         ),
         ("deploy v1.4", deploy("v1.4", &["10.0.0.4:80"])),
         ("scale green", scale(Colour::Green, &["10.0.0.5:80"])),

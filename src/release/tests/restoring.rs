@@ -15,7 +15,7 @@ use crate::{
     model::{Colour, Revision},
     release::{
         EffectKind, Event, FleetState, Phase, Reason, Restored, Role, RolloutPhase, ServiceState,
-        restore, step,
+        Verb, restore, step,
     },
 };
 
@@ -253,7 +253,7 @@ fn the_share_of_a_canary_is_not_restored_without_its_release() {
     assert_eq!(then.split().green, 10);
     let switched = shifting().delivered().after(5).delivered();
     let half = shifting().delivered().after(5);
-    let aborted = shifting().then(Event::Abort);
+    let aborted = shifting().then(Event::Steer(Verb::Abort));
     for (now, phase, said) in [
         (
             switched,

@@ -1,0 +1,290 @@
+//! What a release makes of what the world answers. A signal that is not of this release and of what it waits for changes
+//! nothing.
+
+use super::{
+    super::{
+        Refusal, StepKind,
+        draft::{Done, Draft},
+    },
+    EffectKind, Purpose, Rollout, RolloutPhase, Signal, SignalKind,
+};
+use crate::model::{BakeSpec, Endpoint, HookKind, OnFailure, check::Phase};
+
+impl Draft<'_> {
+    /// Takes a signal.
+    ///
+    /// Named invariant: **a stale event changes nothing**: one of an older release, of an older analysis run, of a push
+    /// that is not waited for, or of an effect that is no longer in the outbox.
+    pub(in crate::release) fn signal(&mut self, signal: &Signal) -> Result<Done, Refusal> {
+        match &signal.kind {
+            SignalKind::Sent { effects } => {
+                let sent = |id: u64, kind: &EffectKind| {
+                    effects.contains(&id) && matches!(kind, EffectKind::SendEvent { .. })
+                };
+                self.state
+                    .outbox
+                    .retain(|effect| !sent(effect.id, &effect.kind));
+                return Ok(self.moved_on());
+            }
+            SignalKind::HookAnswered {
+                effect,
+                yes,
+                detail,
+                endpoints,
+            } => {
+                let open = self.state.outbox.iter().position(|open| {
+                    open.id == *effect
+                        && open.release == signal.release
+                        && matches!(open.kind, EffectKind::CallHook { .. })
+                });
+                let Some(at) = open else {
+                    return Ok(self.stale());
+                };
+                let EffectKind::CallHook { hook } = self.state.outbox.remove(at).kind else {
+                    return Ok(self.stale());
+                };
+                self.hook_answered(signal.release, hook, *yes, detail, endpoints)?;
+                return Ok(self.moved_on());
+            }
+            _ => {}
+        }
+        let Some(rollout) = self.state.rollout.as_deref() else {
+            return Ok(self.stale());
+        };
+        if rollout.number != signal.release {
+            return Ok(self.stale());
+        }
+        let rollout = rollout.clone();
+        match &signal.kind {
+            SignalKind::AnalysisEnded {
+                analysis,
+                phase,
+                reason,
+            } => {
+                if rollout.analysis != Some(*analysis) || !phase.is_completed() {
+                    return Ok(self.stale());
+                }
+                self.drop_effects(|kind| matches!(kind, EffectKind::Analyse { .. }));
+                // What people said was said to this run; the next one asks again.
+                self.change(|rollout| {
+                    rollout.analysis = None;
+                    rollout.decisions.clear();
+                });
+                self.analysed(&rollout, *analysis, *phase, reason)?;
+            }
+            SignalKind::Delivered { revision } => {
+                if rollout.pushed.is_none_or(|pushed| pushed > *revision) {
+                    return Ok(self.stale());
+                }
+                self.change(|rollout| rollout.pushed = None);
+                self.delivered(&rollout)?;
+            }
+            SignalKind::Silent { reason } => {
+                // It counts while the new deployment has traffic and is watched.
+                if !rollout.has_traffic() {
+                    return Ok(self.stale());
+                }
+                self.go_back_by_itself(reason);
+            }
+            SignalKind::Rejected { revision, reason } => {
+                let mine = rollout.log.iter().any(|entry| entry.revision == *revision);
+                if !mine || rollout.phase == RolloutPhase::Paused || !rollout.has_traffic() {
+                    return Ok(self.stale());
+                }
+                let name = self.state.name.clone();
+                self.pause(format!(
+                    "{reason}; `bluegreen rollback {name}` or `bluegreen resume {name}`"
+                ));
+            }
+            SignalKind::Elapsed { time } => {
+                if rollout.phase == RolloutPhase::Paused
+                    || rollout.pushed.is_some()
+                    || !rollout.clock.is_running()
+                {
+                    return Ok(self.stale());
+                }
+                self.change(|rollout| rollout.clock.add(*time));
+                self.time_went_by()?;
+            }
+            SignalKind::Held { effect, reason } => {
+                let open = |open: &super::Effect| {
+                    open.id == *effect
+                        && matches!(open.kind, EffectKind::Promote | EffectKind::Retire)
+                };
+                if !self.state.outbox.iter().any(open) {
+                    return Ok(self.stale());
+                }
+                self.change(|rollout| rollout.reason = super::advance::cut(reason));
+            }
+            SignalKind::HookAnswered { .. } | SignalKind::Sent { .. } => {}
+        }
+        Ok(self.moved_on())
+    }
+
+    fn hook_answered(
+        &mut self,
+        release: u64,
+        hook: HookKind,
+        yes: bool,
+        detail: &str,
+        endpoints: &[Endpoint],
+    ) -> Result<(), Refusal> {
+        let current = self
+            .state
+            .rollout
+            .as_deref()
+            .filter(|rollout| rollout.number == release)
+            .cloned();
+        match (hook, current) {
+            (HookKind::Terminate, current) => {
+                let what = if yes {
+                    "the terminate hook was called".to_owned()
+                } else {
+                    format!(
+                        "the terminate hook failed, take the old environment down yourself: {detail}"
+                    )
+                };
+                if current.is_some_and(|it| it.phase == RolloutPhase::Completed) {
+                    self.enter(RolloutPhase::Completed, what);
+                }
+            }
+            (HookKind::Provision, Some(rollout)) if rollout.phase == RolloutPhase::Provisioning => {
+                if !yes {
+                    self.enter(
+                        RolloutPhase::Failed,
+                        format!("the provision hook failed: {detail}"),
+                    );
+                    return Ok(());
+                }
+                let endpoints = if endpoints.is_empty() {
+                    rollout.subject.clone()
+                } else {
+                    endpoints.to_vec()
+                };
+                self.provisioned(&rollout, &endpoints);
+            }
+            (HookKind::ConfirmPromotion, Some(rollout)) if rollout.phase == RolloutPhase::Ready => {
+                if yes {
+                    self.change(|rollout| rollout.confirmed = true);
+                    self.want(EffectKind::Promote);
+                    self.enter(
+                        RolloutPhase::Ready,
+                        "the confirmPromotion hook said yes: the traffic moves",
+                    );
+                } else {
+                    let again = format!("`bluegreen switch {}`", self.state.name);
+                    self.enter(
+                        RolloutPhase::Ready,
+                        format!("the confirmPromotion hook said no ({detail}): ask it again with {again}"),
+                    );
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn analysed(
+        &mut self,
+        rollout: &Rollout,
+        analysis: u64,
+        phase: Phase,
+        reason: &str,
+    ) -> Result<(), Refusal> {
+        let standing = rollout.standing();
+        let name = self.state.name.clone();
+        match (standing, phase) {
+            (RolloutPhase::Validating, Phase::Successful) => {
+                let subject = rollout.subject.clone();
+                self.change(|rollout| {
+                    rollout.validated = Some(super::Validated {
+                        analysis,
+                        deployment: rollout.to.deployment,
+                        endpoints: subject,
+                    });
+                });
+                self.ready();
+            }
+            (RolloutPhase::Validating, Phase::Inconclusive) => {
+                self.pause(format!(
+                    "the gates are inconclusive: {reason}; `bluegreen retry {name}` runs them again"
+                ));
+            }
+            (RolloutPhase::Validating, _) => self.enter(
+                RolloutPhase::Failed,
+                format!("the gates did not pass: {reason}; `bluegreen retry {name}` runs them again"),
+            ),
+            (
+                RolloutPhase::Shadowing | RolloutPhase::Shifting | RolloutPhase::Baking,
+                Phase::Successful,
+            ) => self.time_went_by()?,
+            (RolloutPhase::Shadowing, Phase::Inconclusive)
+            | (RolloutPhase::Shifting | RolloutPhase::Baking, Phase::Inconclusive) => {
+                self.pause(format!(
+                    "the monitors are inconclusive: {reason}; `bluegreen resume {name}` runs them again"
+                ));
+            }
+            (RolloutPhase::Shadowing, _) => self.enter(
+                RolloutPhase::Failed,
+                format!("the monitors of the shadow failed: {reason}"),
+            ),
+            (RolloutPhase::Shifting, _) => self.go_back_by_itself(reason),
+            (RolloutPhase::Baking, _) => match rollout.bake().map(|bake| bake.on_failure) {
+                Some(OnFailure::Pause) => self.pause(format!(
+                    "a monitor failed: {reason}; `bluegreen rollback {name}` or `bluegreen resume {name}`"
+                )),
+                _ => self.go_back_by_itself(reason),
+            },
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn delivered(&mut self, rollout: &Rollout) -> Result<(), Refusal> {
+        match rollout.phase {
+            RolloutPhase::Staged => self.validate(),
+            RolloutPhase::Validating => self.analyse(Purpose::Validation),
+            RolloutPhase::Shifting => {
+                self.analyse(Purpose::Step);
+                self.time_went_by()?;
+            }
+            RolloutPhase::Switching => self.bake(),
+            RolloutPhase::RollingBack => {
+                let reason = rollout.reason.clone();
+                self.enter(RolloutPhase::RolledBack, reason);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl Rollout {
+    /// How its bake is declared.
+    pub(super) fn bake(&self) -> Option<&BakeSpec> {
+        self.spec.as_ref()?.bake.as_ref()
+    }
+}
+
+impl Draft<'_> {
+    /// Nothing that this release waits for.
+    fn stale(&self) -> Done {
+        Done::already(
+            format!("{} does not wait for that any more", self.state.name),
+            None,
+        )
+    }
+
+    /// What became of the release, as the history says it.
+    pub(in crate::release) fn moved_on(&self) -> Done {
+        let name = &self.state.name;
+        let what = match self.state.rollout.as_deref() {
+            Some(rollout) => format!(
+                "release {} of {name} is {}: {}",
+                rollout.number, rollout.phase, rollout.reason
+            ),
+            None => format!("{name} has no release"),
+        };
+        Done::new(StepKind::Release, what)
+    }
+}
