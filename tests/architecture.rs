@@ -60,13 +60,10 @@ fn no_rooms_use_each_other_in_a_circle() {
 }
 
 #[test]
-fn no_files_of_these_rooms_use_each_other_in_a_circle() {
+fn no_files_use_each_other_in_a_circle() {
     let mut files = Vec::new();
     sources(Path::new("src"), &mut files);
-    for room in circles::WITHOUT {
-        let circle = circles::circle_of(room, &files);
-        assert!(circle.is_empty(), "{room}: {circle:?}");
-    }
+    assert_eq!(circles::circles(&files), [""; 0]);
 }
 
 #[test]
@@ -408,35 +405,51 @@ fn a_circle_of_files_is_found_however_long_it_is() {
                 text: format!("//! A file.\n{content}"),
             })
             .collect();
-        circles::circle_of("store", &files)
+        circles::circles(&files)
     };
     let good = [
         (
             "mod.rs",
-            "mod a; mod b; mod sled; pub use a::A; use sled::open;",
+            "mod a; mod b; mod sled; mod top; pub use a::A; pub use top::Top; use sled::open; \
+             pub struct Here; #[cfg(test)] mod tests;",
         ),
         ("a.rs", "use super::b::B; use crate::store::sled::Table;"),
         ("b.rs", "#[cfg(test)] mod tests { use super::super::a::A; }"),
         ("sled/mod.rs", "mod table; pub use table::Table;"),
         ("sled/table.rs", "use std::fmt; use crate::model::Name;"),
+        ("tests.rs", "use super::{a::A, top::Top}; struct Tested;"),
+        ("top.rs", "use super::{A, Here};"),
     ];
     assert_eq!(circle(&good), [""; 0]);
+    let both = &["a.rs", "b.rs"][..];
+    let top = &["mod.rs", "top.rs"][..];
     for (file, content, found) in [
-        ("b.rs", "use super::a::A;", &["a.rs", "b.rs"][..]),
-        (
-            "b.rs",
-            "fn f(_: crate::store::A) {}",
-            &["mod.rs", "a.rs", "b.rs"][..],
-        ),
-        (
-            "sled/table.rs",
-            "use super::super::b; fn f() { b::g() }",
-            &[][..],
-        ),
+        ("b.rs", "use super::a::A;", both),
+        ("b.rs", "use super::a; fn f() { a::g() }", both),
         (
             "sled/table.rs",
             "use super::super::a::A;",
-            &["a.rs", "sled/mod.rs", "sled/table.rs"][..],
+            &["a.rs", "sled/table.rs"],
+        ),
+        // By names that others give on.
+        ("b.rs", "fn f(_: crate::store::A) {}", both),
+        ("b.rs", "use super::super::store::A as Other;", both),
+        (
+            "sled/table.rs",
+            "use super::super::top::A;",
+            &["a.rs", "sled/table.rs"],
+        ),
+        // What is given on may be used as well.
+        ("mod.rs", "pub use top::Top; pub struct Here(Top);", top),
+        ("mod.rs", "pub use top::Top; fn f() { Top::g() }", top),
+        ("mod.rs", "pub use top::Top; fn f() { m!(Top) }", top),
+        // A module by itself is not what is used of it, and tests look at everything.
+        ("b.rs", "use super::a; fn f() {}", &[]),
+        ("b.rs", "use super::tests::Tested;", &[]),
+        (
+            "mod.rs",
+            "pub use top::Top; mod a; #[cfg(test)] mod t { struct T(super::Top); }",
+            &[],
         ),
     ] {
         let files = good.map(|(name, text)| (name, if name == file { content } else { text }));

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proc_macro2::{Span, TokenStream, TokenTree};
 use syn::{
     Attribute, ExprMethodCall, ImplItemFn, ItemFn, ItemImpl, ItemMod, ItemUse, Macro, UseTree,
-    VisRestricted,
+    VisRestricted, Visibility,
     visit::{self, Visit},
 };
 
@@ -18,6 +18,8 @@ pub struct Use {
     pub path: Vec<String>,
     /// Only compiled for tests.
     pub test: bool,
+    /// `pub use`: given on to others.
+    pub given_on: bool,
 }
 
 /// A file that was parsed.
@@ -25,6 +27,10 @@ pub struct Use {
 pub struct Source {
     /// All that it names, its own aliases followed.
     pub uses: BTreeSet<Use>,
+    /// Names that it brings in, or gives on by `pub use`, and what each may stand for.
+    pub aliases: BTreeMap<String, BTreeSet<Vec<String>>>,
+    /// Names that stand alone somewhere in it, outside of its `use`s and of tests.
+    pub words: BTreeSet<String>,
     /// Modules that are only compiled for tests, as paths from the crate's root.
     pub test_modules: Vec<Vec<String>>,
 }
@@ -49,10 +55,13 @@ impl Source {
                 line: found.line,
                 path,
                 test: found.test,
+                given_on: found.given_on,
             })
         });
         Ok(Source {
             uses: uses.collect(),
+            aliases: reader.aliases,
+            words: reader.words,
             test_modules: reader.test_modules,
         })
     }
@@ -64,8 +73,11 @@ struct Reader {
     folder: Vec<String>,
     /// How many of the items around are `#[cfg(test)]`.
     tests: usize,
+    /// The item around is a `pub use`.
+    given_on: bool,
     found: Vec<Use>,
     aliases: BTreeMap<String, BTreeSet<Vec<String>>>,
+    words: BTreeSet<String>,
     test_modules: Vec<Vec<String>>,
 }
 
@@ -94,6 +106,7 @@ impl Reader {
             line: span.start().line,
             path,
             test: self.tests > 0,
+            given_on: self.given_on,
         });
     }
 
@@ -175,10 +188,12 @@ impl Reader {
     }
 
     fn end_of_path(&mut self, path: &[String], start: Option<Span>) {
-        if let Some(span) = start
-            && path.len() > 1
-        {
-            self.note(path, span);
+        match (start, path) {
+            (Some(_), [word]) if self.tests == 0 => {
+                self.words.insert(word.clone());
+            }
+            (Some(span), [_, _, ..]) => self.note(path, span),
+            _ => {}
         }
     }
 
@@ -218,17 +233,25 @@ impl<'ast> Visit<'ast> for Reader {
     }
 
     fn visit_item_use(&mut self, item: &'ast ItemUse) {
+        self.given_on = !matches!(item.vis, Visibility::Inherited);
         self.within(&item.attrs, |this| {
             this.use_tree(&item.tree, &[], item.use_token.span);
         });
+        self.given_on = false;
     }
 
     fn visit_path(&mut self, path: &'ast syn::Path) {
         let written: Vec<String> = path.segments.iter().map(|s| s.ident.to_string()).collect();
-        if written.len() > 1
-            && let Some(first) = path.segments.first()
-        {
-            self.note(&written, first.ident.span());
+        match written.as_slice() {
+            [word] if self.tests == 0 => {
+                self.words.insert(word.clone());
+            }
+            [_] => {}
+            _ => {
+                if let Some(first) = path.segments.first() {
+                    self.note(&written, first.ident.span());
+                }
+            }
         }
         visit::visit_path(self, path);
     }
