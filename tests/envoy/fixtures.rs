@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use crate::support::{
     backend::Backend,
     document,
-    load::{Load, Plan, Protocol, Report, Shot},
+    load::{Failure, Load, Plan, Protocol, Report, Sample, Shot},
     waiting,
     world::{Ran, World},
 };
@@ -147,12 +147,18 @@ pub async fn world_with(backends: &Backends, more: &str, settings: &[(&str, &str
     world
 }
 
+/// Some proxy was asked. What the load had no connection for, or no time, says nothing of where requests go.
+pub fn was_sent(sample: &Sample) -> bool {
+    !matches!(sample.outcome, Err(Failure::Connect | Failure::Overrun))
+}
+
 /// Waits until so many requests that are sent from now on have ended.
 pub async fn more_answers(load: &Load, count: usize) {
     let since = load.origin().elapsed();
     let ended = async || {
         let samples = load.samples();
-        samples.iter().filter(|one| one.sent >= since).count()
+        let sent = samples.iter().filter(|one| was_sent(one));
+        sent.filter(|one| one.sent >= since).count()
     };
     waiting::until("more answers", ended, |ended| *ended >= count).await;
 }

@@ -1,13 +1,20 @@
 //! A release on its way: begun by its command, seen as `status` and its record tell it, held against the load by the clock.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::{
-    fixtures::{Backends, PROXIES, world_with},
-    support::{load::Report, waiting, world::World},
+    fixtures::{Backends, PROXIES, was_sent, world_with},
+    support::{
+        load::{Failure, Report, Sample},
+        waiting,
+        world::World,
+    },
 };
 
 /// The server asks the proxies for their load every second.
@@ -77,7 +84,7 @@ pub fn answered(report: &Report, colour: &str, from: Instant, to: Instant) -> (u
     let sent = report
         .samples
         .iter()
-        .filter(|sample| window.contains(&sample.sent));
+        .filter(|sample| was_sent(sample) && window.contains(&sample.sent));
     let by = sent
         .clone()
         .filter(|sample| sample.outcome.as_deref() == Ok(colour));
@@ -91,4 +98,29 @@ pub fn is_share(count: usize, all: usize, percent: u32) {
     let off = (count as f64 - all * p).abs();
     let sigma = (all * p * (1.0 - p)).sqrt();
     assert!(off <= SIGMAS * sigma, "{count} of {all} are not {percent}%");
+}
+
+#[test]
+fn a_request_that_was_never_sent_is_no_part_of_a_share() {
+    let second = Duration::from_secs(1);
+    let sample = |outcome: Result<&str, Failure>| Sample {
+        due: second,
+        sent: second,
+        done: second,
+        outcome: outcome.map(Arc::from),
+        by: None,
+    };
+    let outcomes = [
+        Ok("green"),
+        Ok("blue"),
+        Err(Failure::Timeout),
+        Err(Failure::Connect),
+        Err(Failure::Overrun),
+    ];
+    let report = Report {
+        origin: Instant::now(),
+        samples: outcomes.map(sample).to_vec(),
+    };
+    let until = report.origin + 2 * second;
+    assert_eq!(answered(&report, "green", report.origin, until), (3, 1));
 }
