@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use http::{HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::watch;
@@ -192,6 +192,22 @@ impl Context {
     /// If it names an unknown variable; validation of the document refuses that.
     pub fn render(&self, text: &str) -> Result<String, TemplateError> {
         render(text, &self.variables())
+    }
+
+    /// The headers of a request to another system than the version, their templates filled in.
+    ///
+    /// # Errors
+    /// If one of them can't be a header.
+    pub fn headers(&self, written: &BTreeMap<String, String>) -> Result<HeaderMap, String> {
+        let mut headers = HeaderMap::new();
+        for (name, text) in written {
+            let value = self.render(text).map_err(|error| error.to_string())?;
+            let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse()) else {
+                return Err(format!("{name} can't be a header"));
+            };
+            headers.insert(name, value);
+        }
+        Ok(headers)
     }
 
     /// Where one of the versions is reached, as the check wants it. Never empty.

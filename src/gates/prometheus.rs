@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use http::{HeaderName, HeaderValue, Method, Uri, header};
+use http::{HeaderValue, Method, Uri, header};
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::time::Instant;
@@ -68,13 +68,7 @@ impl Prometheus {
         ask.body = form.finish().into();
         let form = HeaderValue::from_static("application/x-www-form-urlencoded");
         ask.headers.insert(header::CONTENT_TYPE, form);
-        for (name, text) in &self.check.headers {
-            let value = context.render(text).map_err(|error| error.to_string())?;
-            let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse()) else {
-                return Err(format!("{name} can't be a header"));
-            };
-            ask.headers.insert(name, value);
-        }
+        ask.headers.extend(context.headers(&self.check.headers)?);
         Ok(ask)
     }
 

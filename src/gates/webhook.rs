@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use http::{HeaderName, Method, StatusCode, Uri};
+use http::{Method, StatusCode, Uri};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
@@ -64,13 +64,7 @@ impl Webhook {
             "data": data,
         });
         let mut ask = Ask::new(Method::POST, target, left).with_json(&body);
-        for (name, text) in &self.check.headers {
-            let value = context.render(text).map_err(|error| error.to_string())?;
-            let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse()) else {
-                return Err(format!("{name} can't be a header"));
-            };
-            ask.headers.insert(name, value);
-        }
+        ask.headers.extend(context.headers(&self.check.headers)?);
         Ok(ask)
     }
 

@@ -1,8 +1,7 @@
 //! Puts a prompt to a model, by OpenAI's chat completions or by a request of any form, and reads its answer.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use serde_json_path::JsonPath;
@@ -169,26 +168,6 @@ fn found(body: &[u8], path: Option<&str>) -> Result<String, String> {
         Some(other) => Ok(other.to_string()),
         None => Err(format!("the answer has no {path}")),
     }
-}
-
-/// The headers of a request to another system than the version.
-///
-/// # Errors
-/// If one of them can't be a header.
-pub(super) fn headers(
-    written: &BTreeMap<String, String>,
-    context: &Context,
-) -> Result<HeaderMap, String> {
-    let mut headers = HeaderMap::new();
-    for (name, text) in written {
-        let value = context.render(text).map_err(|error| error.to_string())?;
-        let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse::<HeaderValue>())
-        else {
-            return Err(format!("{name} can't be a header"));
-        };
-        headers.insert(name, value);
-    }
-    Ok(headers)
 }
 
 #[cfg(test)]

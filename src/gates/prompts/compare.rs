@@ -5,11 +5,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::{
-    ask::{headers, left},
-    prompt::Prompt,
-    verdict::Outcome,
-};
+use super::{ask::left, prompt::Prompt, verdict::Outcome};
 use crate::{
     gates::{
         Context,
@@ -152,7 +148,7 @@ async fn vectors(
         .map_err(|error| error.to_string())?;
     let url: Uri = url.parse().map_err(|_| format!("{url:?} is no URL"))?;
     let mut ask = Ask::new(Method::POST, url, left(deadline));
-    ask.headers = headers(&endpoint.headers, context)?;
+    ask.headers = context.headers(&endpoint.headers)?;
     let ask = ask.with_json(&json!({
         "model": endpoint.model,
         "input": texts,

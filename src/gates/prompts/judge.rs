@@ -6,10 +6,7 @@ use http::{Method, Uri};
 use regex::Regex;
 use serde_json::json;
 
-use super::{
-    ask::{completed, headers},
-    prompt::Prompt,
-};
+use super::{ask::completed, prompt::Prompt};
 use crate::{
     gates::{Context, client::Ask, side::good},
     model::check::Judge,
@@ -34,7 +31,7 @@ pub(super) async fn score(
         .map_err(|error| error.to_string())?;
     let url: Uri = url.parse().map_err(|_| format!("{url:?} is no URL"))?;
     let mut ask = Ask::new(Method::POST, url, left.min(PATIENCE));
-    ask.headers = headers(&judge.headers, context)?;
+    ask.headers = context.headers(&judge.headers)?;
     let ask = ask.with_json(&json!({
         "model": judge.model,
         "temperature": 0.0,
