@@ -10,11 +10,10 @@ use std::{
 use serde_json::Value;
 
 use crate::{
-    fixtures::{self, Backends, all_answered, load, no_trouble, service},
+    fixtures::{self, Backends, all_answered, half_behind_a_relay, load, no_trouble},
     support::{
         fault::POINTS,
         load::{Load, Protocol, Shot},
-        relay::Relay,
         waiting,
         world::{Ran, World},
     },
@@ -185,16 +184,8 @@ async fn a_crash_at_any_moment() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crash_when_half_of_the_fleet_knows_and_nobody_listens() {
     let backends = Backends::start().await;
-    let mut world = World::start().await;
+    let (world, relay) = half_behind_a_relay(&backends).await;
     let target = world.listener.addr();
-    let document = service("fraud-model", "/", target, &backends, "");
-    world.apply(&document, &[]).await.ok();
-    let relay = Relay::start(world.xds).await;
-    let xds = world.xds;
-    world.envoy_of("payments", "proxy-1", xds).await;
-    world.envoy_of("payments", "proxy-2", relay.addr()).await;
-    world.ready().await;
-    waiting::fleet(&world, "in sync", |fleet| fleet["delivery"]["acked"] == 2).await;
     saved(&world).await;
     let load = load(target, Protocol::Http1, 50, vec![Shot::get("/score")]);
     let mut versions = Versions::default();

@@ -14,6 +14,7 @@ use crate::support::{
     backend::Backend,
     document,
     load::{Failure, Load, Plan, Protocol, Report, Sample, Shot},
+    relay::Relay,
     waiting,
     world::{Ran, World},
 };
@@ -145,6 +146,20 @@ pub async fn world_with(backends: &Backends, more: &str, settings: &[(&str, &str
     world.apply(&document, &[]).await.ok();
     world.fleet(PROXIES).await;
     world
+}
+
+/// A fleet of two before `fraud-model`, in step; the second proxy reaches the server through a relay.
+pub async fn half_behind_a_relay(backends: &Backends) -> (World, Relay) {
+    let mut world = World::start().await;
+    let document = service("fraud-model", "/", world.listener.addr(), backends, "");
+    world.apply(&document, &[]).await.ok();
+    let relay = Relay::start(world.xds).await;
+    let xds = world.xds;
+    world.envoy_of("payments", "proxy-1", xds).await;
+    world.envoy_of("payments", "proxy-2", relay.addr()).await;
+    world.ready().await;
+    waiting::fleet(&world, "in sync", |fleet| fleet["delivery"]["acked"] == 2).await;
+    (world, relay)
 }
 
 /// Some proxy was asked. What the load had no connection for, or no time, says nothing of where requests go.

@@ -5,10 +5,12 @@ use std::{path::Path, time::Instant};
 use serde_json::Value;
 
 use crate::{
-    fixtures::{Backends, Flip, all_answered, load, no_trouble, only, proven, service, world},
+    fixtures::{
+        Backends, Flip, all_answered, half_behind_a_relay, load, no_trouble, only, proven, service,
+        world,
+    },
     support::{
         load::{Protocol, Shot},
-        relay::Relay,
         waiting,
         world::{READY, World},
         xds_client::XdsClient,
@@ -51,16 +53,7 @@ async fn restarts_under_load_lose_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_switch_right_after_a_start_waits_for_the_roster() {
     let backends = Backends::start().await;
-    let mut world = World::start().await;
-    let target = world.listener.addr();
-    let document = service("fraud-model", "/", target, &backends, "");
-    world.apply(&document, &[]).await.ok();
-    let relay = Relay::start(world.xds).await;
-    let xds = world.xds;
-    world.envoy_of("payments", "proxy-1", xds).await;
-    world.envoy_of("payments", "proxy-2", relay.addr()).await;
-    world.ready().await;
-    waiting::fleet(&world, "in sync", |fleet| fleet["delivery"]["acked"] == 2).await;
+    let (world, relay) = half_behind_a_relay(&backends).await;
 
     // One of the two can't come back before it is allowed to.
     world.terminate().await;

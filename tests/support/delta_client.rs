@@ -19,7 +19,7 @@ use tonic::{Status, Streaming};
 
 use super::{
     plane::PATIENCE,
-    xds_client::{channel, node},
+    xds_client::{at_start, channel, node},
 };
 
 /// One stream of one proxy.
@@ -174,12 +174,7 @@ impl DeltaClient {
 
     /// Asks for everything as an Envoy does that starts, and accepts it.
     pub async fn start(&mut self, clusters: &[&str], listener: &str, routes: &str) {
-        for (type_url, names, resources) in [
-            (TypeUrl::Cluster, &[][..], clusters),
-            (TypeUrl::ClusterLoadAssignment, clusters, clusters),
-            (TypeUrl::Listener, &[], &[listener]),
-            (TypeUrl::RouteConfiguration, &[routes], &[routes]),
-        ] {
+        for (type_url, names, resources) in at_start(clusters, &[listener], &[routes]) {
             self.subscribe(type_url, names);
             self.expect(type_url, resources, &[]).await;
             self.ack(type_url);

@@ -18,7 +18,7 @@ use tonic::Status;
 use super::{
     delta_client::DeltaClient,
     plane::PATIENCE,
-    xds_client::{XdsClient, node},
+    xds_client::{XdsClient, at_start, node},
 };
 
 /// Makes tests of functions that take a [`Mode`]: `name::sotw` and `name::delta`. The checklist in `docs/testing.md` counts
@@ -322,12 +322,7 @@ impl Client {
 
     /// Asks for everything as an Envoy does that starts, and accepts it.
     pub async fn start(&mut self, clusters: &[&str], listener: &str, routes: &str) {
-        for (type_url, names, resources) in [
-            (TypeUrl::Cluster, &[][..], clusters),
-            (TypeUrl::ClusterLoadAssignment, clusters, clusters),
-            (TypeUrl::Listener, &[], &[listener]),
-            (TypeUrl::RouteConfiguration, &[routes], &[routes]),
-        ] {
+        for (type_url, names, resources) in at_start(clusters, &[listener], &[routes]) {
             self.ask(type_url, names);
             self.expect(type_url, resources).await;
             self.ack(type_url);

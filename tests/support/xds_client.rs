@@ -41,6 +41,20 @@ pub fn node(id: &str, cluster: &str) -> Node {
     }
 }
 
+/// What an Envoy asks for when it starts, type by type: the names, and what is to come.
+pub fn at_start<'a>(
+    clusters: &'a [&'a str],
+    listeners: &'a [&'a str],
+    routes: &'a [&'a str],
+) -> [(TypeUrl, &'a [&'a str], &'a [&'a str]); 4] {
+    [
+        (TypeUrl::Cluster, &[], clusters),
+        (TypeUrl::ClusterLoadAssignment, clusters, clusters),
+        (TypeUrl::Listener, &[], listeners),
+        (TypeUrl::RouteConfiguration, routes, routes),
+    ]
+}
+
 pub async fn channel(server: SocketAddr) -> Channel {
     Channel::from_shared(format!("http://{server}"))
         .unwrap()
@@ -192,14 +206,9 @@ impl XdsClient {
 
     /// Asks for everything as an Envoy does that starts, and accepts it.
     pub async fn start(&mut self, clusters: &[&str], routes: &str) {
-        for (type_url, names, resources) in [
-            (TypeUrl::Cluster, &[][..], clusters.len()),
-            (TypeUrl::ClusterLoadAssignment, clusters, clusters.len()),
-            (TypeUrl::Listener, &[], 1),
-            (TypeUrl::RouteConfiguration, &[routes], 1),
-        ] {
+        for (type_url, names, resources) in at_start(clusters, &[routes], &[routes]) {
             self.subscribe(type_url, names);
-            self.expect(type_url, resources).await;
+            self.expect(type_url, resources.len()).await;
             self.ack(type_url);
         }
     }

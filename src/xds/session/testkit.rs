@@ -164,6 +164,17 @@ impl Client {
         client
     }
 
+    /// A settled proxy with the route configurations `main` and `second`, as of the second revision.
+    pub fn with_second(mode: Mode, fleet: &mut Fleet) -> Self {
+        let mut client = Self::settled_in(mode, fleet);
+        let second = routes("second", &[("a", false)]);
+        client.push(fleet.put([listener("second", 1, &["second"]), second]));
+        client.ack(LDS);
+        client.ask_again(RDS, &["main", "second"]);
+        client.ack(RDS);
+        client
+    }
+
     /// The same client on a new stream to a server that remembers nothing; it shows what it has.
     pub fn elsewhere(&self) -> Self {
         let mut client = Self::speaking(self.mode);

@@ -100,10 +100,7 @@ fn weighted(output: &Output) -> Vec<Revision> {
 fn line_07_a_switch_is_proven_beside_routes_that_are_rejected() {
     for mode in MODES {
         let mut fleet = Fleet::with_a();
-        fleet.put([routes("second", &[("a", false)])]);
-        let mut client = Client::settled_in(mode, &fleet);
-        client.ask_again(RDS, &["main", "second"]);
-        client.ack(RDS);
+        let mut client = Client::with_second(mode, &mut fleet);
         client.push(fleet.put([routes("second", &[])]));
         client.nack(RDS, "no routes");
         let switch = client.push(fleet.put([routes("main", &[("a", true)])]));
@@ -176,10 +173,7 @@ fn line_08_the_good_part_of_a_rejected_response_is_booked_and_the_bad_one_left_o
 fn line_08_what_a_client_had_is_told_again_if_nobody_knows_which_part_it_rejected() {
     for mode in MODES {
         let mut fleet = Fleet::with_a();
-        fleet.put([routes("second", &[("a", false)])]);
-        let mut client = Client::settled_in(mode, &fleet);
-        client.ask_again(RDS, &["main", "second"]);
-        client.ack(RDS);
+        let mut client = Client::with_second(mode, &mut fleet);
         client.push(fleet.put([routes("main", &[("a", true)]), routes("second", &[])]));
         // Envoy may have flipped `main` before it refused `second`.
         let back = client.nack(RDS, "no routes");

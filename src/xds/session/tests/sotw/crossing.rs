@@ -12,21 +12,10 @@ fn rejection(of: &Response, version: &str, names: &[&str], error: &str) -> Reque
     }
 }
 
-/// A settled proxy with the route configurations `main` and `second`.
-fn with_second(fleet: &mut Fleet) -> Client {
-    let mut client = Client::settled(fleet);
-    let second = routes("second", &[("a", false)]);
-    client.push(fleet.put([listener("second", 1, &["second"]), second]));
-    client.ack(LDS);
-    client.ask_again(RDS, &["main", "second"]);
-    client.ack(RDS);
-    client
-}
-
 #[test]
 fn line_12_a_version_stands_for_all_that_a_client_has_who_accepts_it() {
     let mut fleet = Fleet::with_a();
-    let mut client = with_second(&mut fleet);
+    let mut client = Client::with_second(Mode::Sotw, &mut fleet);
     let both = ["main", "second"];
     let first = client.push(fleet.put([routes("main", &[("a", true)]), routes("second", &[])]));
     let before = client.version[&RDS].clone();
@@ -43,7 +32,7 @@ fn line_12_a_version_stands_for_all_that_a_client_has_who_accepts_it() {
 #[test]
 fn line_13_what_is_gone_is_not_said_again_although_its_answer_is_out() {
     let mut fleet = Fleet::with_a();
-    let mut client = with_second(&mut fleet);
+    let mut client = Client::with_second(Mode::Sotw, &mut fleet);
     client.push(fleet.put([routes("main", &[("a", true)]), routes("second", &[])]));
     // The client may refuse `second`, and all that comes with it.
     let next = client.push(fleet.change([routes("main", &[("a", false)])], [(RDS, "second")]));
@@ -94,7 +83,7 @@ fn line_12_what_was_taken_of_a_rejected_list_goes_after_a_reconnect() {
 #[test]
 fn line_12_a_name_that_was_dropped_and_asked_for_again_is_sent_after_a_reconnect() {
     let mut fleet = Fleet::with_a();
-    let mut client = with_second(&mut fleet);
+    let mut client = Client::with_second(Mode::Sotw, &mut fleet);
     client.push(fleet.change([], [(RDS, "second")]));
     client.ask_again(RDS, &["main"]);
     client.push(fleet.put([routes("second", &[("a", false)])]));
@@ -163,7 +152,7 @@ fn line_25_a_cluster_is_kept_for_names_that_were_dropped_and_asked_for_again() {
 /// A switch that was on its way when its proxy rejected the routes of another service, which its response carries along.
 fn switch_beside_a_rejection(error: &str) -> (Client, Fleet, Output) {
     let mut fleet = Fleet::with_a();
-    let mut client = with_second(&mut fleet);
+    let mut client = Client::with_second(Mode::Sotw, &mut fleet);
     let both = ["main", "second"];
     let bad = client.push(fleet.put([routes("second", &[])]));
     let before = client.version[&RDS].clone();
