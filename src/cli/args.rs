@@ -57,6 +57,23 @@ pub struct Change {
     pub max_nack: Option<u32>,
 }
 
+/// Flags of the verbs that wait for the fleet to accept what they push.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Pushed {
+    /// How long to wait for the fleet to accept
+    #[arg(long, value_name = "DURATION", default_value = "30s")]
+    wait: HumanDuration,
+    #[command(flatten)]
+    change: Change,
+}
+
+impl Pushed {
+    /// What the request carries, without who and why.
+    pub(super) fn meta(&self) -> api::CommandMeta {
+        self.change.meta(self.wait)
+    }
+}
+
 /// What happens when proxies reject a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum OnNack {

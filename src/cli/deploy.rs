@@ -1,10 +1,7 @@
 //! `deploy`: a new version into the environment that is empty or staged.
 
 use super::{args, client::Context, error::Error, perform::perform};
-use crate::{
-    api,
-    model::{Endpoint, HumanDuration},
-};
+use crate::{api, model::Endpoint};
 
 /// Put a new version of a service into the environment that is empty or staged
 ///
@@ -26,15 +23,12 @@ pub struct Args {
     /// Take the place of the standby: there is no rollback to it any more
     #[arg(long)]
     replace_standby: bool,
-    /// How long to wait for the fleet to accept
-    #[arg(long, value_name = "DURATION", default_value = "30s")]
-    wait: HumanDuration,
     #[command(flatten)]
-    change: args::Change,
+    pushed: args::Pushed,
 }
 
 pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, Error> {
-    let meta = cx.identify(args.change.meta(args.wait));
+    let meta = cx.identify(args.pushed.meta());
     let request = api::DeployRequest {
         meta: Some(meta.clone()),
         service: args.service,

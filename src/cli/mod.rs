@@ -35,6 +35,7 @@ mod perform;
 mod preview;
 mod progress;
 mod rebuild;
+mod reconnect;
 mod report;
 mod report_text;
 mod retire;

@@ -31,9 +31,19 @@ pub(super) async fn perform(
     meta: &CommandMeta,
     send: impl AsyncFn(Client) -> Answer,
 ) -> Result<u8, Error> {
+    let (report, done) = carry_out(cx, meta, send).await;
+    finish(cx, meta, report, done)
+}
+
+/// Carries out a command and shows its way; what came of it is not printed yet.
+pub(super) async fn carry_out(
+    cx: &Context,
+    meta: &CommandMeta,
+    send: impl AsyncFn(Client) -> Answer,
+) -> (Report, Result<(), Error>) {
     let mut report = Report::of(meta);
     let done = follow(cx, meta, &mut report, Progress::new(), send).await;
-    finish(cx, meta, report, done)
+    (report, done)
 }
 
 /// What a command would do, without doing it. `send` gives the command the meta of its plan, which is a command of its
@@ -89,7 +99,7 @@ pub(super) fn finish(
 }
 
 /// Sends a command until its outcome is known, filling in the report.
-pub(super) async fn follow(
+async fn follow(
     cx: &Context,
     meta: &CommandMeta,
     report: &mut Report,

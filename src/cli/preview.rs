@@ -24,11 +24,8 @@ pub struct Args {
     /// End it now
     #[arg(long, conflicts_with_all = ["header", "duration"])]
     stop: bool,
-    /// How long to wait for the fleet to accept
-    #[arg(long, value_name = "DURATION", default_value = "30s")]
-    wait: HumanDuration,
     #[command(flatten)]
-    change: args::Change,
+    pushed: args::Pushed,
 }
 
 /// `NAME=VALUE`.
@@ -42,7 +39,7 @@ fn header(text: &str) -> Result<(String, String), String> {
 }
 
 pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, Error> {
-    let meta = cx.identify(args.change.meta(args.wait));
+    let meta = cx.identify(args.pushed.meta());
     let (header, value) = args.header.unwrap_or_default();
     let request = api::PreviewRequest {
         meta: Some(meta.clone()),

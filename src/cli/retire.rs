@@ -1,7 +1,7 @@
 //! `retire`: the standby is given up.
 
 use super::{args, client::Context, error::Error, perform::perform};
-use crate::{api, model::HumanDuration};
+use crate::api;
 
 /// Give up the standby of a service: its endpoints are taken away
 ///
@@ -17,15 +17,12 @@ pub struct Args {
     /// Retire although proxies may still route to it
     #[arg(long)]
     force: bool,
-    /// How long to wait for the fleet to accept
-    #[arg(long, value_name = "DURATION", default_value = "30s")]
-    wait: HumanDuration,
     #[command(flatten)]
-    change: args::Change,
+    pushed: args::Pushed,
 }
 
 pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, Error> {
-    let meta = cx.identify(args.change.meta(args.wait));
+    let meta = cx.identify(args.pushed.meta());
     let request = api::RetireRequest {
         meta: Some(meta.clone()),
         service: args.service,

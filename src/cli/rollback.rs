@@ -5,11 +5,10 @@ use super::{
     client::Context,
     confirm,
     error::Error,
-    perform::{finish, follow, perform},
-    progress::Progress,
+    perform::{carry_out, finish, perform},
     report::Report,
 };
-use crate::{api, model::HumanDuration};
+use crate::api;
 
 /// The server's name for a refusal that a yes overcomes.
 const SERVICES_WOULD_VANISH: &str = "services-would-vanish";
@@ -47,15 +46,12 @@ pub struct Args {
     /// Don't ask: services that did not exist then vanish
     #[arg(long, requires = "fleet")]
     yes: bool,
-    /// How long to wait for the fleet to accept
-    #[arg(long, value_name = "DURATION", default_value = "30s")]
-    wait: HumanDuration,
     #[command(flatten)]
-    change: args::Change,
+    pushed: args::Pushed,
 }
 
 pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, Error> {
-    let meta = cx.identify(args.change.meta(args.wait));
+    let meta = cx.identify(args.pushed.meta());
     if !args.services.is_empty() {
         let (service, services) = args::one_or_several(args.services);
         let request = api::RollbackRequest {
@@ -92,14 +88,8 @@ async fn restore(
     meta: &api::CommandMeta,
     request: &api::RollbackFleetRequest,
 ) -> (Report, Result<(), Error>) {
-    let mut report = Report::of(meta);
-    let done = follow(
-        cx,
-        meta,
-        &mut report,
-        Progress::new(),
-        async |mut client| client.rollback_fleet(request.clone()).await,
-    )
-    .await;
-    (report, done)
+    carry_out(cx, meta, async |mut client| {
+        client.rollback_fleet(request.clone()).await
+    })
+    .await
 }

@@ -3,7 +3,7 @@
 use super::{args, client::Context, convert, error::Error, perform::perform};
 use crate::{
     api,
-    model::{Colour, Endpoint, HumanDuration},
+    model::{Colour, Endpoint},
 };
 
 /// Give the deployment of one environment other endpoints
@@ -28,15 +28,12 @@ pub struct Args {
     /// Allow to leave the live environment without endpoints
     #[arg(long)]
     force: bool,
-    /// How long to wait for the fleet to accept
-    #[arg(long, value_name = "DURATION", default_value = "30s")]
-    wait: HumanDuration,
     #[command(flatten)]
-    change: args::Change,
+    pushed: args::Pushed,
 }
 
 pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, Error> {
-    let meta = cx.identify(args.change.meta(args.wait));
+    let meta = cx.identify(args.pushed.meta());
     let request = api::ScaleRequest {
         meta: Some(meta.clone()),
         service: args.service,

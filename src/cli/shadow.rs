@@ -26,15 +26,12 @@ pub struct Args {
     /// End it now
     #[arg(long, conflicts_with_all = ["percent", "duration"])]
     stop: bool,
-    /// How long to wait for the fleet to accept
-    #[arg(long, value_name = "DURATION", default_value = "30s")]
-    wait: HumanDuration,
     #[command(flatten)]
-    change: args::Change,
+    pushed: args::Pushed,
 }
 
 pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, Error> {
-    let meta = cx.identify(args.change.meta(args.wait));
+    let meta = cx.identify(args.pushed.meta());
     let request = api::ShadowRequest {
         meta: Some(meta.clone()),
         service: args.service,

@@ -1,7 +1,7 @@
 //! `shift`: a share of the traffic to the staged environment, as a canary does step by step.
 
 use super::{args, client::Context, error::Error, perform::perform};
-use crate::{api, model::HumanDuration};
+use crate::api;
 
 /// Move a share of a service's traffic to its staged environment, or take it back
 ///
@@ -18,17 +18,14 @@ pub struct Args {
     /// The share of the staged environment, in percent; 0 takes it back
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(0..=99))]
     weight: u32,
-    /// How long to wait for the fleet to accept
-    #[arg(long, value_name = "DURATION", default_value = "30s")]
-    wait: HumanDuration,
     #[command(flatten)]
-    change: args::Change,
+    pushed: args::Pushed,
     #[command(flatten)]
     waive: args::Waive,
 }
 
 pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, Error> {
-    let meta = cx.identify(args.change.meta(args.wait));
+    let meta = cx.identify(args.pushed.meta());
     let request = api::ShiftRequest {
         meta: Some(meta.clone()),
         service: args.service,

@@ -1,10 +1,7 @@
 //! `switch`: 100% of the traffic to the staged environment, in one push.
 
 use super::{args, client::Context, convert, error::Error, perform::perform};
-use crate::{
-    api,
-    model::{Colour, HumanDuration},
-};
+use crate::{api, model::Colour};
 
 /// Move all traffic of a service, or of several, to the staged environment, in one push
 ///
@@ -26,17 +23,14 @@ pub struct Args {
     /// The environment to switch to, instead of the staged one
     #[arg(long, value_name = "COLOUR")]
     to: Option<Colour>,
-    /// How long to wait for the fleet to accept
-    #[arg(long, value_name = "DURATION", default_value = "30s")]
-    wait: HumanDuration,
     #[command(flatten)]
-    change: args::Change,
+    pushed: args::Pushed,
     #[command(flatten)]
     waive: args::Waive,
 }
 
 pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, Error> {
-    let meta = cx.identify(args.change.meta(args.wait));
+    let meta = cx.identify(args.pushed.meta());
     let (service, services) = args::one_or_several(args.services);
     let request = api::SwitchRequest {
         meta: Some(meta.clone()),

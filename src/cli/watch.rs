@@ -1,19 +1,15 @@
 //! `watch`: status, again after every change; or one release, until it is where one waits for it.
 
-use std::time::Duration;
-
 use super::{
     args::Format,
     client::Context,
     error::{self, Error},
-    out::{self, DIM, WARN, paint},
+    out::{self, DIM, paint},
+    reconnect,
     rollout::{self, Until},
     status,
 };
 use crate::api;
-
-/// The pause before the server is asked again after the connection was lost.
-const PAUSE: Duration = Duration::from_secs(1);
 
 /// Show the status again after every change, until Ctrl-C
 ///
@@ -68,15 +64,9 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, Error> {
         if let Some(status) = ended.filter(|status| !seen || !error::lost(status)) {
             return Err(cx.failed(&status));
         }
-        if !std::mem::replace(&mut said, true) {
-            out::say(
-                WARN,
-                "note",
-                "the connection was lost; it is made again as soon as the server answers",
-            );
-        }
+        reconnect::say_once(&mut said);
         client = loop {
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(reconnect::PAUSE).await;
             match cx.connect().await {
                 Ok(client) => break client,
                 Err(Error::Unreachable { .. }) => {}

@@ -10,9 +10,7 @@ use crate::{
         args,
         client::Context,
         error::Error,
-        perform::{finish, follow},
-        progress::Progress,
-        report::Report,
+        perform::{carry_out, finish},
         rollout::text::status_lines,
     },
     model::HumanDuration,
@@ -87,14 +85,9 @@ pub(in crate::cli) async fn run(cx: &Context, args: Args) -> Result<u8, Error> {
         .into(),
         replace_standby: args.replace_standby,
     };
-    let mut report = Report::of(&meta);
-    let done = follow(
-        cx,
-        &meta,
-        &mut report,
-        Progress::new(),
-        async |mut client| client.release(request.clone()).await,
-    )
+    let (report, done) = carry_out(cx, &meta, async |mut client| {
+        client.release(request.clone()).await
+    })
     .await;
     if done.is_err() || args.detach || meta.dry_run {
         return finish(cx, &meta, report, done);

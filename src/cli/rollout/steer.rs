@@ -5,9 +5,7 @@ use crate::{
     cli::{
         client::Context,
         error::Error,
-        perform::{finish, follow, perform},
-        progress::Progress,
-        report::Report,
+        perform::{carry_out, finish, perform},
     },
 };
 
@@ -59,14 +57,9 @@ pub(super) async fn begin(
 ) -> Result<Option<u8>, Error> {
     let meta = cx.identify(meta);
     let request = told.request(&meta);
-    let mut report = Report::of(&meta);
-    let done = follow(
-        cx,
-        &meta,
-        &mut report,
-        Progress::new(),
-        async |mut client| client.steer(request.clone()).await,
-    )
+    let (report, done) = carry_out(cx, &meta, async |mut client| {
+        client.steer(request.clone()).await
+    })
     .await;
     match done {
         Ok(()) if !meta.dry_run => Ok(None),

@@ -1,6 +1,6 @@
 //! Watching one release: what happens to it goes to stderr as it happens, until it is where one waits for it.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use super::{
     text::{check_line, left, no_time, step_line},
@@ -13,11 +13,9 @@ use crate::{
         error::{self, Error},
         out::{self, WARN},
         perform::interrupt,
+        reconnect,
     },
 };
-
-/// The pause before the server is asked again after the connection was lost.
-const PAUSE: Duration = Duration::from_secs(1);
 
 /// Where the watching of a release ends, beside its end and a phase in which it waits for a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -125,14 +123,8 @@ async fn watch(
         if let Some(status) = lost.filter(|status| !error::lost(status)) {
             return Err(cx.failed(&status));
         }
-        if !std::mem::replace(&mut said, true) {
-            out::say(
-                WARN,
-                "note",
-                "the connection was lost; it is made again as soon as the server answers",
-            );
-        }
-        tokio::time::sleep(PAUSE).await;
+        reconnect::say_once(&mut said);
+        tokio::time::sleep(reconnect::PAUSE).await;
     }
 }
 
