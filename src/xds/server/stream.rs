@@ -187,7 +187,7 @@ impl Stream {
                 match newest {
                     Some(Some(snapshot)) => {
                         let output = self.session.snapshot(snapshot, self.now());
-                        self.take(output, replies);
+                        self.take(output, replies)?;
                     }
                     // Nothing is declared yet.
                     Some(None) => {}
@@ -202,7 +202,7 @@ impl Stream {
             }
             self.timer = None;
             let output = self.session.tick(self.now());
-            self.take(output, replies);
+            self.take(output, replies)?;
         }
     }
 
@@ -232,11 +232,10 @@ impl Stream {
         };
         let now = self.now();
         let output = request.say(&mut self.session, type_url, now);
-        self.take(output, replies);
-        Ok(())
+        self.take(output, replies)
     }
 
-    fn take(&mut self, output: Output, replies: &mut Replies) {
+    fn take(&mut self, output: Output, replies: &mut Replies) -> Result<(), Status> {
         if !output.records.is_empty() {
             output.records.iter().for_each(|record| self.log(record));
             let Connected {
@@ -256,6 +255,14 @@ impl Stream {
             }
             replies.push(Chunk::with_nonce(message.encoded(), NONCE, &response.nonce));
         }
+        if output.overdue {
+            warn!(fleet = %self.proxy.fleet, proxy = %self.proxy.id,
+                "the proxy reads and answers nothing for minutes: its stream is ended, so that it says anew what it has");
+            return Err(Status::deadline_exceeded(
+                "too many responses are unanswered: come again, and say what you have",
+            ));
+        }
+        Ok(())
     }
 
     fn log(&self, record: &Record) {

@@ -33,8 +33,8 @@ const PACE: Duration = Duration::from_secs(5);
 /// is taken together with the one after it.
 const MAX_PACED: usize = 8;
 
-/// The same in delta, where each is answered by itself. A client that has answered nothing for so many, at [`PACE`], has been
-/// silent for minutes, while the configuration never stopped changing.
+/// The same in delta, where each is answered by itself, and a rejection of one that was forgotten would not be heard. A client
+/// that has answered nothing for so many, at [`PACE`], has been silent for minutes: it is to come again.
 const MAX_PACED_EACH: usize = 64;
 
 /// Contents remembered of responses that were taken together.
@@ -111,6 +111,8 @@ pub(super) struct Channel {
     pub(super) must_answer: bool,
     /// A response waits until this time for its turn.
     pub(super) paced_until: Option<Timestamp>,
+    /// More is due, and there is no room for it: too much is unanswered.
+    pub(super) overdue: bool,
     /// When what has a time to live is to be said again.
     pub(super) heartbeat_at: Option<Timestamp>,
     /// With this there is nothing more to do: the snapshot's set, and the clusters that were told.
@@ -145,6 +147,7 @@ impl Channel {
             dropped: BTreeSet::new(),
             must_answer: true,
             paced_until: None,
+            overdue: false,
             heartbeat_at: None,
             done_with: None,
             last_nonce: 0,
@@ -276,8 +279,10 @@ impl Channel {
         let turn = later(last.sent_at, PACE);
         if turn > now {
             self.paced_until = Some(turn);
+            return false;
         }
-        turn <= now
+        self.overdue |= self.mode == Mode::Delta && self.unanswered.len() >= MAX_PACED_EACH;
+        !self.overdue
     }
 
     /// Books a response as sent.
@@ -312,11 +317,7 @@ impl Channel {
     /// Of too many responses the oldest is taken together with the next: one answer is to both, and until then the
     /// client may be at either.
     fn forget_oldest(&mut self) {
-        let most = match self.mode {
-            Mode::Sotw => MAX_PACED,
-            Mode::Delta => MAX_PACED_EACH,
-        };
-        if self.unanswered.len() < most {
+        if self.mode == Mode::Delta || self.unanswered.len() < MAX_PACED {
             return;
         }
         let oldest = self.unanswered.pop_front();

@@ -233,6 +233,7 @@ impl Session {
             }
         }
         self.settle(&snapshot, out);
+        out.overdue = self.channels.iter().any(|channel| channel.overdue);
     }
 
     /// Whether the client has a newer revision than the fleet: a store that went back in time must not take it back.

@@ -36,6 +36,9 @@ pub struct Output {
     pub responses: Vec<Response>,
     /// For the ledger, in the order of happening.
     pub records: Vec<Record>,
+    /// The client answers so little that no more is remembered for it: the stream is to end, and what the client has then
+    /// it says on the next.
+    pub overdue: bool,
 }
 
 /// One stream. Times are only compared with each other: any clock that does not go back will do.

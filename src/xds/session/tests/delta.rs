@@ -367,3 +367,27 @@ fn line_21_after_a_reconnect_too_a_cluster_that_is_sent_again_brings_its_load_as
         assert_eq!(sent(&endpoints), [(EDS, names(&["a/green"]))]);
     }
 }
+
+/// A client that reads on and never answers: what it would reject of all this can no longer be told apart.
+#[test]
+fn a_client_that_answers_nothing_for_minutes_is_to_come_again() {
+    let mut fleet = Fleet::with_a();
+    let mut client = settled(&fleet);
+    let mut responses = 0;
+    let mut overdue = false;
+    for change in 2..=100 {
+        for output in [
+            client.push(fleet.put([cluster("a/blue", change)])),
+            client.wait(5),
+        ] {
+            responses += sent(&output).iter().filter(|(url, _)| *url == CDS).count();
+            overdue |= output.overdue;
+        }
+        // It does answer of the endpoints.
+        client.ack(EDS);
+    }
+    assert!(overdue);
+    assert_eq!(responses, 64);
+    let again = client.ask(LDS, &[]);
+    assert!(again.overdue, "it stays so, whatever it says of others");
+}
