@@ -6,6 +6,8 @@ mod support;
 mod bad_input;
 #[path = "control/calls.rs"]
 mod calls;
+#[path = "control/counting.rs"]
+mod counting;
 #[path = "control/flows.rs"]
 mod flows;
 #[path = "control/names.rs"]

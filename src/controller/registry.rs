@@ -6,9 +6,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::watch;
+use tokio::{sync::watch, task::JoinSet};
 
 use super::{
+    engine::store_counted,
     handle::{Handle, Shared},
     open::open,
     options::Options,
@@ -22,6 +23,9 @@ use crate::{
 
 /// A server that goes down waits no longer for turns and rosters: a container runtime kills it after 10 s.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// And so long for what releases have counted: a commit each, of milliseconds, and no harm is done without.
+const STORE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Revisions before the newest that are read back at the start, so that proxies that come back with one of them are
 /// brought forward in order. They come back within seconds, and few commits fit into that.
@@ -189,15 +193,27 @@ impl Controllers {
         self.shared.now()
     }
 
-    /// Ends: no new turn begins, the turn that runs is finished, rosters are saved.
+    /// Ends: what releases have counted is stored, no new turn begins, the turn that runs is finished, rosters are saved.
     pub async fn stop(&self) {
         self.close();
+        self.store_counted().await;
         self.stop.send_replace(true);
         let mut tasks = self.shared.take_tasks();
         let all = async { while tasks.join_next().await.is_some() {} };
         if tokio::time::timeout(STOP_TIMEOUT, all).await.is_err() {
             tracing::warn!(
                 "some fleets did not come to rest in time; what was answered is durable"
+            );
+        }
+    }
+
+    /// Stores what releases have counted since it was stored last, all fleets at the same time.
+    async fn store_counted(&self) {
+        let mut tasks: JoinSet<()> = self.fleets().into_iter().map(store_counted).collect();
+        let all = async { while tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(STORE_TIMEOUT, all).await.is_err() {
+            tracing::warn!(
+                "the time that some releases have counted since the last minute was not stored in time: it counts once more"
             );
         }
     }

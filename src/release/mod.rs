@@ -24,7 +24,7 @@ mod words;
 
 pub use context::Context;
 pub use lifecycle::{
-    AnalysisRecord, DeliveryRecord, Effect, EffectKind, LogEntry, MAX_EVENTS, MAX_LOG,
+    AnalysisRecord, ClockKey, DeliveryRecord, Effect, EffectKind, LogEntry, MAX_EVENTS, MAX_LOG,
     MAX_PROXY_ACKS, MAX_REASON, MAX_TICK, PhaseClock, ProxyAck, Purpose, ReleaseRecord,
     ResourceDigest, Rollout, RolloutPhase, Side, Signal, SignalKind, Stopwatch, Validated,
 };

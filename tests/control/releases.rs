@@ -103,7 +103,7 @@ pub(super) fn declared(release: &str) -> String {
     format!("{}  release:\n{release}", document(SERVICE, 10000))
 }
 
-const USUAL: &str = "    validation: [ { name: smoke, http: { path: / } } ]
+pub(super) const USUAL: &str = "    validation: [ { name: smoke, http: { path: / } } ]
     bake: { duration: 1s, interval: 1s, monitors: [ { name: errors, http: { path: / } } ] }
     standby: 1s
     acceptShortStandby: true
@@ -209,35 +209,12 @@ async fn recorded(
         .expect("the record says it")
 }
 
-/// Releases the same version of the service and then of `features`, whose bake is shorter: that one is over when this returns,
-/// and the service's still runs, with nothing stored of what it has counted. The version runs for as long as the backend.
-pub(super) async fn outlived(handle: &Handle) -> (Backend, Rollout) {
-    let green = Backend::start("v1.3").await;
-    for service in [SERVICE, "features"] {
-        let command = Command::Release {
-            service: name(service),
-            version: "v1.3".to_owned(),
-            endpoints: vec![endpoint(&green)],
-            promotion: None,
-            replace_standby: false,
-        };
-        run(handle, command).await.unwrap();
-        reached_by(handle, service, RolloutPhase::Ready).await;
-        let command = Command::Switch {
-            service: name(service),
-            to: None,
-        };
-        run(handle, command).await.unwrap();
-        reached_by(handle, service, RolloutPhase::Baking).await;
-    }
-    reached_by(handle, "features", RolloutPhase::Standby).await;
-    let baking = reached(handle, RolloutPhase::Baking).await;
-    assert_eq!(baking.clock.elapsed_ms, 0);
-    (green, baking)
+pub(super) async fn begun(settings: Settings, release: &str) -> (Server, Handle, LedgerProxy) {
+    begun_on(Server::with(settings).await, release).await
 }
 
-pub(super) async fn begun(settings: Settings, release: &str) -> (Server, Handle, LedgerProxy) {
-    let server = Server::with(settings).await;
+/// The same with a server that runs.
+pub(super) async fn begun_on(server: Server, release: &str) -> (Server, Handle, LedgerProxy) {
     let mut client = server.client().await;
     apply(&mut client, &declared(release)).await.outcome();
     let handle = server.fleet("payments");
@@ -485,28 +462,6 @@ async fn a_paused_release_stays_until_it_is_resumed_and_an_aborted_one_goes_back
         "{}",
         back.reason
     );
-}
-
-#[tokio::test]
-async fn a_pause_keeps_what_the_bake_has_counted() {
-    let script = Script::new();
-    script.say(Purpose::Validation, Phase::Successful);
-    let slow = USUAL.replace("duration: 1s", "duration: 1h");
-    let (server, handle, _proxy) = begun(settings(&script), &slow).await;
-    let other = format!("{}  release:\n{USUAL}", document("features", 10001));
-    apply(&mut server.client().await, &other).await.outcome();
-    let (_green, _) = outlived(&handle).await;
-
-    run(&handle, steer(Verb::Pause)).await.unwrap();
-    let paused = reached(&handle, RolloutPhase::Paused).await;
-    let counted = paused.clock.elapsed_ms;
-    assert!(counted > 0, "{paused:?}");
-    let progress = handle.release_progress(&name(SERVICE)).unwrap();
-    assert_eq!(progress.elapsed(&paused), Duration::ZERO, "it is told once");
-
-    run(&handle, steer(Verb::Resume)).await.unwrap();
-    let resumed = reached(&handle, RolloutPhase::Baking).await;
-    assert!(resumed.clock.elapsed_ms >= counted, "{resumed:?}");
 }
 
 #[tokio::test]

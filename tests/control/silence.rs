@@ -12,7 +12,8 @@ use jiff::Timestamp;
 
 use super::{
     calls::{apply, document},
-    releases::{SERVICE, Script, begun, name, outlived, reached, release, run, settings, switch},
+    counting::outlived,
+    releases::{SERVICE, Script, begun, name, reached, release, run, settings, switch},
 };
 use crate::support::{
     backend::Backend,

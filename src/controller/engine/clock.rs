@@ -11,15 +11,16 @@ use super::{
     job::Jobs,
     look::{Look, retain_services},
     reports,
+    signal::advance,
 };
 use crate::{
-    controller::handle::{ClockKey, Handle, clock_key},
+    controller::handle::Handle,
     model::Name,
-    release::{Rollout, RolloutPhase, SignalKind, Stopwatch},
+    release::{ClockKey, Rollout, RolloutPhase, Signal, SignalKind, Stopwatch},
 };
 
-/// Time that counted is stored at least so often: a crash gives a bake at most this once more, and an hour's standby is sixty
-/// small revisions at most.
+/// Time that counted is stored at least so often, and when the server goes down: a crash gives a bake at most this once more, and
+/// an hour's standby is sixty small revisions at most.
 const CHECKPOINT: Duration = Duration::from_secs(60);
 
 /// The stopwatches of a fleet's releases.
@@ -51,20 +52,15 @@ impl Clocks {
             } else {
                 Some("known proxies are not back yet after the server's start".to_owned())
             };
-            let key = clock_key(rollout);
+            let key = ClockKey::of(rollout);
             let watch = match self.running.entry(name.clone()) {
                 Entry::Occupied(entry) => {
                     let (known, watch) = entry.into_mut();
-                    if *known != key {
-                        let same = (known.0, known.1, known.2) == (key.0, key.1, key.2);
-                        if same {
-                            let stored = key.3.saturating_sub(known.3);
-                            watch.stored(Duration::from_millis(stored));
-                        } else {
-                            *watch = Stopwatch::default();
-                        }
-                        *known = key;
+                    match key.stored_since(*known) {
+                        Some(more) => watch.stored(more),
+                        None => *watch = Stopwatch::default(),
                     }
+                    *known = key;
                     watch
                 }
                 Entry::Vacant(entry) => &mut entry.insert((key, Stopwatch::default())).1,
@@ -76,9 +72,36 @@ impl Clocks {
                 if rollout.clock.is_over() {
                     continue;
                 }
-                let kind = SignalKind::Elapsed { time: counted };
+                let kind = SignalKind::Elapsed {
+                    of: key,
+                    time: counted,
+                };
                 jobs.tell(name, rollout.number, kind, "elapsed");
             }
+        }
+    }
+}
+
+/// Stores what has counted for a fleet's releases, before the server goes down. What can't be stored counts once more, as after
+/// a crash.
+pub(in crate::controller) async fn store_counted(handle: Handle) {
+    let Some(head) = handle.head() else { return };
+    for (name, service) in &head.state.services {
+        let Some(rollout) = service.rollout.as_deref().filter(|it| counts(it)) else {
+            continue;
+        };
+        let progress = handle.release_progress(name);
+        let time = progress.map_or(Duration::ZERO, |it| it.elapsed(rollout));
+        if time.is_zero() {
+            continue;
+        }
+        let of = ClockKey::of(rollout);
+        let signal = Signal {
+            release: of.release,
+            kind: SignalKind::Elapsed { of, time },
+        };
+        if let Err(error) = advance(&handle, name, signal).await {
+            tracing::warn!(service = %name, %error, "the time that its release has counted since the last minute was not stored");
         }
     }
 }

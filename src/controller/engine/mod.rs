@@ -21,5 +21,6 @@ mod run;
 mod signal;
 mod tried;
 
+pub(in crate::controller) use clock::store_counted;
 pub(in crate::controller) use run::run;
 pub(in crate::controller) use signal::rejected;

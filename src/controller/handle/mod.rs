@@ -13,7 +13,6 @@ use tokio::sync::watch;
 pub use lease::Lease;
 pub use progress::ReleaseProgress;
 use progress::ReleaseProgresses;
-pub(in crate::controller) use progress::{ClockKey, clock_key};
 use queue::Queue;
 pub(in crate::controller) use queue::{Turn, Turns};
 pub(in crate::controller) use shared::Shared;
@@ -26,7 +25,7 @@ use crate::{
     },
     fleet::{Ledger, Proof, Requirement, RosterEntry},
     model::{Name, Revision, check::Analysis},
-    release::Purpose,
+    release::{ClockKey, Purpose},
     snapshot::Snapshot,
     store::{Head, RevisionMeta},
     telemetry::Telemetry,

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Mutex, time::Duration};
 use crate::{
     controller::sync::lock,
     model::{Name, check::Analysis},
-    release::{Purpose, Rollout, RolloutPhase},
+    release::{ClockKey, Purpose, Rollout},
 };
 
 /// What a release is doing.
@@ -24,28 +24,16 @@ pub struct ReleaseProgress {
 impl ReleaseProgress {
     /// Time that counted in the phase of the release, beyond what is stored in `rollout`.
     pub fn elapsed(&self, rollout: &Rollout) -> Duration {
-        let counted = self.counted.filter(|(of, _)| *of == clock_key(rollout));
+        let counted = self.counted.filter(|(of, _)| *of == ClockKey::of(rollout));
         counted.map_or(Duration::ZERO, |(_, time)| time)
     }
 
     /// Why no time counts in the phase of the release; None: it does, or time does not end the phase.
     pub fn waits_for(&self, rollout: &Rollout) -> Option<&str> {
-        self.counted.filter(|(of, _)| *of == clock_key(rollout))?;
+        self.counted
+            .filter(|(of, _)| *of == ClockKey::of(rollout))?;
         self.waits_for.as_deref()
     }
-}
-
-/// A stopwatch belongs to one phase of a release, and to what is stored of it.
-pub(in crate::controller) type ClockKey = (u64, RolloutPhase, usize, u64);
-
-/// What a stopwatch of the release belongs to now.
-pub(in crate::controller) fn clock_key(rollout: &Rollout) -> ClockKey {
-    (
-        rollout.number,
-        rollout.phase,
-        rollout.step,
-        rollout.clock.elapsed_ms,
-    )
 }
 
 /// Those of one fleet, by service.
@@ -66,7 +54,7 @@ impl ReleaseProgresses {
         waits_for: Option<String>,
     ) -> bool {
         let mut news = false;
-        self.change(service, of.0, |progress| {
+        self.change(service, of.release, |progress| {
             news = progress.waits_for != waits_for;
             progress.counted = Some((of, elapsed));
             progress.waits_for = waits_for;

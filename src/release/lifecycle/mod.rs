@@ -6,6 +6,7 @@
 mod advance;
 mod begin;
 mod clock;
+mod clock_key;
 mod effect;
 mod gates;
 mod outbox;
@@ -20,6 +21,7 @@ mod verbs;
 mod waiting;
 
 pub use clock::{MAX_TICK, PhaseClock, Stopwatch};
+pub use clock_key::ClockKey;
 pub use effect::{Effect, EffectKind, Purpose};
 pub use outbox::MAX_EVENTS;
 pub use phase::RolloutPhase;

@@ -6,7 +6,7 @@ use super::{
         Refusal, StepKind,
         draft::{Done, Draft},
     },
-    EffectKind, Purpose, Rollout, RolloutPhase, Signal, SignalKind,
+    ClockKey, EffectKind, Purpose, Rollout, RolloutPhase, Signal, SignalKind,
 };
 use crate::model::{BakeSpec, Endpoint, HookKind, OnFailure, check::Phase};
 
@@ -14,7 +14,7 @@ impl Draft<'_> {
     /// Takes a signal.
     ///
     /// Named invariant: **a stale event changes nothing**: one of an older release, of an older analysis run, of a push
-    /// that is not waited for, or of an effect that is no longer in the outbox.
+    /// that is not waited for, of an effect that is no longer in the outbox, or of time that is stored already.
     pub(in crate::release) fn signal(&mut self, signal: &Signal) -> Result<Done, Refusal> {
         match &signal.kind {
             SignalKind::Sent { effects } => {
@@ -96,8 +96,9 @@ impl Draft<'_> {
                     "{reason}; `bluegreen rollback {name}` or `bluegreen resume {name}`"
                 ));
             }
-            SignalKind::Elapsed { time } => {
-                if rollout.phase == RolloutPhase::Paused
+            SignalKind::Elapsed { of, time } => {
+                if *of != ClockKey::of(&rollout)
+                    || rollout.phase == RolloutPhase::Paused
                     || rollout.pushed.is_some()
                     || !rollout.clock.is_running()
                 {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::ClockKey;
 use crate::model::{Endpoint, Revision, check::Phase};
 
 /// News for one release of a service.
@@ -55,7 +56,9 @@ pub enum SignalKind {
     },
     /// Time went by in which the server ran and proxies reported.
     Elapsed {
-        /// How much since the last time.
+        /// What it was counted for: time of another phase, or that is stored by now, is stale.
+        of: ClockKey,
+        /// How much, beyond what is stored.
         time: Duration,
     },
     /// A command that the server gave itself was refused; it tries again.

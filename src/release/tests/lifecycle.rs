@@ -98,11 +98,6 @@ impl Story {
         })
     }
 
-    pub(super) fn after(self, minutes: u64) -> Self {
-        let time = Duration::from_secs(60 * minutes);
-        self.signal(SignalKind::Elapsed { time })
-    }
-
     pub(super) fn answered(self, yes: bool, given: &[&str]) -> Self {
         let effect = self.hook();
         self.signal(SignalKind::HookAnswered {
@@ -175,9 +170,7 @@ fn the_whole_way_with_everything_declared() {
     assert_eq!((story.mirror(), story.green()), (0, 1));
 
     // Time counts from the moment every proxy has the weights.
-    let early = story.would(&story.news(SignalKind::Elapsed {
-        time: Duration::from_secs(600),
-    }));
+    let early = story.would(&story.minutes(10));
     assert!(!early.unwrap().changed);
     let story = story.delivered().after(5).analysed(CheckPhase::Successful);
     assert_eq!(story.green(), 50);
@@ -333,9 +326,7 @@ fn a_pause_stops_what_goes_forward_and_not_what_protects() {
         .delivered()
         .then(Event::Steer(Verb::Pause));
     assert_eq!(paused.phase(), RolloutPhase::Paused);
-    let tick = paused.news(SignalKind::Elapsed {
-        time: Duration::from_secs(3_600),
-    });
+    let tick = paused.minutes(60);
     assert!(!paused.would(&tick).unwrap().changed);
     let bad = paused.news(SignalKind::AnalysisEnded {
         analysis: paused.rollout().analysis.unwrap(),

@@ -13,8 +13,8 @@ use super::{
 use crate::{
     model::{Colour, Promotion, ReleaseSpec, check::Phase as CheckPhase},
     release::{
-        Context, EffectKind, Event, InUse, Role, RolloutPhase, ServiceState, Signal, SignalKind,
-        Verb, step,
+        ClockKey, Context, EffectKind, Event, InUse, Role, RolloutPhase, ServiceState, Signal,
+        SignalKind, Verb, step,
     },
 };
 
@@ -164,6 +164,7 @@ pub(super) fn event(next: &Next, state: &ServiceState) -> Option<Event> {
             reason: "rejected".to_owned(),
         }),
         Next::Elapsed(seconds) => signal(SignalKind::Elapsed {
+            of: ClockKey::of(rollout?),
             time: Duration::from_secs(*seconds),
         }),
         Next::Held => signal(SignalKind::Held {
@@ -207,7 +208,17 @@ fn stale(which: u8, state: &ServiceState) -> Event {
         2 if other_release => SignalKind::Silent {
             reason: String::new(),
         },
-        3 if other_release => SignalKind::Elapsed {
+        3 => SignalKind::Elapsed {
+            // Of another release, or of time that is stored already.
+            of: ClockKey {
+                release,
+                phase: state
+                    .rollout
+                    .as_deref()
+                    .map_or(RolloutPhase::Staged, |it| it.phase),
+                step: state.rollout.as_deref().map_or(0, |it| it.step),
+                stored_ms: u64::MAX,
+            },
             time: Duration::from_secs(1_000_000),
         },
         4 => SignalKind::Held {
@@ -339,7 +350,7 @@ fn check_step(before: &ServiceState, event: &Event, after: &ServiceState) {
     if let (Some(old), Some(new), true) = (old, new, same) {
         if new.phase == RolloutPhase::Retiring && old.phase == RolloutPhase::Standby {
             let Event::Signal(Signal {
-                kind: SignalKind::Elapsed { time },
+                kind: SignalKind::Elapsed { time, .. },
                 ..
             }) = event
             else {

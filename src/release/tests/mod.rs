@@ -1,6 +1,7 @@
 //! The state machine under test: the table of roles and commands, the invariants, and the cases they don't show.
 
 mod cases;
+mod counting;
 mod deciding;
 mod generators;
 mod lifecycle;
