@@ -1,9 +1,19 @@
 //! What `status` says of a release: the checks that run or ran last, whether it waits for a command, and all of it after a
 //! restart too. The checks are real ones.
 
-use bluegreen::api::{self, steer_request};
+use std::time::Duration;
 
-use super::calls::{apply, document, meta};
+use bluegreen::{
+    api::{self, steer_request},
+    controller::ReleaseOptions,
+    model::check::Phase,
+    release::{Purpose, RolloutPhase},
+};
+
+use super::{
+    calls::{apply, document, meta},
+    releases::{Script, USUAL, begun, reached, release, run, settings, switch},
+};
 use crate::support::{
     backend::Backend,
     server::{Client, Events, LedgerProxy, Server, Settings},
@@ -40,7 +50,7 @@ async fn seen(
         }
         panic!("the watch ended before {what}");
     };
-    let limit = std::time::Duration::from_secs(30);
+    let limit = Duration::from_secs(30);
     let found = tokio::time::timeout(limit, waiting).await;
     found.unwrap_or_else(|_| panic!("never {what}: {last:#?}"))
 }
@@ -103,4 +113,38 @@ async fn status_tells_the_checks_that_ran_last_after_a_restart_too() {
         (again.phase.as_str(), again.waits_for_command),
         ("Ready", true)
     );
+}
+
+#[tokio::test]
+async fn status_says_why_no_time_counts_for_as_long_as_none_does() {
+    let script = Script::new();
+    script.say(Purpose::Validation, Phase::Successful);
+    let settings = settings(&script);
+    // Proxies that are away take nothing back.
+    let patient = Settings {
+        release: ReleaseOptions {
+            silence: Duration::from_secs(3600),
+            ..settings.release
+        },
+        ..settings
+    };
+    let slow = USUAL.replace("duration: 1s", "duration: 1h");
+    let (server, handle, first) = begun(patient, &slow).await;
+    let second = LedgerProxy::connect(&server, "payments", "p2");
+    let _third = LedgerProxy::connect(&server, "payments", "p3");
+    let green = Backend::start("v1.3").await;
+    run(&handle, release(&[&green])).await.unwrap();
+    reached(&handle, RolloutPhase::Ready).await;
+    run(&handle, switch()).await.unwrap();
+    reached(&handle, RolloutPhase::Baking).await;
+    let mut client = server.client().await;
+    first.disconnect();
+    second.disconnect();
+    let still = |it: &api::ReleaseStatus| !it.time_waits_for.is_empty();
+    let status = seen(&mut client, "why none counts", still).await;
+    assert_eq!(status.time_waits_for, "1 of 3 proxies are connected");
+
+    let _second = LedgerProxy::connect(&server, "payments", "p2");
+    let status = seen(&mut client, "that it counts", |it| !still(it)).await;
+    assert_eq!((&*status.phase, status.limit_ms), ("Baking", 3_600_000));
 }

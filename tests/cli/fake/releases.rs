@@ -12,13 +12,21 @@ pub fn course(service: &str) -> Option<Vec<api::GetStatusResponse>> {
         "refused" => &["Validating", "Failed"],
         "relapsed" => &["Switching", "Baking", "RolledBack"],
         "halted" => &["Switching", "Baking", "Paused"],
+        "abandoned" => &["Validating", "Aborted"],
+        "stalled" => &["Switching", "Baking"],
         _ => return None,
     };
     let statuses = (1..=phases.len()).map(|so_far| api::GetStatusResponse {
         services: vec![api::ServiceStatus {
             service: service.into(),
             fleet: "payments".into(),
-            release: Some(release(&phases[..so_far])),
+            release: Some(api::ReleaseStatus {
+                time_waits_for: match service {
+                    "stalled" if so_far == phases.len() => "0 of 2 proxies are connected".into(),
+                    _ => String::new(),
+                },
+                ..release(&phases[..so_far])
+            }),
             ..Default::default()
         }],
         alarms: vec![],
@@ -56,7 +64,7 @@ pub fn release(phases: &[&str]) -> api::ReleaseStatus {
         limit_ms: if phase == "Baking" { 1_800_000 } else { 0 },
         log: log.collect(),
         checks: vec![check(phase)],
-        over: matches!(phase, "Failed" | "RolledBack"),
+        over: matches!(phase, "Failed" | "RolledBack" | "Aborted"),
         waits_for_command: matches!(phase, "Ready" | "Paused"),
         time_waits_for: String::new(),
     }
@@ -67,6 +75,7 @@ fn reason(phase: &str) -> &'static str {
         "Validating" => "1 gate runs",
         "Ready" => "all gates are Successful: `bluegreen switch gated` moves the traffic",
         "Failed" => "accuracy is Failed: 0.81 is less than 0.9",
+        "Aborted" => "aborted by ann@host",
         "Switching" => "all traffic is pushed to green",
         "Baking" => "watched for 30m",
         "Paused" => "by ann@host: `bluegreen resume halted` goes on with Baking",
