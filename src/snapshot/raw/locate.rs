@@ -42,6 +42,13 @@ fn inside(
         );
         return Some((path.clone(), RawProblem::Value(problem)));
     }
+    // A number in a message of its own, which may be left out.
+    let number = descriptor.get_field_by_name("value");
+    if let Some(number) = number.filter(|_| descriptor.full_name().starts_with("google.protobuf."))
+        && range(&number.kind()).is_some()
+    {
+        return Some((path.clone(), scalar(&number.kind(), value, &error)));
+    }
     let Value::Object(fields) = value else {
         return Some(here());
     };
@@ -85,12 +92,12 @@ fn inside_field(
     path: &Path,
 ) -> Option<(Path, RawProblem)> {
     let error = deserialize(descriptor, json!({ key: value })).err()?;
-    let here = (path.clone(), RawProblem::Value(quoted(&error)));
+    let here = (path.clone(), scalar(&field.kind(), value, &error));
     let part = |part: Value, inner: &Value, kind: Kind, path: Path| match kind {
         Kind::Message(message) => inside(&message, inner, &path),
         _ => {
             let error = deserialize(descriptor, json!({ key: part })).err()?;
-            Some((path, RawProblem::Value(quoted(&error))))
+            Some((path, scalar(&kind, inner, &error)))
         }
     };
     let found = match (value, field.kind()) {
@@ -115,6 +122,29 @@ fn inside_field(
         _ => None,
     };
     Some(found.unwrap_or(here))
+}
+
+/// What is wrong with a value that is no message. Of numbers the reader tells how it failed to convert them.
+fn scalar(kind: &Kind, value: &Value, error: &serde_json::Error) -> RawProblem {
+    RawProblem::Value(match range(kind) {
+        Some((from, to)) if !value.is_array() && !value.is_object() => {
+            format!("{} is no whole number from {from} to {to}", quoted(value))
+        }
+        _ => quoted(error),
+    })
+}
+
+/// The whole numbers of a kind.
+fn range(kind: &Kind) -> Option<(i64, u64)> {
+    match kind {
+        Kind::Uint32 | Kind::Fixed32 => Some((0, u32::MAX.into())),
+        Kind::Uint64 | Kind::Fixed64 => Some((0, u64::MAX)),
+        Kind::Int32 | Kind::Sint32 | Kind::Sfixed32 => {
+            Some((i32::MIN.into(), i32::MAX.unsigned_abs().into()))
+        }
+        Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => Some((i64::MIN, i64::MAX.unsigned_abs())),
+        _ => None,
+    }
 }
 
 fn inside_any(fields: &Map<String, Value>, path: &Path) -> Option<(Path, RawProblem)> {

@@ -275,3 +275,35 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_number_that_its_field_can_not_have_is_told_what_it_may_be() {
+    let cluster = |buffer: Value| {
+        refused(json!({
+            "@type": TypeUrl::Cluster.url(),
+            "name": "mine",
+            "per_connection_buffer_limit_bytes": buffer,
+        }))
+    };
+    for buffer in [json!(-1), json!(1e20), json!("much"), json!(true)] {
+        let told = cluster(buffer.clone());
+        let says = format!(
+            "at per_connection_buffer_limit_bytes: {buffer} is no whole number from 0 to 4294967295"
+        );
+        assert!(told.ends_with(&says), "{told}");
+    }
+    let weights = json!([{ "name": "fraud-model/blue", "weight": -3 }]);
+    let told = refused(routes(
+        json!({ "weighted_clusters": { "clusters": weights } }),
+    ));
+    let says = "clusters[0].weight: -3 is no whole number from 0 to 4294967295";
+    assert!(told.ends_with(says), "{told}");
+    let told = refused(json!({
+        "@type": TypeUrl::Cluster.url(),
+        "name": "mine",
+        "type": "STATIC",
+        "lb_subset_config": { "fallback_policy": "ANY_ENDPOINT" },
+        "max_requests_per_connection": [1],
+    }));
+    assert!(told.contains("at max_requests_per_connection: "), "{told}");
+}
