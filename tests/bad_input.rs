@@ -251,6 +251,14 @@ async fn every_malformed_document_is_refused_in_one_line_and_changes_nothing() {
         &[&missing, "No such file"],
     );
 
+    let utf16 = world.dir.path().join("utf16.yaml");
+    fs::write(&utf16, b"\xff\xfea\0").expect("a file");
+    let utf16 = utf16.display().to_string();
+    refused(
+        &world.cli(&["apply", "-f", &utf16]).await,
+        2,
+        &[&utf16, "is no text in UTF-8"],
+    );
     assert_eq!(everything(&world).await, before);
 }
 

@@ -52,11 +52,10 @@ impl Call {
     ) -> Result<Self, Status> {
         let meta = convert::meta(meta)?;
         let name = convert::name("service", service)?;
-        let command = command(name)?;
         let handle = controllers
             .fleet_of_service(service)
             .ok_or_else(|| not_found("service", service))?;
-        Ok(Self::one(meta, handle, command))
+        Ok(Self::one(meta, handle, command(name)?))
     }
 
     fn on_fleet(

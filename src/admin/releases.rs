@@ -52,13 +52,15 @@ impl Call {
 
     pub fn steer(controllers: &Controllers, request: api::SteerRequest) -> Result<Self, Status> {
         let told = told(&request)?;
-        let waiting = manual_checks(controllers, &request.service);
         Self::on_service(controllers, request.meta, &request.service, |service| {
             Ok(match told {
                 Told::Steer(verb) => Command::Steer { service, verb },
                 Told::Decide(verdict) => Command::Decide {
+                    check: match request.check.as_str() {
+                        "" => only_manual_check(controllers, &service)?,
+                        named => convert::name("check", named)?,
+                    },
                     service,
-                    check: named_or_only(&request.check, waiting)?,
                     verdict,
                 },
             })
@@ -125,22 +127,46 @@ fn manual_checks(controllers: &Controllers, service: &str) -> Vec<Name> {
     if asking.is_empty() { manual } else { asking }
 }
 
-/// The check that is named, or the only one there is to mean.
-fn named_or_only(named: &str, waiting: Vec<Name>) -> Result<Name, Status> {
-    match (named, waiting.as_slice()) {
-        ("", [only]) => Ok(only.clone()),
-        ("", []) => Err(bad_input(
-            "the release has no manual check",
-            "`bluegreen status SERVICE` shows its checks",
-        )),
-        ("", several) => {
+/// The only check of a service's release that a decision can mean.
+fn only_manual_check(controllers: &Controllers, service: &Name) -> Result<Name, Status> {
+    let names = manual_checks(controllers, service.as_str());
+    match names.as_slice() {
+        [only] => Ok(only.clone()),
+        [] => Err(nothing_to_decide(controllers, service)),
+        several => {
             let names: Vec<&str> = several.iter().map(Name::as_str).collect();
             Err(bad_input(
                 "the release has several manual checks",
                 format!("name one of them with --check: {}", names.join(", ")),
             ))
         }
-        (named, _) => convert::name("check", named),
+    }
+}
+
+/// Nobody is asked for a decision: by the release that is on its way, or because there is none.
+fn nothing_to_decide(controllers: &Controllers, service: &Name) -> Status {
+    let head = controllers
+        .fleet_of_service(service.as_str())
+        .and_then(|handle| handle.head());
+    let state = head
+        .as_ref()
+        .and_then(|head| head.state.services.get(service));
+    let rollout = state.and_then(|state| state.rollout.as_deref());
+    match rollout.filter(|rollout| !rollout.is_over()) {
+        Some(rollout) => bad_input(
+            format!(
+                "release {} of {service} has no manual check",
+                rollout.number
+            ),
+            format!("`bluegreen status {service}` shows its checks"),
+        ),
+        None => refused(&Refusal::new(
+            Reason::NoRelease,
+            format!("{service} has no release on its way that one could decide"),
+            format!(
+                "begin one: `bluegreen release {service} --version VERSION --endpoint HOST:PORT`"
+            ),
+        )),
     }
 }
 

@@ -210,7 +210,10 @@ pub fn config(values: &Values) -> Result<Config, ConfigError> {
         xds: address("xds")?,
         admin,
         http: address("http")?,
-        data_dir: values.required(setting("data-dir"), str::parse::<PathBuf>)?,
+        data_dir: values.required(setting("data-dir"), |text| match text {
+            "" => Err("write a directory's path"),
+            path => Ok(PathBuf::from(path)),
+        })?,
         admin_token,
         fleet_by: values.required(setting("fleet-by"), str::parse::<FleetBy>)?,
         reject_unknown_fleets: values.required(setting("unknown-fleet"), |text| {
@@ -219,7 +222,10 @@ pub fn config(values: &Values) -> Result<Config, ConfigError> {
         history_limit: values.required(setting("revision-history-limit"), |text| {
             match text.parse::<usize>() {
                 Ok(limit) if limit >= MIN_HISTORY => Ok(limit),
-                _ => Err(format!("write a number of at least {MIN_HISTORY}")),
+                _ => Err(format!(
+                    "write a number from {MIN_HISTORY} to {}",
+                    usize::MAX
+                )),
             }
         })?,
         forget_after: duration("forget-after")?,

@@ -46,7 +46,7 @@ pub struct Change {
     #[arg(long)]
     pub dry_run: bool,
     /// Refuse unless the fleet is at exactly this revision
-    #[arg(long, value_name = "REVISION", value_parser = revision)]
+    #[arg(long, value_name = "REVISION", allow_negative_numbers = true, value_parser = revision)]
     pub if_revision: Option<u64>,
     /// What happens when more than --max-nack proxies reject the change: take it back, or leave it in place [default: revert]
     // A default of clap's would be said to the server, and would overrule what was said of the release.
@@ -130,8 +130,14 @@ impl Change {
     }
 }
 
-/// A command on one service names it; on several it lists them.
-pub(super) fn one_or_several(mut services: Vec<String>) -> (String, Vec<String>) {
+/// A command on one service names it, however often that is said; on several it lists them.
+pub(super) fn one_or_several(named: Vec<String>) -> (String, Vec<String>) {
+    let mut services: Vec<String> = Vec::with_capacity(named.len());
+    for service in named {
+        if !services.contains(&service) {
+            services.push(service);
+        }
+    }
     match services.as_slice() {
         [_] => (services.remove(0), Vec::new()),
         _ => (String::new(), services),
@@ -148,5 +154,18 @@ pub(super) fn revision(text: &str) -> Result<u64, String> {
     match text.parse() {
         Ok(0) | Err(_) => Err("a revision is a number from 1".to_owned()),
         Ok(revision) => Ok(revision),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::one_or_several;
+
+    #[test]
+    fn a_service_that_is_named_twice_is_one() {
+        let said = |names: &[&str]| one_or_several(names.iter().map(ToString::to_string).collect());
+        assert_eq!(said(&["a", "a"]), ("a".to_owned(), Vec::new()));
+        let several = vec!["b".to_owned(), "a".to_owned()];
+        assert_eq!(said(&["b", "a", "b"]), (String::new(), several));
     }
 }

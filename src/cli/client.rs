@@ -1,13 +1,13 @@
 //! The connection to the admin API: where, with which token, and who is asking.
 
-use std::{fs, time::Duration};
+use std::{fs, path::Path, time::Duration};
 
 use envoy_types::pb::envoy::service::status::v3::client_status_discovery_service_client::ClientStatusDiscoveryServiceClient;
 use tonic::{
     Request, Status,
     metadata::{Ascii, MetadataValue},
     service::{Interceptor, interceptor::InterceptedService},
-    transport::{Channel, Endpoint},
+    transport::{Channel, Endpoint, Uri},
 };
 
 use super::{
@@ -88,6 +88,9 @@ impl Context {
         if endpoint.uri().scheme_str() != Some("http") {
             return Err(wrong("the admin API is spoken over http"));
         }
+        if let Some(port) = wrong_port(endpoint.uri()) {
+            return Err(wrong(&format!("{port} is no port from 1 to 65535")));
+        }
         endpoint
             .connect_timeout(CONNECT_TIMEOUT)
             .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
@@ -128,10 +131,7 @@ impl Context {
 
     fn token(&self) -> Result<Token, Error> {
         let text = match &self.globals.token_file {
-            Some(path) => Some(fs::read_to_string(path).map_err(|source| Error::Read {
-                path: path.display().to_string(),
-                source,
-            })?),
+            Some(path) => Some(token_in(path)?),
             None => std::env::var("BLUEGREEN_TOKEN").ok(),
         };
         let Some(text) = text
@@ -145,6 +145,28 @@ impl Context {
         })?;
         value.set_sensitive(true);
         Ok(Token(Some(value)))
+    }
+}
+
+/// What a URL has in place of a port, if that is none: it would be taken for the port of HTTP.
+fn wrong_port(uri: &Uri) -> Option<&str> {
+    let (_, port) = uri.authority()?.as_str().rsplit_once(':')?;
+    // The last part of an IPv6 address without a port.
+    let is_port = port.parse::<u16>().is_ok_and(|port| port > 0) || port.ends_with(']');
+    (!is_port).then_some(port)
+}
+
+/// The token in a file. One that holds none is a mistake, not the wish to go without.
+fn token_in(path: &Path) -> Result<String, Error> {
+    let shown = path.display();
+    match fs::read_to_string(path) {
+        Ok(text) if text.trim().is_empty() => Err(Error::Usage(format!(
+            "--token-file {shown} holds no token: write the server's token into it"
+        ))),
+        Ok(text) => Ok(text),
+        Err(source) => Err(Error::Usage(format!(
+            "--token-file {shown} can't be read: {source}"
+        ))),
     }
 }
 

@@ -20,10 +20,10 @@ pub struct Args {
     /// The fleet
     fleet: String,
     /// From this revision
-    #[arg(value_name = "R1", value_parser = super::args::revision)]
+    #[arg(value_name = "R1", allow_negative_numbers = true, value_parser = super::args::revision)]
     from: u64,
     /// To this one; the newest without it
-    #[arg(value_name = "R2", value_parser = super::args::revision)]
+    #[arg(value_name = "R2", allow_negative_numbers = true, value_parser = super::args::revision)]
     to: Option<u64>,
 }
 

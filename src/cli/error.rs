@@ -31,6 +31,8 @@ pub(super) enum Error {
     },
     #[error("{url} does not answer as an admin API does: {message}")]
     NoAnswer { url: String, message: String },
+    #[error("{url} does not have the admin API of this command line")]
+    NotAdmin { url: String },
     #[error(
         "the connection to {url} was lost {times} times and the command's outcome is not known: {message}"
     )]
@@ -97,7 +99,8 @@ impl Error {
             Error::Interrupted { .. } => exit::INTERRUPTED,
             // `bluegreen … | head` is no failure.
             Error::Output(source) if source.kind() == io::ErrorKind::BrokenPipe => 0,
-            Error::Answer { .. }
+            Error::NotAdmin { .. }
+            | Error::Answer { .. }
             | Error::Declined
             | Error::Runtime(_)
             | Error::Output(_)
@@ -111,6 +114,9 @@ impl Error {
             Error::Url { .. } => Some("write http://HOST:PORT, e.g. --server http://127.0.0.1:18001".into()),
             Error::Unreachable { .. } | Error::NoAnswer { .. } => Some(
                 "is it running (`bluegreen serve`)? Another address is given by --server or BLUEGREEN_SERVER".into(),
+            ),
+            Error::NotAdmin { .. } => Some(
+                "give the address that the server has for --admin, not that for --xds or --http; or the server is older than this command line".into(),
             ),
             Error::Lost { operation_id, .. } => Some(format!(
                 "repeat the same command with --operation-id {operation_id}: what was done already is not done again"
@@ -157,16 +163,17 @@ impl Error {
                 message: transport_message(status),
             };
         }
+        if status.code() == Code::Unimplemented {
+            return Error::NotAdmin {
+                url: url.to_owned(),
+            };
+        }
         let (exit_code, remedy) = match status.code() {
             Code::NotFound => (exit::NOT_FOUND, ""),
             Code::InvalidArgument | Code::OutOfRange => (exit::USAGE, ""),
             Code::Unauthenticated | Code::PermissionDenied => (
                 exit::NOT_ALLOWED,
                 "give the server's token in BLUEGREEN_TOKEN or by --token-file FILE",
-            ),
-            Code::Unimplemented => (
-                exit::UNEXPECTED,
-                "the server is older than this command line, or --server names the xDS port",
             ),
             _ => (exit::UNEXPECTED, ""),
         };

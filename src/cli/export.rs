@@ -17,7 +17,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, Error> {
     let documents = documents::fetch(cx, None, "", &args.fleet).await?;
     if documents.is_empty() {
         return Err(Error::NotFound(format!(
-            "nothing is declared for a fleet {}",
+            "nothing is declared for a fleet {:?}: see `bluegreen fleet` for those that there are",
             args.fleet
         )));
     }

@@ -65,9 +65,14 @@ fn documents_in(directory: &Path) -> Result<Vec<PathBuf>, Error> {
 }
 
 fn failed(path: &str, source: io::Error) -> Error {
-    Error::Read {
-        path: path.to_owned(),
-        source,
+    match source.kind() {
+        io::ErrorKind::InvalidData => Error::Usage(format!(
+            "{path} is no text in UTF-8: save it in that encoding"
+        )),
+        _ => Error::Read {
+            path: path.to_owned(),
+            source,
+        },
     }
 }
 
@@ -97,10 +102,7 @@ mod tests {
         let said = |path: PathBuf| read(&[path]).unwrap_err().to_string();
         assert!(said(path.clone()).contains(&path.display().to_string()));
         fs::write(path.join("latin1.yaml"), b"name: caf\xe9").unwrap();
-        assert!(
-            said(path.join("latin1.yaml"))
-                .contains("latin1.yaml: stream did not contain valid UTF-8")
-        );
+        assert!(said(path.join("latin1.yaml")).contains("latin1.yaml is no text in UTF-8"));
         assert!(said(path.join("missing.yaml")).contains("missing.yaml: No such file"));
     }
 }

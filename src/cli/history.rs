@@ -28,7 +28,12 @@ pub struct Args {
     #[arg(long)]
     service: bool,
     /// So many revisions, the newest first
-    #[arg(long, value_name = "N", default_value_t = 50)]
+    #[arg(
+        long,
+        value_name = "N",
+        allow_negative_numbers = true,
+        default_value_t = 50
+    )]
     limit: u32,
 }
 
@@ -84,7 +89,7 @@ async fn fetch(
     let entries = of_service(cx, name, limit).await;
     match entries {
         Err(error) if error.is_not_found() && !service => Err(Error::NotFound(format!(
-            "{name} is neither a fleet nor a service"
+            "{name:?} is neither a fleet nor a service: see `bluegreen get` and `bluegreen fleet` for what there is"
         ))),
         entries => entries,
     }

@@ -38,7 +38,7 @@ pub struct Args {
     #[arg(long, requires = "to_revision")]
     fleet: Option<String>,
     /// To this revision of it
-    #[arg(long, value_name = "REVISION", requires = "fleet", value_parser = super::args::revision)]
+    #[arg(long, value_name = "REVISION", allow_negative_numbers = true, requires = "fleet", value_parser = super::args::revision)]
     to_revision: Option<u64>,
     /// Restore the endpoints of that time as well
     #[arg(long, requires = "fleet")]

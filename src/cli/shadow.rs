@@ -18,7 +18,7 @@ pub struct Args {
     /// The service
     service: String,
     /// The share of the live requests
-    #[arg(long, value_name = "PERCENT", required_unless_present = "stop", value_parser = clap::value_parser!(u32).range(1..=100))]
+    #[arg(long, value_name = "PERCENT", allow_negative_numbers = true, required_unless_present = "stop", value_parser = clap::value_parser!(u32).range(1..=100))]
     percent: Option<u32>,
     /// For how long
     #[arg(long = "for", value_name = "DURATION", default_value = "10m")]

@@ -16,7 +16,7 @@ pub struct Args {
     /// The service
     service: String,
     /// The share of the staged environment, in percent; 0 takes it back
-    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(0..=99))]
+    #[arg(long, value_name = "PERCENT", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(0..=99))]
     weight: u32,
     #[command(flatten)]
     pushed: args::Pushed,

@@ -16,7 +16,7 @@ pub struct Args {
     /// The fleet
     fleet: String,
     /// At this revision; the newest without it
-    #[arg(value_name = "R", value_parser = super::args::revision)]
+    #[arg(value_name = "R", allow_negative_numbers = true, value_parser = super::args::revision)]
     revision: Option<u64>,
 }
 

@@ -1,5 +1,7 @@
 //! A step in the making: a copy of the service that commands change, and what they note on the way.
 
+use std::net::IpAddr;
+
 use super::{
     Context, Deployment, Environment, Moved, Notice, Phase, Reason, Refusal, Role, ServiceState,
     Step, StepKind, resolve::resolve, words,
@@ -208,6 +210,12 @@ impl<'a> Draft<'a> {
             self.notice("no-endpoints", text);
             return;
         }
+        let nowhere = deployment.endpoints.iter().find_map(|endpoint| {
+            let ip = endpoint.ip().filter(IpAddr::is_unspecified)?;
+            Some(format!(
+                "{endpoint} of {colour} ({version}): {ip} is where a server listens, not where it is reached: each proxy asks its own machine"
+            ))
+        });
         let shared = self
             .state
             .environment(colour.other())
@@ -220,6 +228,9 @@ impl<'a> Draft<'a> {
                     .find(|endpoint| other.endpoints.contains(endpoint))?;
                 Some((endpoint.to_string(), other.version.clone()))
             });
+        if let Some(text) = nowhere {
+            self.notice("unspecified-endpoint", text);
+        }
         if let Some((endpoint, other)) = shared {
             self.notice(
                 "shared-endpoint",

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{RESOURCES, SERVICE, apply, bad, everything, refused};
-use crate::support::world::World;
+use crate::support::world::{START, World};
 
 const CLUSTER: &str = "envoy.config.cluster.v3.Cluster, name: mine";
 
@@ -12,7 +12,18 @@ async fn a_resource_that_can_not_be_decoded_is_named_with_the_place_in_it() {
     let world = World::start().await;
     apply(&world, SERVICE).await.ok();
     let before = everything(&world).await;
-    let cases: [(&str, &[&str]); 9] = [
+    let cases: [(&str, &[&str]); 11] = [
+        (
+            "envoy.config.cluster.v3.Cluster, name: mine, per_connection_buffer_limit_bytes: -1",
+            &[
+                "at per_connection_buffer_limit_bytes",
+                "-1 is no whole number from 0 to 4294967295",
+            ],
+        ),
+        (
+            "envoy.config.cluster.v3.Cluster, name: \"mine\\e[31m\"",
+            &["resources[0].name", "control characters", "line 7"],
+        ),
         // A value that its field can't have.
         (
             "envoy.config.cluster.v3.Cluster, name: mine, connect_timeout: soon",
@@ -197,4 +208,79 @@ async fn a_grpc_target_that_nothing_can_dial_is_refused_by_its_place() {
         &["fraud-model and twin", "gRPC target fraud-model"],
     );
     assert_eq!(everything(&world).await, before);
+}
+
+#[tokio::test]
+async fn a_check_can_not_be_decided_where_there_is_nothing_to_decide() {
+    let world = World::start().await;
+    apply(&world, SERVICE).await.ok();
+    let before = everything(&world).await;
+    for verb in ["approve", "reject"] {
+        for check in [&[][..], &["--check", "sign-off"]] {
+            let on = |service| [&[verb, service], check].concat();
+            refused(&world.cli(&on("nobody")).await, 3, &["service \"nobody\""]);
+            refused(
+                &world.cli(&on("fraud-model")).await,
+                45,
+                &["fraud-model has no release on its way", "no-release"],
+            );
+        }
+    }
+    assert_eq!(everything(&world).await, before);
+
+    // There is a release, and no person is asked in it.
+    let release = [
+        "release",
+        "fraud-model",
+        "--version",
+        "v1.3",
+        "--endpoint",
+        "127.0.0.1:1",
+        "--detach",
+    ];
+    world.cli(&release).await.ok();
+    refused(
+        &world.cli(&["approve", "fraud-model"]).await,
+        2,
+        &["release 1 of fraud-model has no manual check"],
+    );
+}
+
+#[tokio::test]
+async fn a_release_that_is_not_there_is_not_watched() {
+    let world = World::start().await;
+    apply(&world, SERVICE).await.ok();
+    let watch = ["watch", "fraud-model", "--until", "ready"];
+    let watching = tokio::time::timeout(START, world.cli(&watch)).await;
+    refused(
+        &watching.expect("it ends"),
+        3,
+        &[
+            "fraud-model has had no release",
+            "bluegreen release fraud-model",
+        ],
+    );
+}
+
+#[tokio::test]
+async fn a_release_without_endpoints_is_told_how_it_is_said() {
+    let world = World::start().await;
+    apply(&world, SERVICE).await.ok();
+    let ran = world
+        .cli(&["release", "fraud-model", "--version", "v1.3"])
+        .await;
+    refused(&ran, 20, &["without endpoints"]);
+    let remedy = "`bluegreen release fraud-model --version v1.3 --endpoint HOST:PORT`";
+    assert!(ran.stderr.contains(remedy), "{ran:?}");
+}
+
+#[tokio::test]
+async fn an_endpoint_that_nobody_can_reach_is_noticed() {
+    let world = World::start().await;
+    for (endpoint, listens_on) in [("0.0.0.0:9001", "0.0.0.0"), ("[::]:9001", "::")] {
+        let document = SERVICE.replace("127.0.0.1:9001", endpoint);
+        let ran = apply(&world, &document).await.ok();
+        let notice = format!("{endpoint} of blue (v1.2): {listens_on} is where a server listens");
+        assert!(ran.stderr.contains(&notice), "{ran:?}");
+    }
 }

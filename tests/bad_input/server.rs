@@ -16,6 +16,14 @@ async fn a_server_that_is_not_there_or_not_ours_is_named() {
         5,
         &[&admin, "can't be reached"],
     );
+    // Its other ports are open, and speak of something else.
+    world.serve(&[]).await;
+    for other in [world.xds, world.http] {
+        let server = format!("http://{other}");
+        let ran = world.cli(&["--server", &server, "status"]).await;
+        refused(&ran, 1, &[&server, "admin API"]);
+        assert!(ran.stderr.contains("--admin"), "{ran:?}");
+    }
     let typo = world.cli(&["--server", "https://here", "status"]).await;
     refused(&typo, 2, &["https://here"]);
 }
@@ -32,6 +40,14 @@ async fn without_the_token_nothing_is_answered() {
     let command = ["status", "--token-file", &wrong];
     refused(&world.cli(&command).await, 9, &["token"]);
     world.cli(&["status", "--token-file", &right]).await.ok();
+    // A file that holds none is a mistake, not the wish to go without.
+    let empty = path("empty");
+    fs::write(&empty, "\n").expect("a file");
+    let ran = world.cli(&["status", "--token-file", &empty]).await;
+    refused(&ran, 2, &["--token-file", &empty, "holds no token"]);
+    let missing = path("missing");
+    let ran = world.cli(&["status", "--token-file", &missing]).await;
+    refused(&ran, 2, &["--token-file", &missing, "No such file"]);
 }
 
 /// Runs `serve` with these flags, and what else it needs; it must end by itself.
@@ -75,7 +91,17 @@ async fn a_server_that_can_not_start_says_why_in_one_line() {
     let used = running.data().display().to_string();
     let taken = running.admin.to_string();
 
-    let cases: [(&[&str], i32, &[&str]); 10] = [
+    let cases: [(&[&str], i32, &[&str]); 12] = [
+        (
+            &["--data-dir", ""],
+            2,
+            &["--data-dir \"\"", "a directory's path"],
+        ),
+        (
+            &["--revision-history-limit", "99999999999999999999999"],
+            2,
+            &["a number from 10 to"],
+        ),
         (&["--data-dir", &file], 1, &[&file, "must be a directory"]),
         (&["--data-dir", &below], 1, &[&below, "must be a directory"]),
         (

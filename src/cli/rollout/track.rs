@@ -90,6 +90,11 @@ async fn watch(
                         match changes.message().await {
                             Ok(Some(change)) => {
                                 let Some(release) = release_of(change) else {
+                                    if number == 0 {
+                                        return Err(Error::NotFound(format!(
+                                            "{service} has had no release; `bluegreen release {service} --version VERSION --endpoint HOST:PORT` begins one"
+                                        )));
+                                    }
                                     continue;
                                 };
                                 said = false;

@@ -5,7 +5,8 @@ use serde_json::Value;
 use super::super::{RESOURCE_WRAPPER, ResourceSet, TypeUrl, path::Path, path::quoted};
 use super::{Findings, Invalid};
 
-/// Everything wrong with a resource set: each resource is a mapping with an `@type` that is served.
+/// Everything wrong with a resource set: each resource is a mapping with an `@type` that is served, under a name that
+/// can be printed.
 pub fn validate_resources(set: &ResourceSet) -> Vec<Invalid> {
     let mut findings = Findings::default();
     let resources = Path::from(["spec", "resources"]);
@@ -26,6 +27,13 @@ pub fn validate_resources(set: &ResourceSet) -> Vec<Invalid> {
             }
             _ => (path, fields),
         };
+        for field in ["name", "cluster_name", "clusterName"] {
+            // Names are printed to terminals, and a line each.
+            let text = fields.get(field).and_then(Value::as_str);
+            if text.is_some_and(|text| text.chars().any(char::is_control)) {
+                findings.add(path.join(field), "holds control characters: take them out");
+            }
+        }
         let path = path.join("@type");
         match fields.get("@type") {
             Some(Value::String(url)) if TypeUrl::from_url(url).is_some() => {}

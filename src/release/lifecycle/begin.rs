@@ -88,7 +88,17 @@ impl Draft<'_> {
             });
             return Ok(self.moved_on());
         }
-        if !(endpoints.is_empty() && staged.is_some()) {
+        if endpoints.is_empty() && staged.is_none() {
+            return Err(Refusal::new(
+                Reason::NoEndpoints,
+                format!("{name} {version} can't be released without endpoints"),
+                format!(
+                    "name where it runs: `bluegreen release {name} --version {} --endpoint HOST:PORT`",
+                    words::argument(version)
+                ),
+            ));
+        }
+        if !endpoints.is_empty() {
             self.deploy(version, endpoints, replace_standby)?;
         }
         let Some(to) = self.side(colour) else {
