@@ -25,7 +25,7 @@ mod words;
 pub use context::Context;
 pub use lifecycle::{
     AnalysisRecord, ClockKey, DeliveryRecord, Effect, EffectKind, LogEntry, MAX_EVENTS, MAX_LOG,
-    MAX_PROXY_ACKS, MAX_REASON, MAX_TICK, PhaseClock, ProxyAck, Purpose, ReleaseRecord,
+    MAX_PROXY_ACKS, MAX_REASON, MAX_TICK, PhaseClock, ProxyAck, Purpose, ReleaseRecord, Replaced,
     ResourceDigest, Rollout, RolloutPhase, Side, Signal, SignalKind, Stopwatch, Validated,
 };
 pub use machine::{create, step};

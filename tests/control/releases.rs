@@ -564,3 +564,37 @@ async fn events_are_told_in_order_signed_and_until_they_are_taken() {
         .await
         .unwrap();
 }
+
+#[tokio::test]
+async fn the_record_of_a_release_whose_place_was_taken_says_how_it_ended() {
+    let script = Script::new();
+    let slow = USUAL.replace("duration: 1s", "duration: 1h");
+    let (server, handle, _proxy) = begun(settings(&script), &slow).await;
+    let green = Backend::start("v1.3").await;
+    script.say(Purpose::Validation, Phase::Successful);
+    run(&handle, release(&[&green])).await.unwrap();
+    reached(&handle, RolloutPhase::Ready).await;
+    run(&handle, switch()).await.unwrap();
+    reached(&handle, RolloutPhase::Baking).await;
+    let back = Request {
+        waivers: Waivers {
+            force: true,
+            skip_gates: true,
+            skip_probe: true,
+            ..Waivers::default()
+        },
+        ..request(Command::Switch {
+            service: name(SERVICE),
+            to: Some(Colour::Blue),
+        })
+    };
+    handle.execute(back, &|_| {}).await.unwrap();
+    let first = recorded(&server, 1, |it| it.rollout.is_over()).await;
+    assert_eq!(first.rollout.phase, RolloutPhase::Aborted);
+    assert_eq!(first.rollout.reason, "release 2 took its place");
+    let last = first.rollout.log.last().unwrap();
+    assert_eq!(
+        (last.phase, last.by.as_str()),
+        (first.rollout.phase, "alice")
+    );
+}

@@ -9,7 +9,7 @@ use crate::{
     controller::handle::Handle,
     fleet::Requirement,
     model::{Colour, Name, Revision, TypeUrl},
-    release::{DeliveryRecord, ProxyAck, ResourceDigest, Rollout, ServiceState},
+    release::{DeliveryRecord, ProxyAck, Replaced, ResourceDigest, Rollout, ServiceState},
     snapshot::{Snapshot, cluster_name},
     store::Head,
 };
@@ -55,8 +55,12 @@ impl Book {
             {
                 handle.set_analysis(name, rollout.number, purpose, progress);
             }
-            if !self.written.contains_key(name) {
+            let known = self.written.get(name).map(|it| it.rollout.number);
+            if known.is_none() {
                 remember(handle, name, rollout.number).await;
+            }
+            if let (Some(replaced), true) = (&rollout.replaced, known != Some(rollout.number)) {
+                close(handle, name, replaced).await;
             }
             open |= self.enter(handle, head, name, service, rollout).await;
         }
@@ -179,6 +183,18 @@ impl Book {
             },
         );
         on_its_way
+    }
+}
+
+/// Enters the end of a release whose place another one took.
+async fn close(handle: &Handle, service: &Name, replaced: &Replaced) {
+    let entered = update(handle, service, replaced.release, |record| {
+        if !record.rollout.is_over() {
+            record.rollout.close(replaced.end.clone());
+        }
+    });
+    if let Err(error) = entered.await {
+        tracing::warn!(%service, release = replaced.release, %error, "the end of a release was not kept");
     }
 }
 

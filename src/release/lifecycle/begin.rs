@@ -6,13 +6,14 @@ use super::{
         draft::{Done, Draft},
         words,
     },
-    EffectKind, Rollout, RolloutPhase, Side,
+    EffectKind, Replaced, Rollout, RolloutPhase, Side,
 };
 use crate::model::{Colour, Endpoint, HookKind, Promotion};
 
 impl Draft<'_> {
     /// Begins a release of what is, or will be, in an environment.
     pub(in crate::release) fn begin(&mut self, to: Side, by_hand: bool) {
+        let replaced = self.replace();
         let live = self.state.live;
         let from = self.state.environment(live).deployment.as_ref();
         let from = from.map(|deployment| Side {
@@ -21,6 +22,7 @@ impl Draft<'_> {
             version: deployment.version.clone(),
         });
         let mut rollout = Rollout::new(self.state.next_release(), to, from);
+        rollout.replaced = replaced.map(Box::new);
         rollout.begun = self.context.now;
         rollout.deployments = self.state.deployments;
         rollout.since = self.context.now;
@@ -32,6 +34,24 @@ impl Draft<'_> {
             rollout.spec = Some(Box::default());
         }
         self.state.rollout = Some(Box::new(rollout));
+    }
+
+    /// Ends the release whose place another one takes: nobody would watch it from now on, and nothing that it wants done is done.
+    fn replace(&mut self) -> Option<Replaced> {
+        if let Some(active) = self.active() {
+            let phase = match active.standing() {
+                RolloutPhase::Standby | RolloutPhase::Retiring => RolloutPhase::Completed,
+                _ => RolloutPhase::Aborted,
+            };
+            let next = self.state.next_release();
+            self.enter(phase, format!("release {next} took its place"));
+        }
+        let ended = self.state.rollout.as_deref()?;
+        let end = ended.log.last()?;
+        (end.revision == self.context.revision).then(|| Replaced {
+            release: ended.number,
+            end: end.clone(),
+        })
     }
 
     /// One command for the whole of it: provision, stage, validate, and what follows.

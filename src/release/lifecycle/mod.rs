@@ -28,5 +28,5 @@ pub use phase::RolloutPhase;
 pub use record::{
     AnalysisRecord, DeliveryRecord, MAX_PROXY_ACKS, ProxyAck, ReleaseRecord, ResourceDigest,
 };
-pub use rollout::{LogEntry, MAX_LOG, MAX_REASON, Rollout, Side, Validated};
+pub use rollout::{LogEntry, MAX_LOG, MAX_REASON, Replaced, Rollout, Side, Validated};
 pub use signal::{Signal, SignalKind};

@@ -100,6 +100,19 @@ pub struct Rollout {
     /// Its phases, oldest first.
     #[serde(default)]
     pub log: Vec<LogEntry>,
+    /// The end of the release whose place it took, if that ended by the same command: no revision has that one as it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced: Option<Box<Replaced>>,
+}
+
+/// How a release ended because another one took its place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Replaced {
+    /// Its number.
+    pub release: u64,
+    /// Its last phase.
+    pub end: LogEntry,
 }
 
 /// A deployment in its environment.
@@ -226,6 +239,7 @@ impl Rollout {
             policy: NackPolicy::default(),
             waived: Vec::new(),
             log: Vec::new(),
+            replaced: None,
         }
     }
 
@@ -238,18 +252,7 @@ impl Rollout {
         weight: u32,
         context: &Context,
     ) {
-        self.phase = phase;
-        self.reason = reason.to_owned();
-        self.since = context.now;
-        self.resume = None;
-        self.analysis = None;
-        self.pushed = None;
-        self.clock = PhaseClock::default();
-        // Without a declaration nothing ends it by itself.
-        if !phase.is_over() {
-            self.spec = None;
-        }
-        self.note(LogEntry {
+        self.close(LogEntry {
             at: context.now,
             revision: context.revision,
             phase,
@@ -257,6 +260,22 @@ impl Rollout {
             by: context.actor.clone(),
             weight,
         });
+    }
+
+    /// The same, as it is noted elsewhere.
+    pub fn close(&mut self, end: LogEntry) {
+        self.phase = end.phase;
+        self.reason.clone_from(&end.reason);
+        self.since = end.at;
+        self.resume = None;
+        self.analysis = None;
+        self.pushed = None;
+        self.clock = PhaseClock::default();
+        // Without a declaration nothing ends it by itself.
+        if !end.phase.is_over() {
+            self.spec = None;
+        }
+        self.note(end);
     }
 
     pub(in crate::release) fn note(&mut self, entry: LogEntry) {

@@ -13,8 +13,8 @@ use super::{
 use crate::{
     model::{Colour, Promotion, ReleaseSpec, check::Phase as CheckPhase},
     release::{
-        ClockKey, Context, EffectKind, Event, InUse, Role, RolloutPhase, ServiceState, Signal,
-        SignalKind, Verb, step,
+        ClockKey, Context, Effect, EffectKind, Event, InUse, Role, RolloutPhase, ServiceState,
+        Signal, SignalKind, Verb, step,
     },
 };
 
@@ -294,6 +294,10 @@ pub(super) fn check_state(state: &ServiceState) {
     });
     let running = rollout.analysis.map(|analysis| (rollout.number, analysis));
     assert_eq!(open.collect::<Vec<_>>(), Vec::from_iter(running));
+    // Of releases before, nothing is done that could move traffic.
+    let of_before = |effect: &&Effect| effect.release != rollout.number;
+    let mut of_before = state.outbox.iter().filter(of_before);
+    assert!(!of_before.any(|it| matches!(it.kind, EffectKind::Promote | EffectKind::Retire)));
 }
 
 /// What holds between a state and the next.

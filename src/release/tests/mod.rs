@@ -8,6 +8,7 @@ mod lifecycle;
 mod lifecycle_properties;
 mod lifecycle_table;
 mod properties;
+mod replacing;
 mod restoring;
 mod shifting;
 mod table;
