@@ -40,7 +40,8 @@ mod number {
 /// What of the newest route configuration works without the `missing` clusters, for a client that has the `previous`
 /// one. Where a route names one of them, the client keeps the route that it has for the same requests, with the newest
 /// weights if it can; a route that is new to it has to wait, and mirroring to them too. So what is newly removed goes
-/// and what is newly added comes, whatever else waits.
+/// and what is newly added comes, whatever else waits. Only where a filter calls one of them, which the requests of other
+/// routes may have to pass too, the previous one stays, with the newest weights.
 ///
 /// It may be a virtual host too. Bytes that are no message of their type come back as they are.
 pub fn ready_part(
@@ -52,17 +53,22 @@ pub fn ready_part(
         missing,
         weights: splits(newest).unwrap_or_default(),
     };
-    let previous = previous.map(|previous| &previous.bytes[..]);
+    let before = previous.map(|previous| &previous.bytes[..]);
     let bytes = match newest.type_url {
-        TypeUrl::RouteConfiguration => ready.configuration(&newest.bytes, previous),
-        TypeUrl::VirtualHost => ready.host(&newest.bytes, previous).map(|(bytes, _)| bytes),
+        TypeUrl::RouteConfiguration => ready.configuration(&newest.bytes, before),
+        TypeUrl::VirtualHost => ready.host(&newest.bytes, before).map(|(bytes, _)| bytes),
         _ => return newest.clone(),
     };
     let Ok(bytes) = bytes else {
         return newest.clone();
     };
     let references = references_of(newest.type_url, &bytes);
-    Resource::new(newest.type_url, &newest.name, bytes.into(), references)
+    match previous {
+        Some(previous) if !references.helpers.is_disjoint(missing) => {
+            with_splits_of(previous, newest)
+        }
+        _ => Resource::new(newest.type_url, &newest.name, bytes.into(), references),
+    }
 }
 
 /// The previous route configuration with each service's split set to the weights of the newest: a switch that arrives

@@ -211,6 +211,45 @@ impl Cache {
         (version::of(revision, part.digest) == version).then_some(part)
     }
 
+    /// What a client has that shows this version of the clusters, if it is a revision's with those that were kept for its
+    /// routes when the server ended. Which those were nobody remembers, but that they were removed in the revisions before;
+    /// and the version tells whether a guess is right.
+    pub(super) fn recall_kept(
+        &self,
+        version: &str,
+        changed_in: Option<Revision>,
+        newest: &Arc<View>,
+    ) -> Option<Arc<View>> {
+        let revision = version::revision(version)?;
+        let type_url = newest.type_url;
+        let past: Vec<(Revision, Arc<View>)> = {
+            let inner = self.lock();
+            let until = (type_url, Revision::ZERO)..=(type_url, revision);
+            let past = inner.past.range(until).rev();
+            past.map(|((_, at), view)| (*at, view.clone())).collect()
+        };
+        let is_it = |(at, _): &&(Revision, _)| *at == revision;
+        let its = past.iter().find(is_it).map(|(_, view)| view);
+        let its = its.or_else(|| (changed_in == Some(revision)).then_some(newest))?;
+        let mut items = its.items().clone();
+        for (_, older) in &past {
+            let before = items.len();
+            for (name, item) in older.items() {
+                let item = || item.clone();
+                items.entry(name.clone()).or_insert_with(item);
+            }
+            if items.len() > before {
+                let guess = self.view(type_url, items.clone());
+                if version::of(revision, guess.digest) == version {
+                    // The next proxy shows the same.
+                    self.remember(&version.into(), &guess);
+                    return Some(guess);
+                }
+            }
+        }
+        None
+    }
+
     /// One resource that was sent, by a test of its version.
     pub(super) fn recall_item(
         &self,

@@ -29,6 +29,8 @@ pub struct Message {
     pub resources: Vec<Item>,
     /// Names that the client is told are gone, or never were. Delta only.
     pub removed: Vec<Arc<str>>,
+    /// Virtual hosts that the client asked for and that do not exist. Delta only.
+    pub unresolved: Vec<Arc<str>>,
     /// It says only that its resources live on.
     pub heartbeat: bool,
     /// Others may be sent the same: its bytes are kept for them. Otherwise they go when they are sent.
@@ -61,6 +63,7 @@ mod field {
     pub const RESOURCE_VERSION: u32 = 1;
     pub const RESOURCE_CONTENT: u32 = 2;
     pub const RESOURCE_NAME: u32 = 3;
+    pub const RESOURCE_ALIASES: u32 = 4;
     pub const RESOURCE_TTL: u32 = 6;
     pub const ANY_TYPE_URL: u32 = 1;
     pub const ANY_VALUE: u32 = 2;
@@ -83,6 +86,12 @@ impl Parts<'_> {
         self.told.is_one_clients()
             || self.target.is_one_clients()
             || absent.sum::<usize>() > CLAIMS_REMEMBERED
+    }
+
+    /// A virtual host that a request made the client ask for. Envoy keeps the request until an answer has that name as an
+    /// alias; to one that is removed it does not listen (seen with 1.40).
+    fn is_host(&self, name: &str) -> bool {
+        self.target.type_url == TypeUrl::VirtualHost && name.contains('/')
     }
 
     /// What tells this message from every other of the fleet.
@@ -121,9 +130,11 @@ impl Parts<'_> {
             let due: std::collections::BTreeMap<&str, &Item> = changed.chain(asked).collect();
             due.into_values().cloned().collect()
         };
+        let absent = self.absent.iter().cloned();
+        let (unresolved, absent): (Vec<_>, Vec<_>) = absent.partition(|name| self.is_host(name));
         let removed = match self.mode {
             Mode::Sotw => Vec::new(),
-            Mode::Delta => since.removed.iter().chain(self.absent).cloned().collect(),
+            Mode::Delta => since.removed.iter().cloned().chain(absent).collect(),
         };
         Message {
             mode: self.mode,
@@ -133,6 +144,7 @@ impl Parts<'_> {
             // A client needs no second look at what it has and nobody knows.
             resources: resources.into_iter().filter(Item::is_known).collect(),
             removed,
+            unresolved,
             heartbeat: false,
             shared: !self.is_one_clients(),
             encoded: OnceLock::new(),
@@ -158,6 +170,7 @@ impl Message {
             version: version::of(set.changed_in, view.digest).into(),
             resources: items.filter(|item| all || mortal(item)).cloned().collect(),
             removed: Vec::new(),
+            unresolved: Vec::new(),
             heartbeat: true,
             shared: true,
             encoded: OnceLock::new(),
@@ -184,8 +197,10 @@ impl Message {
         let mut parts: Vec<&[u8]> = resources
             .map(|item| item.resource.digest.as_bytes().as_slice())
             .collect();
-        parts.push(&[]);
-        parts.extend(self.removed.iter().map(|name| name.as_bytes()));
+        for names in [&self.removed, &self.unresolved] {
+            parts.push(&[]);
+            parts.extend(names.iter().map(|name| name.as_bytes()));
+        }
         Digest::of(&parts)
     }
 
@@ -207,8 +222,12 @@ impl Message {
         let resources = self.resources.iter();
         let resources = resources.map(|item| field_len(field::RESOURCES, self.item_len(item)));
         let removed = self.removed.iter();
+        let unresolved = self.unresolved.iter();
+        let unresolved =
+            unresolved.map(|name| field_len(field::RESOURCES, self.unresolved_len(name)));
         field_len(field::VERSION_INFO, self.version.len())
             + resources.sum::<usize>()
+            + unresolved.sum::<usize>()
             + field_len(field::TYPE_URL, self.type_url.url().len())
             + removed
                 .map(|name| field_len(field::REMOVED, name.len()))
@@ -229,6 +248,12 @@ impl Message {
                 (Mode::Delta, _) => self.write_wrapped(item, out),
             }
         }
+        for name in &self.unresolved {
+            header(field::RESOURCES, self.unresolved_len(name), out);
+            put(field::RESOURCE_VERSION, self.version.as_bytes(), out);
+            put(field::RESOURCE_NAME, name.as_bytes(), out);
+            put(field::RESOURCE_ALIASES, name.as_bytes(), out);
+        }
         put(field::TYPE_URL, self.type_url.url().as_bytes(), out);
         for name in &self.removed {
             put(field::REMOVED, name.as_bytes(), out);
@@ -244,6 +269,13 @@ impl Message {
             }
             (Mode::Delta, _) => self.wrapped_len(item),
         }
+    }
+
+    /// Of a resource without content.
+    fn unresolved_len(&self, name: &str) -> usize {
+        field_len(field::RESOURCE_VERSION, self.version.len())
+            + field_len(field::RESOURCE_NAME, name.len())
+            + field_len(field::RESOURCE_ALIASES, name.len())
     }
 
     /// The version of one resource: state of the world has one for all.

@@ -31,7 +31,10 @@ mod status;
 mod subscription;
 mod version;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 
@@ -274,6 +277,7 @@ impl Session {
         let plan = self.plan(type_url, snapshot, now, &mut out.records);
         let revision = set.map_or(Revision::ZERO, |set| set.changed_in);
         let cache = self.cache.clone();
+        let mut hosts_of = BTreeSet::new();
         let Some(channel) = self.channels.get_mut(type_url) else {
             return;
         };
@@ -293,6 +297,10 @@ impl Session {
                 let endpoints = anew.flat_map(|item| &item.resource.references.endpoints);
                 self.rewarm.extend(endpoints.cloned());
             }
+            if type_url == TypeUrl::RouteConfiguration {
+                let sent = message.resources.iter().map(|item| &item.resource.name);
+                hosts_of = sent.cloned().collect();
+            }
             channel.say(&plan);
             channel.send(self.last_nonce, message.clone(), source, plan.target, now);
             out.records.push(Record::Sent(type_url, revision));
@@ -303,6 +311,22 @@ impl Session {
         }
         let waits = !plan.complete || channel.paced_until.is_some();
         channel.done_with = state.filter(|_| !waits);
+        self.ask_for_hosts(&hosts_of, snapshot);
+    }
+
+    /// Envoy listens to virtual hosts of a route configuration only once it has that, and does not ask again for what it
+    /// was told before (seen with 1.40).
+    fn ask_for_hosts(&mut self, routes: &BTreeSet<Arc<str>>, snapshot: &Snapshot) {
+        let type_url = TypeUrl::VirtualHost;
+        let (Some(channel), Some(set)) = (self.channels.get_mut(type_url), snapshot.get(type_url))
+        else {
+            return;
+        };
+        let hosts = set.resources.values().filter(|host| {
+            let space = host.name.rsplit_once('/').map(|(space, _)| space);
+            space.is_some_and(|space| routes.contains(space)) && channel.subscription.covers(host)
+        });
+        channel.asked.extend(hosts.map(|host| host.name.clone()));
     }
 
     /// Envoy waits for the load assignment of a cluster that was sent anew, even if it has it already. One that does not

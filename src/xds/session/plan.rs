@@ -5,6 +5,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    ops::Bound,
     sync::Arc,
 };
 
@@ -59,6 +60,22 @@ fn empty_layer(name: &Arc<str>) -> Arc<Resource> {
     let mut layer = Resource::sharing(TypeUrl::Runtime, name.clone(), bytes, references);
     layer.claimed = true;
     Arc::new(layer)
+}
+
+/// Whether that is the name of a route configuration of which there are virtual hosts.
+pub(super) fn has_hosts(view: &View, name: &str) -> bool {
+    let below = format!("{name}/");
+    let after = (Bound::Excluded(below.as_str()), Bound::Unbounded);
+    let mut after = view.items().range::<str, _>(after);
+    view.type_url == TypeUrl::VirtualHost
+        && after
+            .next()
+            .is_some_and(|(host, _)| host.starts_with(&below))
+}
+
+/// Types of which a part can go out, while the rest waits. A listener or a filter is whole or nothing.
+fn has_parts(type_url: TypeUrl) -> bool {
+    matches!(type_url, TypeUrl::RouteConfiguration | TypeUrl::VirtualHost)
 }
 
 impl Session {
@@ -167,9 +184,10 @@ impl Session {
         let kept = self.keep(type_url, &gone.removed, now);
         let target = self.target(type_url, &newest, instead, &kept);
         self.hold(type_url, waits_for.clone(), now, records);
+        // What is kept was asked for, and is there; so is a name that stands for the virtual hosts below it.
+        let there = |name: &Arc<str>| target.has(name) || has_hosts(&target, name);
         Plan {
-            // What is kept was asked for, and is there.
-            absent: absent.into_iter().filter(|n| !target.has(n)).collect(),
+            absent: absent.into_iter().filter(|name| !there(name)).collect(),
             target,
             withheld,
             may_be_empty: newest.is_empty(),
@@ -245,7 +263,7 @@ impl Session {
                 false => previous.cloned(),
             };
         }
-        if resource.type_url == TypeUrl::Listener {
+        if !has_parts(resource.type_url) {
             return previous.cloned();
         }
         let clusters = self.channels.get(TypeUrl::Cluster)?;
@@ -254,6 +272,7 @@ impl Session {
         }
         let previous = previous.map(|previous| &*previous.resource);
         let part = self.cache.ready_part(resource, previous, missing);
-        Some(part.into())
+        let calls_in_vain = !part.references.helpers.is_disjoint(missing);
+        (previous.is_some() || !calls_in_vain).then(|| part.into())
     }
 }

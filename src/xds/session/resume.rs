@@ -37,7 +37,13 @@ impl Session {
                     true => Some(newest),
                     false => {
                         let wanted = |past: &_| channel.subscription.of(past, &cache);
-                        cache.recall(type_url, &shown, wanted)
+                        let known = cache.recall(type_url, &shown, wanted);
+                        let keeps =
+                            type_url == TypeUrl::Cluster && channel.subscription.is_wildcard();
+                        known.or_else(|| match keeps {
+                            true => cache.recall_kept(&shown, changed_in, &newest),
+                            false => None,
+                        })
                     }
                 };
                 match known {

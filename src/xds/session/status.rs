@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use super::{channel::Channel, state::Session, version};
+use super::{channel::Channel, plan::has_hosts, state::Session, version};
 use crate::{
     model::TypeUrl,
     snapshot::{Digest, Item, Resource, TypeSet},
@@ -69,7 +69,7 @@ impl Channel {
             self.subscription
                 .named()
                 .iter()
-                .filter(|name| &***name != "*"),
+                .filter(|name| &***name != "*" && !has_hosts(&self.told, name)),
         );
         if let Some(set) = set {
             let wanted = set.resources.values();

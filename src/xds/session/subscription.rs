@@ -50,7 +50,8 @@ impl Changed {
 
 impl Subscription {
     /// The list of the first request on the stream. An empty one means everything for the types that always did
-    /// (xDS protocol, "How the client specifies what resources to return").
+    /// (xDS protocol, "How the client specifies what resources to return"), and for virtual hosts, where it is how Envoy
+    /// asks for those of its route configurations (seen with 1.40).
     pub(super) fn first(type_url: TypeUrl, names: &[String], cache: &Cache) -> Self {
         let mut first = Self {
             type_url,
@@ -58,7 +59,8 @@ impl Subscription {
             names: Arc::default(),
             key: None,
         };
-        let wildcard = match names.is_empty() && type_url.is_full_state() {
+        let all_by_none = type_url.is_full_state() || type_url == TypeUrl::VirtualHost;
+        let wildcard = match names.is_empty() && all_by_none {
             true => Wildcard::Implicit,
             false => explicit(names).unwrap_or_default(),
         };

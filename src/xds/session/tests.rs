@@ -2,7 +2,9 @@
 
 mod claims;
 mod delta;
+mod extensions;
 mod grpc;
+mod hosts;
 mod living;
 mod mortal;
 mod ordering;

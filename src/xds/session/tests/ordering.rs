@@ -435,3 +435,57 @@ fn line_25_a_cluster_that_went_while_the_proxy_was_away_outlives_its_routes_on_a
     assert_eq!(sent(&client.wait(1)), [], "and a grace after");
     assert_eq!(sent(&client.wait(600)), [(CDS, all[..2].to_vec())]);
 }
+
+/// It had accepted the clusters that were kept for its routes, and goes on with those routes.
+#[test]
+fn line_25_a_cluster_that_was_kept_when_the_server_ended_outlives_its_routes_on_another_server_too_in_sotw()
+ {
+    let mut fleet = Fleet::with_a();
+    let gone = ["b", "c"].iter().flat_map(|name| service(name));
+    fleet.put(gone.chain([routes("main", &[("b", false)])]));
+    let mut before = Client::settled(&fleet);
+    let mut past = vec![fleet.newest()];
+    before.push(fleet.change([], [(CDS, "c/blue"), (CDS, "c/green")]));
+    past.push(fleet.newest());
+    let changed = [cluster("a/blue", 3), routes("main", &[("a", false)])];
+    before.push(fleet.change(changed, [(CDS, "b/blue"), (CDS, "b/green")]));
+    before.ack(CDS);
+    let kept = before.version[&CDS].clone();
+    assert_ne!(kept, fleet.version(CDS));
+    // Also if the clusters have changed since.
+    for later in [false, true] {
+        if later {
+            past.push(fleet.newest());
+            fleet.put([cluster("a/blue", 2)]);
+        }
+        let mut client = before.elsewhere();
+        for old in &past {
+            client.session.cache.remember_revision(old);
+        }
+        client.push(fleet.newest());
+        let clusters = client.ask(CDS, &[]);
+        let all = [
+            "a/blue", "a/green", "b/blue", "b/green", "c/blue", "c/green",
+        ];
+        assert_eq!(sent(&clusters), [(CDS, all.map(String::from).to_vec())]);
+        client.ack(CDS);
+        let switch = client.ask(RDS, &["main"]);
+        assert_eq!(sent(&switch), [(RDS, vec!["main".into()])]);
+        assert_eq!(
+            sent(&client.wait(1)),
+            [],
+            "a grace also for what it does not use"
+        );
+        let grace = client.wait(600);
+        let used = ["a/blue", "a/green", "b/blue", "b/green"];
+        assert_eq!(sent(&grace), [(CDS, used.map(String::from).to_vec())]);
+        client.ack(CDS);
+        client.ack(RDS);
+        assert_eq!(sent(&client.wait(1)), [], "a grace after its last route");
+        let last = client.wait(600);
+        assert_eq!(
+            sent(&last),
+            [(CDS, used[..2].iter().map(|name| (*name).into()).collect())]
+        );
+    }
+}

@@ -1,0 +1,106 @@
+//! Filters that call clusters: as extensions of their own, and as settings within routes.
+
+use envoy_types::pb::{
+    envoy::{
+        config::{
+            core::v3::{
+                GrpcService,
+                grpc_service::{EnvoyGrpc, TargetSpecifier},
+            },
+            route::v3::RouteConfiguration,
+        },
+        extensions::filters::http::ext_authz::v3::{
+            CheckSettings, ExtAuthzPerRoute, check_settings::ServiceOverride,
+            ext_authz_per_route::Override,
+        },
+    },
+    google::protobuf::Any,
+};
+use prost::Message as _;
+
+use super::*;
+
+const ECDS: TypeUrl = TypeUrl::TypedExtensionConfig;
+
+/// A filter that asks a cluster whether a request may go on.
+fn authz(cluster: &str) -> Resource {
+    let references = References {
+        helpers: [Arc::from(cluster)].into(),
+        ..References::default()
+    };
+    Resource::new(ECDS, "authz", format!("asks {cluster}").into(), references)
+}
+
+/// Routes to service `a`, whose requests have to pass a filter that asks a cluster.
+fn guarded_routes(green: bool, cluster: &str) -> Resource {
+    let routes = routes("main", &[("a", green)]);
+    let mut configuration = RouteConfiguration::decode(&routes.bytes[..]).unwrap();
+    let settings = CheckSettings {
+        service_override: Some(ServiceOverride::GrpcService(GrpcService {
+            target_specifier: Some(TargetSpecifier::EnvoyGrpc(EnvoyGrpc {
+                cluster_name: cluster.to_owned(),
+                ..EnvoyGrpc::default()
+            })),
+            ..GrpcService::default()
+        })),
+        ..CheckSettings::default()
+    };
+    let per_route = ExtAuthzPerRoute {
+        r#override: Some(Override::CheckSettings(settings)),
+    };
+    let filter = Any {
+        type_url: "type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute"
+            .to_owned(),
+        value: per_route.encode_to_vec(),
+    };
+    let filters = &mut configuration.virtual_hosts[0].typed_per_filter_config;
+    filters.insert("authz".to_owned(), filter);
+    let mut references = (*routes.references).clone();
+    references.helpers = [Arc::from(cluster)].into();
+    Resource::new(
+        RDS,
+        "main",
+        configuration.encode_to_vec().into(),
+        references,
+    )
+}
+
+/// An Envoy rejects a filter that calls a cluster which it does not have.
+#[test]
+fn line_19_an_extension_waits_for_the_cluster_that_it_calls() {
+    for mode in MODES {
+        let mut fleet = Fleet::with_a();
+        let mut client = Client::settled_in(mode, &fleet);
+        client.ask(ECDS, &["authz"]);
+        client.push(fleet.put(service("b").into_iter().chain([authz("b/blue")])));
+        let first = client.ack(CDS);
+        assert_eq!(sent(&first), [(ECDS, vec!["authz".into()])], "{mode:?}");
+        client.ack(ECDS);
+        let held = client.push(fleet.put(service("c").into_iter().chain([authz("c/blue")])));
+        let types: Vec<TypeUrl> = sent(&held).into_iter().map(|(of, _)| of).collect();
+        assert_eq!(types, [CDS], "{mode:?}");
+        let next = client.ack(CDS);
+        assert_eq!(sent(&next), [(ECDS, vec!["authz".into()])], "{mode:?}");
+    }
+}
+
+#[test]
+fn line_19_routes_wait_for_the_cluster_that_a_filter_of_theirs_calls_and_a_switch_does_not() {
+    for mode in MODES {
+        let mut fleet = Fleet::with_a();
+        let mut client = Client::settled_in(mode, &fleet);
+        let added = service("b").into_iter();
+        let held = client.push(fleet.put(added.chain([guarded_routes(false, "b/blue")])));
+        let types: Vec<TypeUrl> = sent(&held).into_iter().map(|(of, _)| of).collect();
+        assert_eq!(types, [CDS], "{mode:?}");
+        let switch = client.push(fleet.put([guarded_routes(true, "b/blue")]));
+        assert_eq!(sent(&switch), [(RDS, vec!["main".into()])], "{mode:?}");
+        let turned = switch.responses[0].resource(0);
+        assert_eq!(turned.digest, routes("main", &[("a", true)]).digest);
+        client.ack(RDS);
+        let ready = client.ack(CDS);
+        assert_eq!(sent(&ready), [(RDS, vec!["main".into()])], "{mode:?}");
+        let guarded = guarded_routes(true, "b/blue");
+        assert_eq!(ready.responses[0].resource(0).digest, guarded.digest);
+    }
+}
