@@ -7,7 +7,10 @@ use bluegreen::{
 use envoy_types::pb::{
     envoy::{
         config::{cluster::v3::Cluster, core::v3::Node},
-        service::discovery::v3::DeltaDiscoveryRequest,
+        service::discovery::v3::{
+            DeltaDiscoveryRequest, DiscoveryRequest,
+            aggregated_discovery_service_client::AggregatedDiscoveryServiceClient,
+        },
     },
     google::protobuf::{Struct, Value, value::Kind},
 };
@@ -191,4 +194,43 @@ async fn line_05_a_client_that_does_not_read_delays_nobody_and_then_gets_the_new
         seen = stalled.expect(RDS, &[MAIN]).await.version;
     }
     assert_eq!(seen, version);
+}
+
+in_both_modes!(line_04_what_was_asked_before_the_client_closed_its_half_is_answered);
+
+/// As tools do that ask once, with the end of the stream right behind the question.
+async fn line_04_what_was_asked_before_the_client_closed_its_half_is_answered(mode: Mode) {
+    let fleets = Fleets::default();
+    fleets.change(FLEET, fraud(Colour::Blue));
+    let plane = Plane::start(&fleets).await;
+    let mut ads = AggregatedDiscoveryServiceClient::new(channel(plane.address).await);
+    let node = Some(node("edge-1", FLEET));
+    let type_url = CDS.url().to_owned();
+    let clusters = match mode {
+        Mode::Sotw => {
+            let request = DiscoveryRequest {
+                node,
+                type_url,
+                ..DiscoveryRequest::default()
+            };
+            let answers = ads.stream_aggregated_resources(tokio_stream::once(request));
+            let mut answers = answers.await.unwrap().into_inner();
+            let first = answers.message().await.unwrap().map(|r| r.resources.len());
+            assert_eq!(answers.message().await.unwrap(), None);
+            first
+        }
+        Mode::Delta => {
+            let request = DeltaDiscoveryRequest {
+                node,
+                type_url,
+                ..DeltaDiscoveryRequest::default()
+            };
+            let answers = ads.delta_aggregated_resources(tokio_stream::once(request));
+            let mut answers = answers.await.unwrap().into_inner();
+            let first = answers.message().await.unwrap().map(|r| r.resources.len());
+            assert_eq!(answers.message().await.unwrap(), None);
+            first
+        }
+    };
+    assert_eq!(clusters, Some(FRAUD.len()));
 }

@@ -117,6 +117,8 @@ struct Stream {
     only: Option<TypeUrl>,
     /// A type that is not served was asked for, and that was logged.
     asked_in_vain: bool,
+    /// The client has closed its half of the stream.
+    has_said_all: bool,
     proxy: Connected,
     /// Where others ask what the session knows.
     seat: Seated,
@@ -145,6 +147,7 @@ impl Stream {
         let mut stream = Self {
             only: opened.only,
             asked_in_vain: false,
+            has_said_all: false,
             seat: streams.enter(opened.id, fleet.clone(), proxy.clone()),
             session: Session::new(Q::MODE, feed.options, shared.cache(&fleet)),
             proxy: Connected::new(opened.id, fleet, proxy, feed.ledger),
@@ -176,10 +179,12 @@ impl Stream {
                 Ok(()) => {}
                 Err(Gone) => return Poll::Ready(Ok(())),
             }
-            if let Poll::Ready(request) = opened.requests.poll_next(cx)? {
+            if !self.has_said_all
+                && let Poll::Ready(request) = opened.requests.poll_next(cx)?
+            {
                 match request {
                     Some(request) => self.request(Q::read(request)?, replies)?,
-                    None => return Poll::Ready(Ok(())),
+                    None => self.has_said_all = true,
                 }
                 continue;
             }
@@ -194,6 +199,10 @@ impl Stream {
                     None => return Poll::Ready(Err(unserved())),
                 }
                 continue;
+            }
+            // What it asked before has been answered, as far as there is an answer.
+            if self.has_said_all {
+                return Poll::Ready(Ok(()));
             }
             self.set_timer();
             match &mut self.timer {
