@@ -25,112 +25,157 @@ use Variant::{Delta, Sotw};
 
 /// What one line is about.
 struct Line {
+    /// In the words of the docs.
+    about: &'static str,
     /// The variants in which it must be shown; none, with the reason, where it is no matter of the variant.
     variants: Result<&'static [Variant], &'static str>,
     /// Why the state machine of a stream can't show it.
     beside_session: Option<&'static str>,
 }
 
-const fn of(variants: &'static [Variant]) -> Line {
+const fn of(variants: &'static [Variant], about: &'static str) -> Line {
     Line {
+        about,
         variants: Ok(variants),
         beside_session: None,
     }
 }
 
-const fn both() -> Line {
-    of(&[Sotw, Delta])
+const fn both(about: &'static str) -> Line {
+    of(&[Sotw, Delta], about)
 }
 
 /// In both variants, by a server alone.
-const fn on_the_wire(why: &'static str) -> Line {
+const fn on_the_wire(about: &'static str, why: &'static str) -> Line {
     Line {
         beside_session: Some(why),
-        ..both()
+        ..both(about)
     }
 }
 
-const fn neither(why: &'static str) -> Line {
+const fn neither(about: &'static str, why: &'static str) -> Line {
     Line {
         variants: Err(why),
-        ..both()
+        ..both(about)
     }
 }
 
 /// The checklist, from line 1.
 const CHECKLIST: [Line; 36] = [
-    // 1: the node of a stream.
-    both(),
-    // 2: services, and the types that they carry.
-    on_the_wire("a session does not know which service carries it"),
-    // 3: large messages.
-    on_the_wire("a session is given messages that were decoded"),
-    // 4: connections, and how they end.
-    on_the_wire("a session knows no connection"),
-    // 5: clients that do not read.
-    both(),
-    // 6: nonces.
-    both(),
-    // 7: rejections.
-    both(),
-    // 8: what a response holds, and acceptance per resource.
-    both(),
-    // 9: names that are newly asked for.
-    both(),
-    // 10: everything, by a wildcard.
-    both(),
-    // 11: an ACK that changes the names.
-    both(),
-    // 12: versions, over a reconnect and a restart.
-    both(),
-    // 13: names that do not exist; delta has a word for them: line 15.
-    of(&[Sotw]),
-    // 14: delta: what a client has of an earlier stream.
-    of(&[Delta]),
-    // 15: delta: names that are asked for again, or do not exist.
-    of(&[Delta]),
-    // 16: delta: names that are given up beside a wildcard.
-    of(&[Delta]),
-    // 17: delta: subscriptions and answers are apart.
-    of(&[Delta]),
-    // 18: delta: what is taken away.
-    of(&[Delta]),
-    // 19: additions and removals in order.
-    both(),
-    // 20: clusters that warm.
-    both(),
-    // 21: endpoints after their cluster.
-    both(),
-    // 22: a switch is routes alone.
-    both(),
-    // 23: routes and endpoints that an Envoy takes and should not.
-    neither("what is refused or built, before there is a stream"),
-    // 24: an environment without endpoints.
-    neither("what is refused, before there is a stream"),
-    // 25: connections that stay on the old environment.
-    both(),
-    // 26: retries.
-    neither("what an Envoy does with requests, whatever way its configuration came"),
-    // 27: weights by a runtime key.
-    neither("what is built and warned of, before there is a stream"),
-    // 28: stickiness.
-    neither("what an Envoy does with requests, whatever way its configuration came"),
-    // 29: mirroring.
-    neither("what an Envoy does with requests, whatever way its configuration came"),
-    // 30: previews and what ends by itself.
-    both(),
-    // 31: health checks.
-    neither("what an Envoy does with endpoints, whatever way they came"),
-    // 32: clients without a proxy.
-    both(),
-    // 33: such clients in a switch.
-    both(),
-    // 34: client status.
-    both(),
-    // 35: load reports.
-    neither("load reports have a stream of their own, of one kind"),
-    // 36: what "in sync" means.
-    both(),
+    // 1
+    both("the node is in the first request only; a stream without a usable one is refused"),
+    // 2
+    on_the_wire(
+        "ADS and the services of one type, each in both variants",
+        "a session does not know which service carries it",
+    ),
+    // 3
+    on_the_wire(
+        "requests of tens of MB are taken, responses over 4 MiB are counted",
+        "a session is given messages that were decoded",
+    ),
+    // 4
+    on_the_wire(
+        "dead connections are noticed, idle ones stay, a stop ends streams cleanly",
+        "a session knows no connection",
+    ),
+    // 5
+    both("a client that does not read delays nobody, in bounded memory"),
+    // 6
+    both("a nonce per response, type and stream; an old one counts for nothing"),
+    // 7
+    both("a rejected response is never sent again"),
+    // 8
+    both("what a response holds; acceptance is per resource"),
+    // 9
+    both("a newly asked name is answered, though nothing has changed"),
+    // 10
+    both("when a list of names means everything"),
+    // 11
+    both("an ACK with other names is a subscription too"),
+    // 12
+    both("after a reconnect or a restart nothing is sent that the client has"),
+    // 13
+    of(&[Sotw], "silence about names that do not exist"),
+    // 14
+    of(
+        &[Delta],
+        "what a client says that it has of an earlier stream",
+    ),
+    // 15
+    of(
+        &[Delta],
+        "names that are asked for again, or do not exist, are answered",
+    ),
+    // 16
+    of(&[Delta], "names that are given up beside a wildcard"),
+    // 17
+    of(
+        &[Delta],
+        "subscriptions count on any answer; several nonces are open at once",
+    ),
+    // 18
+    of(&[Delta], "only what the client was told of is taken away"),
+    // 19
+    both("additions before what refers to them, removals after"),
+    // 20
+    both("endpoints go out while a cluster warms"),
+    // 21
+    both("a cluster that is sent again has its endpoints sent again"),
+    // 22
+    both("a switch is routes alone"),
+    // 23
+    neither(
+        "what Envoy takes, or rejects, in routes and endpoints",
+        "what is refused or built, before there is a stream",
+    ),
+    // 24
+    neither(
+        "an environment without endpoints",
+        "what is refused, before there is a stream",
+    ),
+    // 25
+    both("connections that stay on the old environment"),
+    // 26
+    neither(
+        "retries stay within the cluster",
+        "what an Envoy does with requests, whatever way its configuration came",
+    ),
+    // 27
+    neither(
+        "weights by a runtime key",
+        "what is built and warned of, before there is a stream",
+    ),
+    // 28
+    neither(
+        "stickiness is above the split",
+        "what an Envoy does with requests, whatever way its configuration came",
+    ),
+    // 29
+    neither(
+        "mirroring",
+        "what an Envoy does with requests, whatever way its configuration came",
+    ),
+    // 30
+    both("previews, and what ends by itself"),
+    // 31
+    neither(
+        "health checks",
+        "what an Envoy does with endpoints, whatever way they came",
+    ),
+    // 32
+    both("clients without a proxy: gRPC"),
+    // 33
+    both("such clients are not warm before a switch"),
+    // 34
+    both("client status (CSDS)"),
+    // 35
+    neither(
+        "load reports (LRS)",
+        "load reports have a stream of their own, of one kind",
+    ),
+    // 36
+    both("what \"in sync\" means"),
 ];
 
 /// One test of a line.
@@ -290,7 +335,11 @@ fn row(number: usize, line: &Line, tests: &[Test]) -> String {
     let places = tests.iter().filter(|test| test.line == number);
     let places: BTreeSet<&str> = places.map(|test| &*test.place).collect();
     let places: Vec<&str> = places.into_iter().collect();
-    format!("| {number} | {variants} | {} |\n", places.join(", "))
+    let about = line.about;
+    format!(
+        "| {number} | {about} | {variants} | {} |\n",
+        places.join(", ")
+    )
 }
 
 #[test]
@@ -399,13 +448,13 @@ fn what_is_missing_is_told_apart() {
         .collect()
     };
     let found = |line: &Line, held: &[(&str, &[Variant])]| missing(7, line, &tests(held)).len();
-    assert_eq!(found(&both(), &[]), 1);
-    assert_eq!(found(&both(), &[("session", &[Sotw, Delta])]), 2);
+    assert_eq!(found(&both("it"), &[]), 1);
+    assert_eq!(found(&both("it"), &[("session", &[Sotw, Delta])]), 2);
     let split: &[(&str, &[Variant])] = &[("session", &[Sotw, Delta]), ("hostile", &[Sotw])];
-    assert_eq!(found(&both(), split), 1);
+    assert_eq!(found(&both("it"), split), 1);
     let whole: &[(&str, &[Variant])] = &[("protocol", &[Delta]), split[0], split[1]];
-    assert_eq!(found(&both(), whole), 0);
-    assert_eq!(found(&on_the_wire("so"), whole), 2, "it is there");
-    assert_eq!(found(&on_the_wire("so"), &whole[2..]), 1);
-    assert_eq!(found(&neither("so"), &[("snapshot", &[])]), 0);
+    assert_eq!(found(&both("it"), whole), 0);
+    assert_eq!(found(&on_the_wire("it", "so"), whole), 2, "it is there");
+    assert_eq!(found(&on_the_wire("it", "so"), &whole[2..]), 1);
+    assert_eq!(found(&neither("it", "so"), &[("snapshot", &[])]), 0);
 }

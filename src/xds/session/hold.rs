@@ -24,7 +24,7 @@ impl Session {
     /// Whether anything in a view names a cluster that this client would have to wait for: it is in the snapshot, the
     /// client's own subscription will bring it, and the client has not accepted it yet. A client that names its
     /// clusters learns of them from the route, and one that asks for none has them elsewhere: nothing waits then
-    /// (XDS.md line 19).
+    /// (checklist, line 19).
     pub(super) fn waits(&self, view: &View, snapshot: &Snapshot) -> bool {
         self.brings(view.type_url, snapshot)
             .is_some_and(|(clusters, declared)| {

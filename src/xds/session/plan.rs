@@ -87,7 +87,7 @@ impl Session {
             None => View::none(type_url),
         };
         match (type_url, self.mode) {
-            // What was sent for a cluster is not what Envoy waits for once that is sent again (XDS.md line 21).
+            // What was sent for a cluster is not what Envoy waits for once that is sent again (checklist, line 21).
             (TypeUrl::ClusterLoadAssignment, _) => {
                 let clusters = self.channels.get(TypeUrl::Cluster);
                 match clusters {

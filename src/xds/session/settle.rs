@@ -168,7 +168,7 @@ impl Session {
     }
 
     /// A client that names its clusters accepts routes before it knows what they name, and goes on with those of before
-    /// until it has the clusters that requests go to now, and their endpoints (gRPC, XDS.md line 33). Of a route of
+    /// until it has the clusters that requests go to now, and their endpoints (gRPC, checklist, line 33). Of a route of
     /// which it asks for no cluster it makes no use. Routes may also stand in its listener.
     fn has_chosen(&self, type_url: TypeUrl, snapshot: &Snapshot) -> bool {
         let channel = |type_url| self.channels.get(type_url);

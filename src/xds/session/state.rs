@@ -55,7 +55,7 @@ pub struct Session {
     /// Clusters that the client stopped naming a while ago: until when requests may be open there.
     pub(super) lingering: BTreeMap<Arc<str>, Timestamp>,
     pub(super) holds: BTreeMap<TypeUrl, Hold>,
-    /// Load assignments that are due because their cluster was sent anew: Envoy waits for them again (XDS.md line 21).
+    /// Load assignments that are due because their cluster was sent anew: Envoy waits for them again (checklist, line 21).
     pub(super) rewarm: BTreeSet<Arc<str>>,
     /// The newest revision that the client showed, while it is newer than the fleet's.
     pub(super) ahead: Option<Revision>,

@@ -1,4 +1,4 @@
-//! The protocol, line by line of the checklist that `docs/architecture.md` links: the number is in the test's name.
+//! The protocol, line by line of the checklist in `docs/testing.md`: the number is in the test's name.
 
 mod claims;
 mod delta;
