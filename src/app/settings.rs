@@ -20,7 +20,7 @@ pub(super) static SETTINGS: [Setting; 21] = [
         name: "http",
         value_name: "IP:PORT",
         default: Some("127.0.0.1:18002"),
-        help: "Where /healthz and /readyz listen",
+        help: "Where /healthz, /readyz and /metrics listen",
     },
     Setting {
         name: "data-dir",

@@ -1,7 +1,7 @@
 //! PURE. The state machine of a service and its releases: (state, event, context) -> (new state, effects), or a
 //! refusal with a name.
 //!
-//! [`create`] and [`step`] are for one service, [`restore`] takes a whole fleet back. All of them only compute: what
+//! [`create`] and [`step()`] are for one service, [`restore()`] takes a whole fleet back. All of them only compute: what
 //! they return is a value that can be shown (dry run), stored or dropped. [`Rollout`] is a release on its way, through gates,
 //! steps, bake and standby; [`ServiceState::split`] is the one place that says where traffic goes.
 

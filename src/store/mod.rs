@@ -31,7 +31,7 @@ pub const RELEASES_KEPT: usize = 50;
 
 /// Durable history of every fleet's configuration.
 ///
-/// One contract suite (`tests/store.rs`) runs on every implementation.
+/// One contract suite (`tests/store/contract.rs`) runs on every implementation.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     /// Adds one revision to a fleet, compare-and-set on the revision before. When it returns `Ok`, the revision is

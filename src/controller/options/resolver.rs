@@ -16,7 +16,7 @@ use hickory_resolver::{
 };
 
 /// No name is asked for again sooner: a TTL of 0 must not become a busy loop against the name server.
-pub const MIN_TTL: Duration = Duration::from_secs(5);
+const MIN_TTL: Duration = Duration::from_secs(5);
 /// No answer is believed longer: /etc/hosts says "for ever", and a moved service should be found within a minute.
 pub const MAX_TTL: Duration = Duration::from_secs(60);
 /// A command waits no longer than this for a name: a person sits in front of it.

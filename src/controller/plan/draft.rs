@@ -56,7 +56,7 @@ pub(in crate::controller) enum Making {
     /// From the snapshot before and what differs.
     #[default]
     Incremental,
-    /// As `Incremental`, and it may differ in route configurations only, unless `waivable` and waived.
+    /// As `Incremental`, and it may differ in route configurations only, unless that is waived.
     RoutesOnly {
         /// `--force` was given.
         waived: bool,

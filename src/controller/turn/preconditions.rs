@@ -158,6 +158,6 @@ fn unreachable(service: &Name, target: &Target, silent: &[Unreachable]) -> Refus
             target.colour,
             named(&each)
         ),
-        "start them, take them out with `bluegreen scale`, or use --skip-probe".to_owned(),
+        "start them, take them out with `bluegreen scale`, or use --skip-probe",
     )
 }
