@@ -34,13 +34,15 @@ pub(super) enum Error {
     #[error("{url} does not have the admin API of this command line")]
     NotAdmin { url: String },
     #[error(
-        "the connection to {url} was lost {times} times and the command's outcome is not known: {message}"
+        "the connection to {url} was lost {times} times and {}: {message}",
+        if operation_id.is_some() { "the command's outcome is not known" } else { "nothing was changed" }
     )]
     Lost {
         url: String,
         times: u32,
         message: String,
-        operation_id: String,
+        /// None: only a plan was asked for.
+        operation_id: Option<String>,
     },
     /// The server's own answer.
     #[error("{message}")]
@@ -118,9 +120,12 @@ impl Error {
             Error::NotAdmin { .. } => Some(
                 "give the address that the server has for --admin, not that for --xds or --http; or the server is older than this command line".into(),
             ),
-            Error::Lost { operation_id, .. } => Some(format!(
-                "repeat the same command with --operation-id {operation_id}: what was done already is not done again"
+            Error::Lost { operation_id: Some(id), .. } => Some(format!(
+                "repeat the same command with --operation-id {id}: what was done already is not done again"
             )),
+            Error::Lost { operation_id: None, .. } => {
+                Some("give the same command again when the server answers: `bluegreen status`".into())
+            }
             Error::Refused { remedy, .. } => Some(remedy.clone()).filter(|remedy| !remedy.is_empty()),
             Error::Unconfirmed { .. } => Some("--yes does it without asking; --dry-run shows what would change".into()),
             Error::Interrupted { operation_id: Some(id) } => Some(format!(
@@ -267,17 +272,21 @@ mod tests {
 
     #[test]
     fn a_lost_command_can_be_repeated_by_what_the_hint_says() {
-        let error = Error::Lost {
+        let lost = |operation_id: Option<&str>| Error::Lost {
             url: "http://here".into(),
             times: 13,
             message: "connection reset".into(),
-            operation_id: "op-1".into(),
+            operation_id: operation_id.map(str::to_owned),
         };
-        assert_eq!(error.exit_code(), 5);
-        assert!(
-            error
-                .hint()
-                .is_some_and(|hint| hint.contains("--operation-id op-1"))
-        );
+        let command = lost(Some("op-1"));
+        assert_eq!(command.exit_code(), 5);
+        assert!(command.to_string().contains("outcome is not known"));
+        let hint = command.hint().unwrap();
+        assert!(hint.contains("--operation-id op-1"), "{hint}");
+        let plan = lost(None);
+        assert_eq!(plan.exit_code(), 5);
+        assert!(plan.to_string().contains("nothing was changed"));
+        let hint = plan.hint().unwrap();
+        assert!(!hint.contains("--operation-id"), "{hint}");
     }
 }

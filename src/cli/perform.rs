@@ -154,14 +154,18 @@ async fn attempts(
                 url: cx.url(),
                 times,
                 message: broken,
-                operation_id: meta.operation_id.clone(),
+                operation_id: (!meta.dry_run).then(|| meta.operation_id.clone()),
             });
         }
         if times == 1 {
-            progress.note(&format!(
-                "the connection was lost ({broken}); the command is sent again with its operation id {}",
-                meta.operation_id
-            ));
+            let again = match meta.dry_run {
+                true => "the plan is asked for again".to_owned(),
+                false => format!(
+                    "the command is sent again with its operation id {}",
+                    meta.operation_id
+                ),
+            };
+            progress.note(&format!("the connection was lost ({broken}); {again}"));
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);

@@ -84,6 +84,10 @@ pub fn command(
             1 => vec![event(Event::Durable(durable("payments")))],
             _ => whole(3, vec![], done),
         },
+        "cut-plan" => match before {
+            0 => return Err(Status::unavailable("the connection is gone")),
+            _ => planned(meta),
+        },
         "bare" => return Err(Status::internal("something that has no name")),
         reason => return Err(refusal(reason)),
     })
