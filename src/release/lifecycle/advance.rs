@@ -11,12 +11,10 @@ use crate::model::HookKind;
 
 /// A reason on one line, cut to what is kept.
 pub(super) fn cut(reason: &str) -> String {
-    let mut line: String = reason
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(MAX_REASON)
-        .collect();
-    if line.len() < reason.len() {
+    let mut rest = reason.chars();
+    let line = rest.by_ref().take(MAX_REASON);
+    let mut line: String = line.map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if rest.next().is_some() {
         line.push('…');
     }
     line
@@ -367,5 +365,20 @@ impl Draft<'_> {
             Ok(_) => self.change(|rollout| rollout.rolled_back_by_server = true),
             Err(refusal) => self.pause(format!("{reason}; it can't be rolled back: {refusal}")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_one_line_and_only_what_is_cut_ends_in_an_ellipsis() {
+        assert_eq!(cut("first\nsecond"), "first second");
+        // Two bytes in, one out: nothing is cut.
+        assert_eq!(cut("next\u{85}line"), "next line");
+        let long = "ü".repeat(MAX_REASON);
+        assert_eq!(cut(&long), long);
+        assert_eq!(cut(&format!("{long}!")), format!("{long}…"));
     }
 }
