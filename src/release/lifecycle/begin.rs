@@ -154,11 +154,6 @@ impl Draft<'_> {
         }
     }
 
-    pub(super) fn hook(&self, kind: HookKind) -> bool {
-        let spec = self.state.spec.release.as_ref();
-        spec.is_some_and(|spec| spec.hooks.get(kind).is_some())
-    }
-
     fn has_declared(&self, rollout: &Rollout, endpoints: &[Endpoint]) -> bool {
         let mut wanted = endpoints.to_vec();
         wanted.sort();

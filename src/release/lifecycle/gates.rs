@@ -6,7 +6,7 @@ use super::{
     super::{PREVIEW_HEADER, Temporary, draft::Draft},
     EffectKind, Purpose, RolloutPhase, Validated,
 };
-use crate::model::{Colour, Endpoint, check::Through};
+use crate::model::check::Through;
 
 /// The preview route of gates ends with them; if the server is gone, after this: no gate that goes through proxies takes longer.
 const PREVIEW_LIMIT: Duration = Duration::from_secs(4 * 3600);
@@ -110,14 +110,6 @@ impl Draft<'_> {
             self.state.shifting.over(Temporary::Preview);
         }
         self.change(|rollout| rollout.preview_in = None);
-    }
-
-    /// The declared endpoints of an environment, sorted.
-    pub(super) fn declared(&self, colour: Colour) -> Vec<Endpoint> {
-        let deployment = self.state.environment(colour).deployment.as_ref();
-        let mut endpoints = deployment.map_or_else(Vec::new, |it| it.endpoints.clone());
-        endpoints.sort();
-        endpoints
     }
 
     /// Nothing stands in the way any more.

@@ -6,7 +6,7 @@ use super::{
         Refusal, StepKind,
         draft::{Done, Draft},
     },
-    ClockKey, EffectKind, Purpose, Rollout, RolloutPhase, Signal, SignalKind,
+    ClockKey, Effect, EffectKind, Purpose, Rollout, RolloutPhase, Signal, SignalKind,
 };
 use crate::model::{BakeSpec, Endpoint, HookKind, OnFailure, check::Phase};
 
@@ -16,53 +16,73 @@ impl Draft<'_> {
     /// Named invariant: **a stale event changes nothing**: one of an older release, of an older analysis run, of a push
     /// that is not waited for, of an effect that is no longer in the outbox, or of time that is stored already.
     pub(in crate::release) fn signal(&mut self, signal: &Signal) -> Result<Done, Refusal> {
-        match &signal.kind {
+        let waited_for = match &signal.kind {
             SignalKind::Sent { effects } => {
-                let sent = |id: u64, kind: &EffectKind| {
-                    effects.contains(&id) && matches!(kind, EffectKind::SendEvent { .. })
-                };
-                self.state
-                    .outbox
-                    .retain(|effect| !sent(effect.id, &effect.kind));
-                return Ok(self.moved_on());
+                self.sent(effects);
+                true
             }
             SignalKind::HookAnswered {
                 effect,
                 yes,
                 detail,
                 endpoints,
-            } => {
-                let open = self.state.outbox.iter().position(|open| {
-                    open.id == *effect
-                        && open.release == signal.release
-                        && matches!(open.kind, EffectKind::CallHook { .. })
-                });
-                let Some(at) = open else {
-                    return Ok(self.stale());
-                };
-                let EffectKind::CallHook { hook } = self.state.outbox.remove(at).kind else {
-                    return Ok(self.stale());
-                };
-                self.hook_answered(signal.release, hook, *yes, detail, endpoints)?;
-                return Ok(self.moved_on());
-            }
-            _ => {}
-        }
-        let Some(rollout) = self.state.rollout.as_deref() else {
-            return Ok(self.stale());
+            } => match self.take_call(signal.release, *effect) {
+                Some(hook) => {
+                    self.hook_answered(signal.release, hook, *yes, detail, endpoints)?;
+                    true
+                }
+                None => false,
+            },
+            kind => match self.state.rollout.as_deref() {
+                Some(rollout) if rollout.number == signal.release => {
+                    let rollout = rollout.clone();
+                    self.news(&rollout, kind)?
+                }
+                _ => false,
+            },
         };
-        if rollout.number != signal.release {
-            return Ok(self.stale());
-        }
-        let rollout = rollout.clone();
-        match &signal.kind {
+        Ok(match waited_for {
+            true => self.moved_on(),
+            false => self.stale(),
+        })
+    }
+
+    /// Events have gone out, of this release and of those before it.
+    fn sent(&mut self, effects: &[u64]) {
+        let sent = |id: u64, kind: &EffectKind| {
+            effects.contains(&id) && matches!(kind, EffectKind::SendEvent { .. })
+        };
+        self.state
+            .outbox
+            .retain(|effect| !sent(effect.id, &effect.kind));
+    }
+
+    /// Takes the call of a hook out of the outbox; None: it is not open any more.
+    fn take_call(&mut self, release: u64, effect: u64) -> Option<HookKind> {
+        let outbox = &mut self.state.outbox;
+        let (at, hook) = outbox
+            .iter()
+            .enumerate()
+            .find_map(|(at, open)| match open.kind {
+                EffectKind::CallHook { hook } if open.id == effect && open.release == release => {
+                    Some((at, hook))
+                }
+                _ => None,
+            })?;
+        outbox.remove(at);
+        Some(hook)
+    }
+
+    /// What the release itself makes of a signal; false: it does not wait for it.
+    fn news(&mut self, rollout: &Rollout, kind: &SignalKind) -> Result<bool, Refusal> {
+        match kind {
             SignalKind::AnalysisEnded {
                 analysis,
                 phase,
                 reason,
             } => {
                 if rollout.analysis != Some(*analysis) || !phase.is_completed() {
-                    return Ok(self.stale());
+                    return Ok(false);
                 }
                 self.drop_effects(|kind| matches!(kind, EffectKind::Analyse { .. }));
                 // What people said was said to this run; the next one asks again.
@@ -70,26 +90,26 @@ impl Draft<'_> {
                     rollout.analysis = None;
                     rollout.decisions.clear();
                 });
-                self.analysed(&rollout, *analysis, *phase, reason)?;
+                self.analysed(rollout, *analysis, *phase, reason)?;
             }
             SignalKind::Delivered { revision } => {
                 if rollout.pushed.is_none_or(|pushed| pushed > *revision) {
-                    return Ok(self.stale());
+                    return Ok(false);
                 }
                 self.change(|rollout| rollout.pushed = None);
-                self.delivered(&rollout)?;
+                self.delivered(rollout)?;
             }
             SignalKind::Silent { reason } => {
                 // It counts while the new deployment has traffic and is watched.
                 if !rollout.has_traffic() {
-                    return Ok(self.stale());
+                    return Ok(false);
                 }
                 self.go_back_by_itself(reason);
             }
             SignalKind::Rejected { revision, reason } => {
                 let mine = rollout.log.iter().any(|entry| entry.revision == *revision);
                 if !mine || rollout.phase == RolloutPhase::Paused || !rollout.has_traffic() {
-                    return Ok(self.stale());
+                    return Ok(false);
                 }
                 let name = self.state.name.clone();
                 self.pause(format!(
@@ -97,29 +117,29 @@ impl Draft<'_> {
                 ));
             }
             SignalKind::Elapsed { of, time } => {
-                if *of != ClockKey::of(&rollout)
+                if *of != ClockKey::of(rollout)
                     || rollout.phase == RolloutPhase::Paused
                     || rollout.pushed.is_some()
                     || !rollout.clock.is_running()
                 {
-                    return Ok(self.stale());
+                    return Ok(false);
                 }
                 self.change(|rollout| rollout.clock.add(*time));
                 self.time_went_by()?;
             }
             SignalKind::Held { effect, reason } => {
-                let open = |open: &super::Effect| {
+                let open = |open: &Effect| {
                     open.id == *effect
                         && matches!(open.kind, EffectKind::Promote | EffectKind::Retire)
                 };
                 if !self.state.outbox.iter().any(open) {
-                    return Ok(self.stale());
+                    return Ok(false);
                 }
                 self.change(|rollout| rollout.reason = super::advance::cut(reason));
             }
-            SignalKind::HookAnswered { .. } | SignalKind::Sent { .. } => {}
+            SignalKind::HookAnswered { .. } | SignalKind::Sent { .. } => return Ok(false),
         }
-        Ok(self.moved_on())
+        Ok(true)
     }
 
     fn hook_answered(

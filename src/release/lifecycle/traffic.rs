@@ -6,7 +6,7 @@ use super::{
         draft::{Done, Draft},
         words::held,
     },
-    EffectKind, Purpose, Rollout, RolloutPhase,
+    EffectKind, Purpose, Rollout, RolloutPhase, Side,
 };
 use crate::model::{Colour, HookKind};
 
@@ -25,51 +25,11 @@ impl Draft<'_> {
         let Some(to) = self.side(target) else {
             return Ok(self.moved_on());
         };
-        let current = self.state.rollout.as_deref().filter(|rollout| {
-            rollout.to == to
-                && (rollout.standing().is_before_traffic()
-                    || matches!(
-                        rollout.standing(),
-                        RolloutPhase::Shifting | RolloutPhase::Failed
-                    ))
-        });
-        let standing = current.map(|rollout| (rollout.standing(), rollout.phase));
-        match standing {
-            None => {
-                // What is on its way is another deployment's release: it has to come to its end first.
-                if let Some(active) = self.active()
-                    && !matches!(
-                        active.standing(),
-                        RolloutPhase::Standby | RolloutPhase::Retiring
-                    )
-                    && !force
-                {
-                    let what = format!("{} can't take over now", to.version);
-                    return Err(self.running(&what));
-                }
-                self.begin(to, true);
-            }
-            Some((_, RolloutPhase::Paused)) if !insists => {
-                let name = &self.state.name;
-                return Err(Refusal::new(
-                    Reason::ReleasePaused,
-                    format!("the release of {name} {} is paused", to.version),
-                    format!(
-                        "`bluegreen resume {name}`, or insist: `bluegreen switch {name} --skip-gates`"
-                    ),
-                ));
-            }
+        match self.on_its_way_to(&to) {
+            None => self.take_over(to, force)?,
+            Some((_, RolloutPhase::Paused)) if !insists => return Err(self.paused(&to)),
             Some((RolloutPhase::Shadowing | RolloutPhase::Shifting, _)) => {
-                // Its monitors have the word; who knows better skips all that is left of it.
-                if !insists {
-                    return Err(
-                        self.running("it goes on by itself; --skip-gates moves all traffic now")
-                    );
-                }
-                self.waive(Reason::GatesNotPassed);
-                let policy = self.context.policy;
-                self.change(|rollout| rollout.policy = policy.over(rollout.policy));
-                return self.switch_now();
+                return self.cut_short(insists);
             }
             Some(_) => {}
         }
@@ -81,45 +41,84 @@ impl Draft<'_> {
             rollout.waived.sort();
             rollout.waived.dedup();
         });
-        let asks = self.state.rollout.as_deref().is_some_and(|rollout| {
-            let hook = |spec: &crate::model::ReleaseSpec| spec.hooks.confirm_promotion.is_some();
-            !rollout.confirmed && rollout.spec.as_deref().is_some_and(hook)
-        });
-        if asks && !force {
-            let open = |kind: &EffectKind| {
-                matches!(
-                    kind,
-                    EffectKind::CallHook {
-                        hook: HookKind::ConfirmPromotion
-                    }
-                )
-            };
-            let number = self.state.rollout.as_deref().map_or(0, |it| it.number);
-            if self
-                .state
-                .outbox
-                .iter()
-                .any(|it| it.release == number && open(&it.kind))
-            {
-                return Ok(Done::already(
-                    format!(
-                        "the confirmPromotion hook of {} is being asked",
-                        self.state.name
-                    ),
-                    None,
-                ));
-            }
-            self.drop_effects(|kind| matches!(kind, EffectKind::Promote));
-            self.enter(
-                RolloutPhase::Ready,
-                "the confirmPromotion hook is asked whether the traffic may move",
-            );
-            self.want(EffectKind::CallHook {
-                hook: HookKind::ConfirmPromotion,
-            });
-            return Ok(self.moved_on());
+        if !force && self.is_to_be_confirmed() {
+            return Ok(self.ask_whether_to_promote());
         }
         self.proceed()
+    }
+
+    /// Where the release stands whose deployment that is, and in which phase it is; None: there is none that could go on.
+    fn on_its_way_to(&self, to: &Side) -> Option<(RolloutPhase, RolloutPhase)> {
+        let rollout = self.state.rollout.as_deref().filter(|it| it.to == *to)?;
+        let standing = rollout.standing();
+        let goes_on = standing.is_before_traffic()
+            || matches!(standing, RolloutPhase::Shifting | RolloutPhase::Failed);
+        goes_on.then_some((standing, rollout.phase))
+    }
+
+    /// Begins a release of what is there. Another deployment's that is on its way has to come to its end first.
+    fn take_over(&mut self, to: Side, force: bool) -> Result<(), Refusal> {
+        if let Some(active) = self.active()
+            && !matches!(
+                active.standing(),
+                RolloutPhase::Standby | RolloutPhase::Retiring
+            )
+            && !force
+        {
+            return Err(self.running(&format!("{} can't take over now", to.version)));
+        }
+        self.begin(to, true);
+        Ok(())
+    }
+
+    fn paused(&self, to: &Side) -> Refusal {
+        let name = &self.state.name;
+        Refusal::new(
+            Reason::ReleasePaused,
+            format!("the release of {name} {} is paused", to.version),
+            format!("`bluegreen resume {name}`, or insist: `bluegreen switch {name} --skip-gates`"),
+        )
+    }
+
+    /// All traffic moves although a shadow or a canary is on its way. Its monitors have the word; who knows better skips all
+    /// that is left of it.
+    fn cut_short(&mut self, insists: bool) -> Result<Done, Refusal> {
+        if !insists {
+            return Err(self.running("it goes on by itself; --skip-gates moves all traffic now"));
+        }
+        self.waive(Reason::GatesNotPassed);
+        let policy = self.context.policy;
+        self.change(|rollout| rollout.policy = policy.over(rollout.policy));
+        self.switch_now()
+    }
+
+    /// A hook has a say in whether the traffic moves, and has not said yes.
+    fn is_to_be_confirmed(&self) -> bool {
+        self.state.rollout.as_deref().is_some_and(|rollout| {
+            let spec = rollout.spec.as_deref();
+            !rollout.confirmed && spec.is_some_and(|it| it.hooks.confirm_promotion.is_some())
+        })
+    }
+
+    /// Asks that hook, once at a time.
+    fn ask_whether_to_promote(&mut self) -> Done {
+        let asking = EffectKind::CallHook {
+            hook: HookKind::ConfirmPromotion,
+        };
+        let number = self.state.rollout.as_deref().map_or(0, |it| it.number);
+        let mut outbox = self.state.outbox.iter();
+        if outbox.any(|it| it.release == number && it.kind == asking) {
+            let name = &self.state.name;
+            let what = format!("the confirmPromotion hook of {name} is being asked");
+            return Done::already(what, None);
+        }
+        self.drop_effects(|kind| matches!(kind, EffectKind::Promote));
+        self.enter(
+            RolloutPhase::Ready,
+            "the confirmPromotion hook is asked whether the traffic may move",
+        );
+        self.want(asking);
+        self.moved_on()
     }
 
     /// Refuses unless the gates have passed for exactly what is in the environment, or that is waived.

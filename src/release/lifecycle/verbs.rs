@@ -1,28 +1,18 @@
-//! What operators can tell a release: begin, validate, pause, resume, abort, retry, extend.
+//! What operators can tell a release that is on its way: validate, pause, resume, abort, retry, extend.
 
 use std::time::Duration;
 
 use super::{
     super::{
-        Deployment, Reason, Refusal, Role, StepKind,
+        Reason, Refusal,
         draft::{Done, Draft},
         words,
     },
-    EffectKind, Purpose, Rollout, RolloutPhase, Side,
-    rollout::MAX_DECISIONS,
+    EffectKind, Purpose, RolloutPhase,
 };
-use crate::model::{
-    Colour, HookKind, HumanDuration, MAX_DURATION, Name,
-    check::{Decision, Verdict},
-};
+use crate::model::{HookKind, HumanDuration, MAX_DURATION};
 
 impl Draft<'_> {
-    /// The release whose way is not over.
-    pub(in crate::release) fn active(&self) -> Option<&Rollout> {
-        let rollout = self.state.rollout.as_deref();
-        rollout.filter(|rollout| !rollout.is_over())
-    }
-
     /// The gates run, again if they have before.
     pub(in crate::release) fn validate_again(&mut self) -> Result<Done, Refusal> {
         let name = self.state.name.clone();
@@ -176,7 +166,6 @@ impl Draft<'_> {
         let Some(rollout) = self.state.rollout.as_deref().cloned() else {
             return Err(self.no_release("retry"));
         };
-        let inconclusive = rollout.phase == RolloutPhase::Paused;
         match rollout.phase {
             RolloutPhase::Failed if rollout.to.deployment == 0 => {
                 self.enter(
@@ -192,7 +181,7 @@ impl Draft<'_> {
                 Ok(self.moved_on())
             }
             RolloutPhase::Failed | RolloutPhase::Aborted => self.validate_again(),
-            RolloutPhase::Paused if inconclusive => self.resume(),
+            RolloutPhase::Paused => self.resume(),
             RolloutPhase::Validating => Ok(Done::already(
                 format!(
                     "the gates of release {} of {name} are running",
@@ -260,131 +249,11 @@ impl Draft<'_> {
         Ok(self.moved_on())
     }
 
-    /// Somebody says yes or no to a `manual` check.
-    pub(in crate::release) fn decide(
-        &mut self,
-        check: &Name,
-        verdict: Verdict,
-    ) -> Result<Done, Refusal> {
-        let name = self.state.name.clone();
-        let rollout = self.need_active("decide")?;
-        if !rollout.asks_people(check) {
-            return Err(Refusal::new(
-                Reason::NotFound,
-                format!(
-                    "release {} of {name} has no manual check {check}",
-                    rollout.number
-                ),
-                format!(
-                    "see `bluegreen releases {name} {}` for its checks",
-                    rollout.number
-                ),
-            ));
-        }
-        let decision = Decision {
-            check: check.clone(),
-            verdict,
-            by: self.context.actor.clone(),
-            at: self.context.now,
-            reason: self.context.why.clone(),
-        };
-        let word = match verdict {
-            Verdict::Approved => "approved",
-            Verdict::Rejected => "rejected",
-        };
-        let said = |it: &&Decision| it.check == *check && it.by == decision.by;
-        let last = rollout.decisions.iter().rev().find(said);
-        if last.is_some_and(|last| last.verdict == verdict) {
-            let what = format!("{} has {word} {check} of {name} already", decision.by);
-            return Ok(Done::already(what, None));
-        }
-        if rollout.decisions.len() >= MAX_DECISIONS {
-            return Err(self.wrong_phase(
-                &rollout,
-                "decide",
-                "too many decisions have been made on it",
-            ));
-        }
-        let what = format!(
-            "{} {word} {check} of release {} of {name}",
-            decision.by, rollout.number
-        );
-        self.change(|rollout| rollout.decisions.push(decision));
-        Ok(Done::new(StepKind::Release, what))
-    }
-
-    /// `: WHY`, or nothing.
+    /// ` (WHY)`, or nothing.
     fn because(&self) -> String {
         match self.context.why.as_str() {
             "" => String::new(),
             why => format!(" ({why})"),
         }
-    }
-
-    pub(super) fn staged_in(&self, colour: Colour) -> Option<&Deployment> {
-        let environment = self.state.environment(colour);
-        let staged = environment.role == Role::Staged;
-        environment.deployment.as_ref().filter(|_| staged)
-    }
-
-    pub(in crate::release) fn side(&self, colour: Colour) -> Option<Side> {
-        let deployment = self.state.environment(colour).deployment.as_ref()?;
-        Some(Side {
-            colour,
-            deployment: deployment.number,
-            version: deployment.version.clone(),
-        })
-    }
-
-    fn need_active(&self, verb: &str) -> Result<Rollout, Refusal> {
-        self.active().cloned().ok_or_else(|| self.no_release(verb))
-    }
-
-    fn no_release(&self, verb: &str) -> Refusal {
-        let name = &self.state.name;
-        let message = match self.state.rollout.as_deref() {
-            Some(last) => format!(
-                "{name} has no release on its way that one could {verb}: release {} is {}",
-                last.number, last.phase
-            ),
-            None => format!("{name} has no release on its way that one could {verb}"),
-        };
-        Refusal::new(
-            Reason::NoRelease,
-            message,
-            format!("begin one: `bluegreen release {name} --version VERSION --endpoint HOST:PORT`"),
-        )
-    }
-
-    /// A release of the service is on its way, and what was asked for does not go with it.
-    pub(in crate::release) fn running(&self, what: &str) -> Refusal {
-        let name = &self.state.name;
-        let (number, phase, version) = self.state.rollout.as_deref().map_or_else(
-            || (0, RolloutPhase::Staged, String::new()),
-            |it| (it.number, it.phase, it.to.version.clone()),
-        );
-        Refusal::new(
-            Reason::ReleaseRunning,
-            format!("release {number} of {name} ({version}) is {phase}: {what}"),
-            format!(
-                "wait for it (`bluegreen watch {name}`), or give it up: `bluegreen abort {name}`"
-            ),
-        )
-    }
-
-    pub(in crate::release) fn wrong_phase(
-        &self,
-        rollout: &Rollout,
-        verb: &str,
-        remedy: &str,
-    ) -> Refusal {
-        Refusal::new(
-            Reason::WrongPhase,
-            format!(
-                "release {} of {} is {}: one can't {verb} it now",
-                rollout.number, self.state.name, rollout.phase
-            ),
-            remedy,
-        )
     }
 }

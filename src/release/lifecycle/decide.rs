@@ -1,0 +1,78 @@
+//! What people say to the `manual` checks of a release.
+
+use super::{
+    super::{
+        Reason, Refusal, StepKind,
+        draft::{Done, Draft},
+    },
+    rollout::MAX_DECISIONS,
+};
+use crate::model::{
+    Name,
+    check::{Decision, Verdict},
+};
+
+impl Draft<'_> {
+    /// Somebody says yes or no to a `manual` check.
+    pub(in crate::release) fn decide(
+        &mut self,
+        check: &Name,
+        verdict: Verdict,
+    ) -> Result<Done, Refusal> {
+        let name = self.state.name.clone();
+        let verb = match verdict {
+            Verdict::Approved => "approve",
+            Verdict::Rejected => "reject",
+        };
+        let rollout = self.need_active(verb)?;
+        if !rollout.asks_people(check) {
+            return Err(Refusal::new(
+                Reason::NotFound,
+                format!(
+                    "release {} of {name} has no manual check {check}",
+                    rollout.number
+                ),
+                format!(
+                    "see `bluegreen releases {name} {}` for its checks",
+                    rollout.number
+                ),
+            ));
+        }
+        let decision = Decision {
+            check: check.clone(),
+            verdict,
+            by: self.context.actor.clone(),
+            at: self.context.now,
+            reason: self.context.why.clone(),
+        };
+        let word = match verdict {
+            Verdict::Approved => "approved",
+            Verdict::Rejected => "rejected",
+        };
+        let said = |it: &&Decision| it.check == *check && it.by == decision.by;
+        let last = rollout.decisions.iter().rev().find(said);
+        if last.is_some_and(|last| last.verdict == verdict) {
+            let what = format!("{} has {word} {check} of {name} already", decision.by);
+            return Ok(Done::already(what, None));
+        }
+        if rollout.decisions.len() >= MAX_DECISIONS {
+            return Err(Refusal::new(
+                Reason::WrongPhase,
+                format!(
+                    "{MAX_DECISIONS} decisions have been made on release {} of {name}, and no more are kept",
+                    rollout.number
+                ),
+                format!(
+                    "see `bluegreen releases {name} {}` for them",
+                    rollout.number
+                ),
+            ));
+        }
+        let what = format!(
+            "{} {word} {check} of release {} of {name}",
+            decision.by, rollout.number
+        );
+        self.change(|rollout| rollout.decisions.push(decision));
+        Ok(Done::new(StepKind::Release, what))
+    }
+}
