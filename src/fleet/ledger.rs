@@ -1,8 +1,7 @@
 //! The ledger of one fleet: streams write what happens, everybody else reads proofs and views.
 
 use std::{
-    collections::{BTreeMap, HashMap},
-    hash::{DefaultHasher, Hash, Hasher},
+    collections::BTreeMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -14,13 +13,9 @@ use jiff::Timestamp;
 
 use super::{
     NotAcked, NotAckedState, Proof, ProxyInfo, ProxyView, Record, Requirement, RosterEntry,
-    StreamId, row::Row,
+    StreamId, row::Row, sharded::Sharded,
 };
 use crate::model::{Revision, TypeUrl};
-
-/// Parts that are locked on their own, so that the streams of a large fleet do not queue for one lock when all of
-/// them ACK in the same millisecond. More than the cores of a large machine.
-const SHARDS: usize = 64;
 
 /// Why a proxy was not taken off the roster.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -230,8 +225,7 @@ impl Ledger {
 
     /// How many belong to the fleet: node ids, connected or not.
     pub fn len(&self) -> usize {
-        let shards = self.proxies.shards().iter();
-        shards.map(|shard| shard.lock().len()).sum()
+        self.proxies.len()
     }
 
     /// Nobody does.
@@ -295,15 +289,13 @@ impl Ledger {
     pub fn expire(&self, now: Timestamp, after: Duration) -> Vec<Arc<str>> {
         let after = jiff::SignedDuration::try_from(after).unwrap_or(jiff::SignedDuration::MAX);
         let mut expired = Vec::new();
-        for shard in self.proxies.shards() {
-            shard.retain_rows(|id, row| {
-                let keep = row.is_connected() || now.duration_since(row.since) < after;
-                if !keep {
-                    expired.push(id.clone());
-                }
-                keep
-            });
-        }
+        self.proxies.retain(|id, row| {
+            let keep = row.is_connected() || now.duration_since(row.since) < after;
+            if !keep {
+                expired.push(id.clone());
+            }
+            keep
+        });
         if !expired.is_empty() {
             (self.observer)();
         }
@@ -318,48 +310,6 @@ impl Ledger {
             .each(|id, row| newer.extend(row.newer.map(|revision| (id.clone(), revision))));
         newer.sort();
         newer
-    }
-}
-
-/// A map in parts, each behind its own lock, in no order.
-struct Sharded<K, V> {
-    shards: Vec<Shard<K, V>>,
-}
-
-struct Shard<K, V>(Mutex<HashMap<K, V>>);
-
-impl<K: Eq + Hash, V> Shard<K, V> {
-    fn lock(&self) -> MutexGuard<'_, HashMap<K, V>> {
-        // A panic while a row was changed leaves that row as far as it got; the others are as good as before.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn retain_rows(&self, mut keep: impl FnMut(&K, &V) -> bool) {
-        self.lock().retain(|key, value| keep(key, value));
-    }
-}
-
-impl<K: Eq + Hash, V> Sharded<K, V> {
-    fn new() -> Self {
-        Self {
-            shards: (0..SHARDS).map(|_| Shard(Mutex::default())).collect(),
-        }
-    }
-
-    fn of(&self, key: &K) -> MutexGuard<'_, HashMap<K, V>> {
-        let mut hasher = DefaultHasher::new();
-        key.hash(&mut hasher);
-        self.shards[hasher.finish() as usize % SHARDS].lock()
-    }
-
-    fn shards(&self) -> &[Shard<K, V>] {
-        &self.shards
-    }
-
-    fn each(&self, mut f: impl FnMut(&K, &V)) {
-        for shard in &self.shards {
-            shard.lock().iter().for_each(|(key, value)| f(key, value));
-        }
     }
 }
 

@@ -5,6 +5,7 @@ mod ledger;
 mod proof;
 mod record;
 mod row;
+mod sharded;
 mod software;
 mod types;
 
