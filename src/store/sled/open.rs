@@ -48,17 +48,7 @@ pub(super) fn open(
     fs::create_dir_all(dir).map_err(|error| fail(error.into()))?;
     let lock = lock(dir)?;
     let head_file = HeadFile::in_dir(dir);
-    let answers = match head_file.read().map_err(|error| fail(error.into()))? {
-        Found::Newer(found) => return Err(newer(dir, found)),
-        Found::Whole(answers) => Some(answers),
-        Found::Missing => None,
-        Found::Damaged(_) if options.accept_older => None,
-        Found::Damaged(detail) => {
-            return Err(fail(Fault::Damaged(format!(
-                "{detail}; if only this file is damaged, start once with --accept-older"
-            ))));
-        }
-    };
+    let answers = answers(dir, &head_file, options)?;
     let db = dir.join("db");
     let any_answer = answers.as_ref().is_some_and(|known| !known.is_empty());
     if any_answer && !options.accept_older && !db.join("db").exists() {
@@ -98,46 +88,7 @@ pub(super) fn open(
         chore: Chore::Done,
         history_limit: options.history_limit.max(LEAST_HISTORY),
     };
-    let fleets = guard(|| find(&writer.tables, &writer.answers)).map_err(fail)?;
-    if answers.is_none() && !fleets.is_empty() && !options.accept_older {
-        return Err(fail(Fault::Damaged(
-            "the file HEAD is missing beside a database that has revisions; if it was deleted by mistake, start once \
-             with --accept-older"
-                .to_owned(),
-        )));
-    }
-    // First all checks, then all changes: a store that is refused stays as it was.
-    let mut good = Vec::new();
-    let mut older = Vec::new();
-    for fleet in fleets {
-        let outcome = if answers.is_none() {
-            Err(fail(Fault::Damaged("HEAD is missing".to_owned())))
-        } else {
-            writer.check(&fleet)
-        };
-        match outcome {
-            Ok(loaded) => good.extend(loaded.map(|loaded| (fleet, loaded))),
-            Err(_) if options.accept_older => older.push(fleet),
-            Err(error) => return Err(error),
-        }
-    }
-    for (fleet, loaded) in good {
-        let answered = Answered {
-            revision: loaded.head.meta.revision,
-            record: Some(loaded.record),
-        };
-        writer.answers.insert(fleet.name.clone(), answered);
-        writer.adopt(fleet, loaded);
-    }
-    for fleet in older {
-        super::recover::go_on(&mut writer, fleet.name, &fleet.revisions, fleet.answered)?;
-    }
-    if answers.as_ref() != Some(&writer.answers) {
-        writer
-            .head_file
-            .write(&writer.answers)
-            .map_err(|error| fail(error.into()))?;
-    }
+    writer.take_up(answers.as_ref(), options)?;
     writer.reserve.refill();
     for (fleet, answered) in &writer.answers {
         if answered.record.is_none() {
@@ -148,7 +99,75 @@ pub(super) fn open(
     Ok(writer)
 }
 
+/// What `HEAD` says; None: nothing, and that is no reason not to go on yet.
+fn answers(
+    dir: &Path,
+    head_file: &HeadFile,
+    options: &SledOptions,
+) -> Result<Option<Answers>, StoreError> {
+    let fail = |fault: Fault| fault.at(dir);
+    match head_file.read().map_err(|error| fail(error.into()))? {
+        Found::Newer(found) => Err(newer(dir, found)),
+        Found::Whole(answers) => Ok(Some(answers)),
+        Found::Missing => Ok(None),
+        Found::Damaged(_) if options.accept_older => Ok(None),
+        Found::Damaged(detail) => Err(fail(Fault::Damaged(format!(
+            "{detail}; if only this file is damaged, start once with --accept-older"
+        )))),
+    }
+}
+
 impl Writer {
+    /// Goes on from what is stored, if all of it is what was answered for, and brings `HEAD` up to date.
+    fn take_up(
+        &mut self,
+        answers: Option<&Answers>,
+        options: &SledOptions,
+    ) -> Result<(), StoreError> {
+        let dir = self.dir.clone();
+        let fail = |fault: Fault| fault.at(&dir);
+        let fleets = guard(|| find(&self.tables, &self.answers)).map_err(fail)?;
+        if answers.is_none() && !fleets.is_empty() && !options.accept_older {
+            return Err(fail(Fault::Damaged(
+                "the file HEAD is missing beside a database that has revisions; if it was deleted by mistake, start once \
+                 with --accept-older"
+                    .to_owned(),
+            )));
+        }
+        // First all checks, then all changes: a store that is refused stays as it was.
+        let mut good = Vec::new();
+        let mut older = Vec::new();
+        for fleet in fleets {
+            let outcome = if answers.is_none() {
+                Err(fail(Fault::Damaged("HEAD is missing".to_owned())))
+            } else {
+                self.check(&fleet)
+            };
+            match outcome {
+                Ok(loaded) => good.extend(loaded.map(|loaded| (fleet, loaded))),
+                Err(_) if options.accept_older => older.push(fleet),
+                Err(error) => return Err(error),
+            }
+        }
+        for (fleet, loaded) in good {
+            let answered = Answered {
+                revision: loaded.head.meta.revision,
+                record: Some(loaded.record),
+            };
+            self.answers.insert(fleet.name.clone(), answered);
+            self.adopt(fleet, loaded);
+        }
+        for fleet in older {
+            super::recover::go_on(self, fleet.name, &fleet.revisions, fleet.answered)?;
+        }
+        if answers != Some(&self.answers) {
+            self.head_file
+                .write(&self.answers)
+                .map_err(|error| fail(error.into()))?;
+        }
+        Ok(())
+    }
+
     /// The newest revision of a fleet, whole, and not older than what was answered for. None: a fleet that was given up.
     fn check(&self, fleet: &FoundFleet) -> Result<Option<Loaded>, StoreError> {
         let newest = fleet.revisions.last().copied();
