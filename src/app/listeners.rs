@@ -1,10 +1,14 @@
 //! The three listeners: xDS for Envoys, the admin API for operators, HTTP for health.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use envoy_types::pb::envoy::service::status::v3::client_status_discovery_service_server::ClientStatusDiscoveryServiceServer;
 use prometheus_client::registry::Registry;
-use tokio::{net::TcpListener, sync::watch, time::sleep};
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    sync::watch,
+    time::sleep,
+};
 use tonic::{
     service::interceptor::InterceptedService,
     transport::{Server, server::TcpIncoming},
@@ -12,7 +16,7 @@ use tonic::{
 
 use super::{
     directory::Fleets,
-    errors::RunError,
+    errors::{RunError, StartError},
     http::{self, Readiness},
 };
 use crate::{
@@ -26,6 +30,37 @@ type Served = Result<(), RunError>;
 /// How long calls of the admin API that are open may go on when the server stops. Watches have been let go by then; what
 /// never ends by itself, as a watch of `grpc.health.v1`, must not keep the server.
 const LAST_CALLS: Duration = Duration::from_secs(5);
+
+/// Connections that may wait to be accepted. One too many waits a second before it tries again; Linux allows no more
+/// than this unless it is told to.
+const BACKLOG: u32 = 4096;
+
+/// Listens at the address of a setting; says where that is, which with port 0 is known only then.
+pub fn bind(
+    setting: &'static str,
+    address: SocketAddr,
+) -> Result<(TcpListener, SocketAddr), StartError> {
+    let failed = |source| StartError::Bind {
+        setting,
+        address,
+        source,
+    };
+    let listener = listen(address).map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
+}
+
+/// As [`TcpListener::bind`], with more room for a fleet that comes back all at once.
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // A restarted server takes its port again at once.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
 
 /// Resolves when the server stops, or when whoever could say so is gone.
 pub async fn stopped(mut stopping: watch::Receiver<bool>) {

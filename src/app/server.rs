@@ -4,11 +4,9 @@ use std::{net::SocketAddr, sync::Arc};
 
 use prometheus_client::{metrics::info::Info, registry::Registry};
 use tokio::{
-    net::{TcpListener, TcpSocket},
     sync::watch,
     task::{JoinError, JoinSet},
 };
-
 use tonic::service::interceptor::InterceptedService;
 
 use super::{
@@ -16,7 +14,7 @@ use super::{
     directory::Fleets,
     errors::{RunError, StartError},
     http::Readiness,
-    listeners::{serve_admin, serve_http, serve_xds},
+    listeners::{bind, serve_admin, serve_http, serve_xds},
 };
 use crate::{
     admin, api, console,
@@ -70,25 +68,8 @@ impl App {
             history_limit: config.history_limit,
             accept_older: config.accept_older,
         };
-        let store: Arc<dyn Store> = Arc::new(SledStore::open(config.data_dir, options).await?);
-        let controllers = Controllers::start(
-            store.clone(),
-            Options {
-                roster_away: config.forget_after,
-                check_data: config.check_data.map(Arc::new),
-                release: ReleaseOptions {
-                    allow_exec_hooks: config.allow_exec_hooks,
-                    events: config.events,
-                    drain: config.drain_time,
-                    report_interval: config.load_report_interval,
-                    ..ReleaseOptions::default()
-                },
-                ..Options::new(Box::new(
-                    SystemResolver::new().map_err(StartError::Resolver)?,
-                ))
-            },
-        )
-        .await?;
+        let store: Arc<dyn Store> = Arc::new(SledStore::open(&config.data_dir, options).await?);
+        let controllers = Controllers::start(store.clone(), controller_options(&config)?).await?;
 
         let readiness = Readiness::default();
         let (stop, stopping) = watch::channel(false);
@@ -116,14 +97,7 @@ impl App {
             xds::server::client_status(options.streams.clone(), CsdsAccess::On),
             admin::Token::new(config.admin_token.clone()),
         );
-        let mut registry = Registry::default();
-        registry.register(
-            "bluegreen",
-            "The server's version",
-            Info::new([("version", env!("CARGO_PKG_VERSION"))]),
-        );
-        registry.register_collector(Box::new(console::FleetMetrics::new(controllers.clone())));
-        options.meters.register(&mut registry);
+        let registry = registry(controllers.clone(), &options);
         tasks.spawn(serve_xds(xds, fleets, options, stopping.clone()));
         let info = api::GetServerInfoResponse {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -172,36 +146,36 @@ impl App {
     }
 }
 
+/// The settings, as far as they are the controllers'.
+fn controller_options(config: &Config) -> Result<Options, StartError> {
+    let resolver = SystemResolver::new().map_err(StartError::Resolver)?;
+    Ok(Options {
+        roster_away: config.forget_after,
+        check_data: config.check_data.clone().map(Arc::new),
+        release: ReleaseOptions {
+            allow_exec_hooks: config.allow_exec_hooks,
+            events: config.events.clone(),
+            drain: config.drain_time,
+            report_interval: config.load_report_interval,
+            ..ReleaseOptions::default()
+        },
+        ..Options::new(Box::new(resolver))
+    })
+}
+
+/// What `/metrics` shows.
+fn registry(controllers: Arc<Controllers>, options: &xds::server::Options) -> Registry {
+    let mut registry = Registry::default();
+    registry.register(
+        "bluegreen",
+        "The server's version",
+        Info::new([("version", env!("CARGO_PKG_VERSION"))]),
+    );
+    registry.register_collector(Box::new(console::FleetMetrics::new(controllers)));
+    options.meters.register(&mut registry);
+    registry
+}
+
 fn flatten(ended: Result<Result<(), RunError>, JoinError>) -> Result<(), RunError> {
     ended?
-}
-
-/// Connections that may wait to be accepted. One too many waits a second before it tries again; Linux allows no more
-/// than this unless it is told to.
-const BACKLOG: u32 = 4096;
-
-fn bind(
-    setting: &'static str,
-    address: SocketAddr,
-) -> Result<(TcpListener, SocketAddr), StartError> {
-    let failed = |source| StartError::Bind {
-        setting,
-        address,
-        source,
-    };
-    let listener = listen(address).map_err(failed)?;
-    let bound = listener.local_addr().map_err(failed)?;
-    Ok((listener, bound))
-}
-
-/// As [`TcpListener::bind`], with more room for a fleet that comes back all at once.
-fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
-    let socket = match address {
-        SocketAddr::V4(_) => TcpSocket::new_v4()?,
-        SocketAddr::V6(_) => TcpSocket::new_v6()?,
-    };
-    // A restarted server takes its port again at once.
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
 }
