@@ -9,7 +9,10 @@ use crate::{
     controller::handle::Handle,
     fleet::Requirement,
     model::{Colour, Name, Revision, TypeUrl},
-    release::{DeliveryRecord, ProxyAck, Replaced, ResourceDigest, Rollout, ServiceState},
+    release::{
+        DeliveryRecord, ProxyAck, ReleaseRecord, Replaced, ResourceDigest, Rollout, ServiceState,
+        Side,
+    },
     snapshot::{Snapshot, cluster_name},
     store::Head,
 };
@@ -134,37 +137,16 @@ impl Book {
                 Some(revision) if begins => self.digests_before(handle, service, revision).await,
                 _ => Vec::new(),
             };
-            let after = digests(&head.snapshot, service);
-            let (what, at) = match &delivery {
-                Some(found) => said(handle, found.revision).await,
-                None => Default::default(),
+            let pushed = match delivery {
+                Some(found) => Some(Pushed {
+                    delivery: said(handle, found).await,
+                    before,
+                    after: digests(&head.snapshot, service),
+                }),
+                None => None,
             };
             let entered = update(handle, name, rollout.number, |record| {
-                record.rollout = rollout.clone();
-                let endpoints = |colour: Colour| {
-                    let deployment = service.environment(colour).deployment.as_ref();
-                    deployment.map(|it| (it.number, it.endpoints.clone()))
-                };
-                if let Some((number, endpoints)) = endpoints(rollout.to.colour)
-                    && number == rollout.to.deployment
-                {
-                    record.endpoints = endpoints;
-                }
-                if let Some(from) = &rollout.from
-                    && let Some((number, endpoints)) = endpoints(from.colour)
-                    && number == from.deployment
-                {
-                    record.from_endpoints = endpoints;
-                }
-                if let Some(mut found) = delivery {
-                    found.what = what;
-                    found.at = at.unwrap_or(found.at);
-                    if record.before.is_empty() {
-                        record.before = before;
-                    }
-                    record.after = after;
-                    record.delivered(found);
-                }
+                write(record, service, rollout, pushed);
             })
             .await;
             if let Err(error) = entered {
@@ -195,6 +177,43 @@ async fn close(handle: &Handle, service: &Name, replaced: &Replaced) {
     });
     if let Err(error) = entered.await {
         tracing::warn!(%service, release = replaced.release, %error, "the end of a release was not kept");
+    }
+}
+
+/// A push, as it is entered.
+struct Pushed {
+    delivery: DeliveryRecord,
+    /// The resources of the service before it, where they are to be entered; and after it.
+    before: Vec<ResourceDigest>,
+    after: Vec<ResourceDigest>,
+}
+
+/// Enters where a release stands, where its versions run, and a push of it.
+fn write(
+    record: &mut ReleaseRecord,
+    service: &ServiceState,
+    rollout: &Rollout,
+    pushed: Option<Pushed>,
+) {
+    record.rollout = rollout.clone();
+    // Of another deployment than the release's they are none of its own.
+    let endpoints = |side: &Side| {
+        let deployment = service.environment(side.colour).deployment.as_ref();
+        let its = deployment.filter(|it| it.number == side.deployment);
+        its.map(|it| it.endpoints.clone())
+    };
+    if let Some(endpoints) = endpoints(&rollout.to) {
+        record.endpoints = endpoints;
+    }
+    if let Some(endpoints) = rollout.from.as_ref().and_then(endpoints) {
+        record.from_endpoints = endpoints;
+    }
+    if let Some(pushed) = pushed {
+        if record.before.is_empty() {
+            record.before = pushed.before;
+        }
+        record.after = pushed.after;
+        record.delivered(pushed.delivery);
     }
 }
 
@@ -248,11 +267,15 @@ fn found(handle: &Handle, revision: Revision) -> DeliveryRecord {
     record
 }
 
-/// What a revision did, and when it was durable.
-async fn said(handle: &Handle, revision: Revision) -> (String, Option<jiff::Timestamp>) {
-    match handle.meta(revision).await {
-        Some(meta) => (meta.what, Some(meta.at)),
-        None => (String::new(), None),
+/// A push with what its revision did, and when that was durable; as it is, where the revision is not kept.
+async fn said(handle: &Handle, push: DeliveryRecord) -> DeliveryRecord {
+    match handle.meta(push.revision).await {
+        Some(meta) => DeliveryRecord {
+            what: meta.what,
+            at: meta.at,
+            ..push
+        },
+        None => push,
     }
 }
 
