@@ -12,6 +12,8 @@ pub(super) use descriptors::envoy;
 pub(super) use json::to_json;
 pub(super) use walk::walk;
 
+use std::time::Duration;
+
 use prost_reflect::{DynamicMessage, MessageDescriptor};
 
 use crate::model::TypeUrl;
@@ -48,4 +50,16 @@ pub(super) fn child(message: &DynamicMessage, field: &str) -> Option<DynamicMess
     message
         .get_field_by_name(field)
         .and_then(|value| value.as_message().cloned())
+}
+
+/// A `google.protobuf.Duration`; what is negative is none.
+pub(super) fn duration(message: &DynamicMessage) -> Duration {
+    let seconds = message.get_field_by_name("seconds");
+    let seconds = seconds.and_then(|seconds| seconds.as_i64()).unwrap_or(0);
+    let nanos = message.get_field_by_name("nanos");
+    let nanos = nanos.and_then(|nanos| nanos.as_i32()).unwrap_or(0);
+    Duration::new(
+        seconds.try_into().unwrap_or(0),
+        nanos.try_into().unwrap_or(0),
+    )
 }

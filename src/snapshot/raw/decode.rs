@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     model::{Name, Path, TypeUrl},
-    snapshot::{Resource, ServiceInput, dynamic, references::references_in},
+    snapshot::{Resource, ServiceInput, dynamic, referring::references_in},
 };
 
 /// Encodes one resource, and says what its author should know.

@@ -14,7 +14,7 @@ use crate::{
     model::{Name, TypeUrl},
     snapshot::{
         ServiceInput, build,
-        references::{Use, clusters_of},
+        cluster_fields::{Use, clusters_of},
     },
 };
 

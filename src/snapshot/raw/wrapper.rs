@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     model::{Path, RESOURCE_WRAPPER},
-    snapshot::{dynamic, references::duration_of},
+    snapshot::dynamic,
 };
 
 /// The shortest time to live: it is said again three times in it, to every proxy.
@@ -50,7 +50,7 @@ pub(super) fn ttl(place: &Place<'_>) -> Result<Option<Duration>, Box<RawError>> 
             "is missing: write the resource here, with its @type",
         );
     }
-    match dynamic::child(&wrapper, "ttl").map(|ttl| duration_of(&ttl)) {
+    match dynamic::child(&wrapper, "ttl").map(|ttl| dynamic::duration(&ttl)) {
         Some(ttl) if ttl >= SHORTEST => Ok(Some(ttl)),
         Some(_) => wrong("ttl", "is too short: write at least 1s"),
         None => wrong(
