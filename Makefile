@@ -66,7 +66,7 @@ fuzz: prerequisites $(TOOLS)/bin/cargo-fuzz ## a minute of each fuzz target (FUZ
 fuzz-build: prerequisites ## the fuzz targets, without a nightly toolchain: that they build
 	RUSTFLAGS="--cfg fuzzing" $(CARGO) build --manifest-path fuzz/Cargo.toml --target-dir target/fuzz-build
 
-bench: prerequisites ## what a switch costs: to build, to store, and to bring to a fleet of simulated proxies
+bench: prerequisites ## what a switch costs: to build, to store, and to bring to a fleet of simulated proxies; what the load check bears
 	$(CARGO) bench
 
 lint: prerequisites $(TOOLS)/bin/cargo-deny ## format, clippy, licences and advisories of the dependencies
