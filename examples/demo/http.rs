@@ -69,8 +69,12 @@ async fn send(
         .await
         .map_err(io::Error::other)?;
     let driver = tokio::spawn(connection);
+    let said = builder.headers_ref();
+    let builder = match said.is_some_and(|said| said.contains_key(header::HOST)) {
+        true => builder,
+        false => builder.header(header::HOST, addr.to_string()),
+    };
     let request = builder
-        .header(header::HOST, addr.to_string())
         .body(Full::new(Bytes::from(body)))
         .map_err(io::Error::other)?;
     let response = sender

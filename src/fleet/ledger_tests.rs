@@ -208,6 +208,17 @@ fn states_are_those_of_istioctl() {
 }
 
 #[test]
+fn a_proxy_that_waits_for_its_fleet_was_sent_nothing() {
+    let ledger = one();
+    let waiting = ledger.proxies(&BTreeMap::new());
+    assert_eq!(waiting[0].types[0].state, TypeState::NotSent);
+    // Of a type that the fleet has nothing of, there is nothing to send.
+    let others = BTreeMap::from([(CDS, Revision(3))]);
+    let served = ledger.proxies(&others);
+    assert_eq!(served[0].types[0].state, TypeState::Synced);
+}
+
+#[test]
 fn the_roster_survives_a_restart_and_forgets_only_who_is_away() {
     let ledger = one();
     ledger.connect(StreamId(2), proxy("b"), at(0));

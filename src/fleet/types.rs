@@ -222,14 +222,16 @@ impl<'a> TypeOf<'a> {
 
     /// For people, against the revision in which the type last changed.
     pub(super) fn view(&self, newest: &BTreeMap<TypeUrl, Revision>) -> TypeView {
+        let is_declared = !newest.is_empty();
         let newest = newest.get(&self.type_url).copied().unwrap_or_default();
         let accepted = self.newest_accepted();
         let unhealed = self.unhealed();
+        let nothing = self.row.sent == Revision::ZERO && accepted == Revision::ZERO;
         let state = if unhealed.is_some() {
             TypeState::Nacked
-        } else if accepted >= newest {
+        } else if accepted >= newest && (is_declared || !nothing) {
             TypeState::Synced
-        } else if self.row.sent == Revision::ZERO && accepted == Revision::ZERO {
+        } else if nothing {
             TypeState::NotSent
         } else {
             TypeState::Stale

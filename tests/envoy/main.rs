@@ -14,6 +14,7 @@ mod fixtures;
 mod fleets;
 mod gated;
 mod habits;
+mod hosts;
 mod nack;
 mod pages;
 mod releases;
