@@ -64,13 +64,16 @@ fn empty_layer(name: &Arc<str>) -> Arc<Resource> {
 
 /// Whether that is the name of a route configuration of which there are virtual hosts.
 pub(super) fn has_hosts(view: &View, name: &str) -> bool {
+    // A client of another type may ask for a hundred thousand names.
+    if view.type_url != TypeUrl::VirtualHost {
+        return false;
+    }
     let below = format!("{name}/");
     let after = (Bound::Excluded(below.as_str()), Bound::Unbounded);
     let mut after = view.items().range::<str, _>(after);
-    view.type_url == TypeUrl::VirtualHost
-        && after
-            .next()
-            .is_some_and(|(host, _)| host.starts_with(&below))
+    after
+        .next()
+        .is_some_and(|(host, _)| host.starts_with(&below))
 }
 
 /// Types of which a part can go out, while the rest waits. A listener or a filter is whole or nothing.
