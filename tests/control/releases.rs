@@ -300,17 +300,23 @@ async fn a_release_goes_from_one_command_to_its_end() {
     assert_eq!(switches, 1);
 }
 
-#[tokio::test]
-async fn a_monitor_that_fails_takes_the_traffic_back_by_itself() {
-    let script = Script::new();
+/// A release in a bake that does not end by itself.
+async fn baking(script: &Arc<Script>) -> (Server, Handle, LedgerProxy, Backend) {
     let slow = USUAL.replace("duration: 1s", "duration: 1h");
-    let (server, handle, _proxy) = begun(settings(&script), &slow).await;
+    let (server, handle, proxy) = begun(settings(script), &slow).await;
     let green = Backend::start("v1.3").await;
     script.say(Purpose::Validation, Phase::Successful);
     run(&handle, release(&[&green])).await.unwrap();
     reached(&handle, RolloutPhase::Ready).await;
     run(&handle, switch()).await.unwrap();
     reached(&handle, RolloutPhase::Baking).await;
+    (server, handle, proxy, green)
+}
+
+#[tokio::test]
+async fn a_monitor_that_fails_takes_the_traffic_back_by_itself() {
+    let script = Script::new();
+    let (server, handle, _proxy, _green) = baking(&script).await;
     script.say(Purpose::Bake, Phase::Failed);
     let back = reached(&handle, RolloutPhase::RolledBack).await;
     assert!(back.rolled_back_by_server);
@@ -568,14 +574,7 @@ async fn events_are_told_in_order_signed_and_until_they_are_taken() {
 #[tokio::test]
 async fn the_record_of_a_release_whose_place_was_taken_says_how_it_ended() {
     let script = Script::new();
-    let slow = USUAL.replace("duration: 1s", "duration: 1h");
-    let (server, handle, _proxy) = begun(settings(&script), &slow).await;
-    let green = Backend::start("v1.3").await;
-    script.say(Purpose::Validation, Phase::Successful);
-    run(&handle, release(&[&green])).await.unwrap();
-    reached(&handle, RolloutPhase::Ready).await;
-    run(&handle, switch()).await.unwrap();
-    reached(&handle, RolloutPhase::Baking).await;
+    let (server, handle, _proxy, _green) = baking(&script).await;
     let back = Request {
         waivers: Waivers {
             force: true,
