@@ -14,6 +14,8 @@ mod flows;
 mod names;
 #[path = "control/preconditions.rs"]
 mod preconditions;
+#[path = "control/record.rs"]
+mod record;
 #[path = "control/rejections.rs"]
 mod rejections;
 #[path = "control/release_status.rs"]

@@ -182,7 +182,7 @@ pub(super) async fn reached_by(handle: &Handle, service: &str, phase: RolloutPha
 }
 
 /// The record, once it says that.
-async fn recorded(
+pub(super) async fn recorded(
     server: &Server,
     number: u64,
     says: impl Fn(&ReleaseRecord) -> bool,
@@ -301,9 +301,17 @@ async fn a_release_goes_from_one_command_to_its_end() {
 }
 
 /// A release in a bake that does not end by itself.
-async fn baking(script: &Arc<Script>) -> (Server, Handle, LedgerProxy, Backend) {
+pub(super) async fn baking(script: &Arc<Script>) -> (Server, Handle, LedgerProxy, Backend) {
+    baking_on(Server::with(settings(script)).await, script).await
+}
+
+/// The same with a server that runs.
+pub(super) async fn baking_on(
+    server: Server,
+    script: &Arc<Script>,
+) -> (Server, Handle, LedgerProxy, Backend) {
     let slow = USUAL.replace("duration: 1s", "duration: 1h");
-    let (server, handle, proxy) = begun(settings(script), &slow).await;
+    let (server, handle, proxy) = begun_on(server, &slow).await;
     let green = Backend::start("v1.3").await;
     script.say(Purpose::Validation, Phase::Successful);
     run(&handle, release(&[&green])).await.unwrap();
@@ -569,31 +577,4 @@ async fn events_are_told_in_order_signed_and_until_they_are_taken() {
         })
         .await
         .unwrap();
-}
-
-#[tokio::test]
-async fn the_record_of_a_release_whose_place_was_taken_says_how_it_ended() {
-    let script = Script::new();
-    let (server, handle, _proxy, _green) = baking(&script).await;
-    let back = Request {
-        waivers: Waivers {
-            force: true,
-            skip_gates: true,
-            skip_probe: true,
-            ..Waivers::default()
-        },
-        ..request(Command::Switch {
-            service: name(SERVICE),
-            to: Some(Colour::Blue),
-        })
-    };
-    handle.execute(back, &|_| {}).await.unwrap();
-    let first = recorded(&server, 1, |it| it.rollout.is_over()).await;
-    assert_eq!(first.rollout.phase, RolloutPhase::Aborted);
-    assert_eq!(first.rollout.reason, "release 2 took its place");
-    let last = first.rollout.log.last().unwrap();
-    assert_eq!(
-        (last.phase, last.by.as_str()),
-        (first.rollout.phase, "alice")
-    );
 }

@@ -12,6 +12,7 @@ pub mod envoy;
 pub mod fault;
 #[path = "../../examples/demo/http.rs"]
 pub mod http;
+pub mod keeping;
 #[path = "../../examples/demo/load.rs"]
 pub mod load;
 pub mod plane;

@@ -14,7 +14,7 @@ use crate::{
         Side,
     },
     snapshot::{Snapshot, cluster_name},
-    store::Head,
+    store::{Head, StoreError},
 };
 
 /// A push is followed so long for its record: who has not accepted it by then is away, and the record says so.
@@ -62,10 +62,16 @@ impl Book {
             if known.is_none() {
                 remember(handle, name, rollout.number).await;
             }
-            if let (Some(replaced), true) = (&rollout.replaced, known != Some(rollout.number)) {
-                close(handle, name, replaced).await;
+            if let (Some(replaced), true) = (&rollout.replaced, known != Some(rollout.number))
+                && let Err(error) = close(handle, name, replaced).await
+            {
+                let release = replaced.release;
+                tracing::warn!(service = %name, release, %error, "the end of a release was not kept");
+                // Its successor stays unknown until then, so that both are looked at again.
+                open = true;
+                continue;
             }
-            open |= self.enter(handle, head, name, service, rollout).await;
+            open |= self.enter(handle, name, service, rollout).await;
         }
         open
     }
@@ -77,19 +83,23 @@ impl Book {
         }
     }
 
-    /// The resources of a service before a revision.
-    async fn digests_before(
+    /// The resources of a service at a revision.
+    async fn digests_at(
         &self,
         handle: &Handle,
         service: &ServiceState,
         revision: Revision,
     ) -> Vec<ResourceDigest> {
-        let before = Revision(revision.0.saturating_sub(1));
-        let replaced = self.replaced.as_ref();
-        if let Some(replaced) = replaced.filter(|replaced| replaced.revision == before) {
-            return digests(replaced, service);
+        let mut seen = [&self.newest, &self.replaced].into_iter().flatten();
+        if let Some(seen) = seen.find(|seen| seen.revision == revision) {
+            return digests(seen, service);
         }
-        let stored = handle.0.shared.store.revision(handle.name(), before).await;
+        let stored = handle
+            .0
+            .shared
+            .store
+            .revision(handle.name(), revision)
+            .await;
         match stored {
             Ok(Some(stored)) => digests(&stored.snapshot, service),
             // It is not kept any more, or can't be read: the record goes without.
@@ -100,7 +110,6 @@ impl Book {
     async fn enter(
         &mut self,
         handle: &Handle,
-        head: &Arc<Head>,
         name: &Name,
         service: &ServiceState,
         rollout: &Rollout,
@@ -113,7 +122,7 @@ impl Book {
             (Some(revision), _) => Some((revision, now, 0)),
             (None, _) => None,
         };
-        // What was there before is entered once.
+        // What was there before and after it is entered once: later changes are none of its own.
         let begins = known.and_then(|known| known.push).map(|push| push.0) != rollout.moved_in;
         let following = push.filter(|(_, since, _)| since.elapsed() < FOLLOWED);
         let due = known.is_none_or(|known| known.looked.elapsed() >= EVERY);
@@ -133,15 +142,19 @@ impl Book {
             on_its_way = true;
         }
         if news || delivery.is_some() {
-            let before = match delivery.as_ref().map(|it| it.revision) {
-                Some(revision) if begins => self.digests_before(handle, service, revision).await,
-                _ => Vec::new(),
-            };
+            let (mut before, mut after) = (Vec::new(), Vec::new());
+            if let Some(revision) = delivery.as_ref().map(|it| it.revision)
+                && begins
+            {
+                let earlier = Revision(revision.0.saturating_sub(1));
+                before = self.digests_at(handle, service, earlier).await;
+                after = self.digests_at(handle, service, revision).await;
+            }
             let pushed = match delivery {
                 Some(found) => Some(Pushed {
                     delivery: said(handle, found).await,
                     before,
-                    after: digests(&head.snapshot, service),
+                    after,
                 }),
                 None => None,
             };
@@ -169,21 +182,19 @@ impl Book {
 }
 
 /// Enters the end of a release whose place another one took.
-async fn close(handle: &Handle, service: &Name, replaced: &Replaced) {
-    let entered = update(handle, service, replaced.release, |record| {
+async fn close(handle: &Handle, service: &Name, replaced: &Replaced) -> Result<(), StoreError> {
+    let close = |record: &mut ReleaseRecord| {
         if !record.rollout.is_over() {
             record.rollout.close(replaced.end.clone());
         }
-    });
-    if let Err(error) = entered.await {
-        tracing::warn!(%service, release = replaced.release, %error, "the end of a release was not kept");
-    }
+    };
+    update(handle, service, replaced.release, close).await
 }
 
 /// A push, as it is entered.
 struct Pushed {
     delivery: DeliveryRecord,
-    /// The resources of the service before it, where they are to be entered; and after it.
+    /// The resources of the service before it and after it, where they are to be entered.
     before: Vec<ResourceDigest>,
     after: Vec<ResourceDigest>,
 }
@@ -212,7 +223,9 @@ fn write(
         if record.before.is_empty() {
             record.before = pushed.before;
         }
-        record.after = pushed.after;
+        if !pushed.after.is_empty() {
+            record.after = pushed.after;
+        }
         record.delivered(pushed.delivery);
     }
 }
@@ -238,7 +251,7 @@ async fn remember(handle: &Handle, service: &Name, number: u64) {
     }
 }
 
-/// How far a push is, by the ledger.
+/// How far a push is, by the ledger: with all proxies, not summed up yet.
 fn found(handle: &Handle, revision: Revision) -> DeliveryRecord {
     let requirement = Requirement::weights(revision);
     let proof = handle.ledger().proof(&requirement);
@@ -263,7 +276,8 @@ fn found(handle: &Handle, revision: Revision) -> DeliveryRecord {
         let at = at?;
         Some(ProxyAck { proxy, at })
     });
-    record.accepted(timed.collect());
+    record.proxies = timed.collect();
+    record.acked = u32::try_from(record.proxies.len()).unwrap_or(u32::MAX);
     record
 }
 

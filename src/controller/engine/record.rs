@@ -9,7 +9,7 @@ use crate::{
     store::StoreError,
 };
 
-/// Changes the record of a release, one change at a time.
+/// Changes the record of a release, one change at a time. What changes nothing is not written.
 pub(super) async fn update(
     handle: &Handle,
     service: &Name,
@@ -18,8 +18,9 @@ pub(super) async fn update(
 ) -> Result<(), StoreError> {
     let _turn = handle.0.records.lock().await;
     let (store, fleet) = (&handle.0.shared.store, handle.name());
-    let mut record = match store.release(fleet, service, number).await? {
-        Some(record) => ReleaseRecord::clone(&record),
+    let kept = store.release(fleet, service, number).await?;
+    let mut record = match &kept {
+        Some(record) => ReleaseRecord::clone(record),
         None => {
             let head = handle.head();
             let state = head.and_then(|head| head.state.services.get(service).cloned());
@@ -32,6 +33,9 @@ pub(super) async fn update(
         }
     };
     change(&mut record);
+    if kept.is_some_and(|kept| *kept == record) {
+        return Ok(());
+    }
     record.updated_at = handle.0.shared.now();
     store.save_release(Arc::new(record)).await?;
     // No revision says that there is something to read.

@@ -89,7 +89,12 @@ impl Draft<'_> {
             if before != phase {
                 rollout.since = now;
             }
-            let weight = match phase {
+            // Paused, it has what it had.
+            let of = match phase {
+                RolloutPhase::Paused => standing,
+                phase => phase,
+            };
+            let weight = match of {
                 RolloutPhase::Switching
                 | RolloutPhase::Baking
                 | RolloutPhase::Standby

@@ -1,6 +1,9 @@
 //! The record of a release: what one shows to whoever asks, later, who let this happen and what was known.
 
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -111,8 +114,43 @@ pub struct ProxyAck {
 }
 
 impl DeliveryRecord {
+    /// Takes in how far the same push is now. When a proxy was first seen to accept it stays: one that comes back to a server
+    /// that was started again is booked anew, and of a push that lies behind many others only later times are known. Who
+    /// joins the fleet after all have accepted it took no part in it.
+    fn goes_on(&mut self, mut now: DeliveryRecord) {
+        if self.total > 0 && self.acked == self.total {
+            return;
+        }
+        let mut seen: BTreeMap<Arc<str>, Timestamp> = BTreeMap::new();
+        for ack in &self.proxies {
+            let latest = seen.entry(ack.proxy.clone()).or_insert(ack.at);
+            *latest = ack.at.max(*latest);
+        }
+        let mut acks = std::mem::take(&mut now.proxies);
+        for ack in &mut acks {
+            if let Some(at) = seen.get(&ack.proxy) {
+                ack.at = ack.at.min(*at);
+            }
+        }
+        // Away since, it has accepted it all the same.
+        let there: BTreeSet<&Arc<str>> = acks.iter().map(|ack| &ack.proxy).collect();
+        let away: Vec<ProxyAck> = self
+            .proxies
+            .iter()
+            .filter(|ack| !there.contains(&ack.proxy))
+            .cloned()
+            .collect();
+        acks.extend(away);
+        let (first, acked) = (self.first, self.acked);
+        now.accepted(acks);
+        now.first = [now.first, first].into_iter().flatten().min();
+        now.acked = now.acked.max(acked);
+        now.total = now.total.max(now.acked);
+        *self = now;
+    }
+
     /// Enters who accepted it when. Times of acceptance may come in any order.
-    pub fn accepted(&mut self, mut acks: Vec<ProxyAck>) {
+    fn accepted(&mut self, mut acks: Vec<ProxyAck>) {
         acks.sort_by(|a, b| b.at.cmp(&a.at).then_with(|| a.proxy.cmp(&b.proxy)));
         self.acked = u32::try_from(acks.len()).unwrap_or(u32::MAX);
         self.last = acks.first().map(|ack| ack.at);
@@ -159,15 +197,17 @@ impl ReleaseRecord {
         }
     }
 
-    /// Enters how far a push is, in place of what was known of it before.
-    pub fn delivered(&mut self, record: DeliveryRecord) {
+    /// Enters how far a push is; its `proxies` are all that accepted it, as far as is known now.
+    pub fn delivered(&mut self, mut record: DeliveryRecord) {
         match self
             .deliveries
             .iter_mut()
             .find(|it| it.revision == record.revision)
         {
-            Some(known) => *known = record,
+            Some(known) => known.goes_on(record),
             None => {
+                let acks = std::mem::take(&mut record.proxies);
+                record.accepted(acks);
                 self.deliveries.push(record);
                 self.deliveries.sort_by_key(|it| it.revision);
                 if self.deliveries.len() > MAX_DELIVERIES {
@@ -226,5 +266,52 @@ mod tests {
         push.accepted(many.collect());
         assert_eq!(push.proxies.len(), MAX_PROXY_ACKS);
         assert_eq!(push.first, Some(at(0)));
+    }
+
+    #[test]
+    fn when_a_push_was_first_accepted_stays_known() {
+        let push = |total, acks: &[(i64, &str)]| DeliveryRecord {
+            revision: Revision(7),
+            what: String::new(),
+            at: at(0),
+            total,
+            acked: 0,
+            nacked: 0,
+            first: None,
+            median: None,
+            last: None,
+            proxies: Vec::from_iter(acks.iter().map(|(second, proxy)| ProxyAck {
+                proxy: (*proxy).into(),
+                at: at(*second),
+            })),
+        };
+        let entered = |pushes: Vec<DeliveryRecord>| {
+            let mut first = pushes[0].clone();
+            let mut pushes = pushes.into_iter();
+            first.accepted(pushes.next().unwrap().proxies);
+            pushes.for_each(|push| first.goes_on(push));
+            first
+        };
+        // Two of three; the server is started again, which one of them survives away, and the third accepts it now.
+        let restarted = entered(vec![
+            push(3, &[(1, "a"), (2, "b")]),
+            push(3, &[]),
+            push(3, &[(60, "b"), (61, "c")]),
+        ]);
+        let told = entered(vec![push(3, &[(1, "a"), (2, "b"), (61, "c")])]);
+        assert_eq!(restarted, told);
+        // All of them: one that joins later is none of those.
+        let joined = entered(vec![
+            push(2, &[(1, "a"), (2, "b")]),
+            push(3, &[(1, "a"), (60, "b"), (300, "d")]),
+        ]);
+        assert_eq!(joined, entered(vec![push(2, &[(1, "a"), (2, "b")])]));
+        // Two that share a name are two.
+        let shared = entered(vec![
+            push(3, &[(1, "a"), (9, "a")]),
+            push(3, &[(1, "a"), (9, "a"), (10, "b")]),
+        ]);
+        let told = entered(vec![push(3, &[(1, "a"), (9, "a"), (10, "b")])]);
+        assert_eq!(shared, told);
     }
 }

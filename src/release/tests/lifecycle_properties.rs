@@ -271,6 +271,12 @@ pub(super) fn check_state(state: &ServiceState) {
     } else {
         assert_eq!(split.weight(state.live), 100, "{rollout:#?}");
     }
+    // What the record says of the share is what the proxies have, also while it is paused.
+    if !rollout.is_over() {
+        let share = split.weight(rollout.to.colour);
+        let noted = rollout.log.last().map(|entry| entry.weight);
+        assert_eq!(noted, Some(share), "{rollout:#?}");
+    }
     let mirrored = state.shifting.shadow.as_ref().filter(|it| !it.window.over);
     let percent = mirrored.map(|it| it.percent);
     let declared = spec.shadow.filter(|_| standing == RolloutPhase::Shadowing);

@@ -1,0 +1,123 @@
+//! What the record of a release keeps: what was seen stays as it was seen, across restarts and whatever the fleet does later, and
+//! what could not be written is written once it can be.
+
+use std::sync::Arc;
+
+use bluegreen::{
+    controller::{Command, Handle, Request, Waivers},
+    model::Colour,
+    release::{ReleaseRecord, RolloutPhase, Verb},
+};
+
+use super::releases::{
+    SERVICE, Script, baking, baking_on, endpoint, name, reached, recorded, request, run, settings,
+    steer,
+};
+use crate::support::{
+    backend::Backend,
+    keeping::Keeping,
+    server::{LedgerProxy, Server},
+};
+
+/// All traffic goes back to blue, by a release that takes the place of the one that bakes.
+async fn take_its_place(handle: &Handle) {
+    let back = Request {
+        waivers: Waivers {
+            force: true,
+            skip_gates: true,
+            skip_probe: true,
+            ..Waivers::default()
+        },
+        ..request(Command::Switch {
+            service: name(SERVICE),
+            to: Some(Colour::Blue),
+        })
+    };
+    handle.execute(back, &|_| {}).await.unwrap();
+}
+
+/// The record of the release once somebody has paused its bake: what was known before has been looked at by then.
+async fn paused(server: &Server, handle: &Handle, number: u64) -> Arc<ReleaseRecord> {
+    reached(handle, RolloutPhase::Baking).await;
+    run(handle, steer(Verb::Pause)).await.unwrap();
+    recorded(server, number, |it| {
+        it.rollout.phase == RolloutPhase::Paused
+    })
+    .await
+}
+
+#[tokio::test]
+async fn the_record_of_a_release_whose_place_was_taken_says_how_it_ended() {
+    let script = Script::new();
+    let (server, handle, _proxy, _green) = baking(&script).await;
+    take_its_place(&handle).await;
+    let first = recorded(&server, 1, |it| it.rollout.is_over()).await;
+    assert_eq!(first.rollout.phase, RolloutPhase::Aborted);
+    assert_eq!(first.rollout.reason, "release 2 took its place");
+    let last = first.rollout.log.last().unwrap();
+    assert_eq!(
+        (last.phase, last.by.as_str()),
+        (first.rollout.phase, "alice")
+    );
+
+    // A server that is started again has nothing to add to it.
+    let settings = settings(&script);
+    let store = server.stop().await;
+    let kept = store.release(&name("payments"), &name(SERVICE), 1).await;
+    let server = Server::on(store, settings).await;
+    let handle = server.fleet("payments");
+    let _proxy = LedgerProxy::connect(&server, "payments", "p1");
+    paused(&server, &handle, 2).await;
+    let now = recorded(&server, 1, |_| true).await;
+    assert_eq!(Some(now), kept.unwrap());
+}
+
+#[tokio::test]
+async fn an_end_that_could_not_be_written_is_written_once_it_can_be() {
+    let script = Script::new();
+    let store = Keeping::new();
+    let server = Server::on(store.clone(), settings(&script)).await;
+    let (server, handle, _proxy, _green) = baking_on(server, &script).await;
+    store.refuse(1);
+    take_its_place(&handle).await;
+    store.refused(1).await;
+    store.accept();
+    let first = recorded(&server, 1, |it| it.rollout.is_over()).await;
+    assert_eq!(first.rollout.phase, RolloutPhase::Aborted);
+}
+
+#[tokio::test]
+async fn the_time_of_an_ack_is_kept_over_a_restart() {
+    let script = Script::new();
+    let (server, handle, proxy, _green) = baking(&script).await;
+    let accepted = |it: &ReleaseRecord| it.deliveries.iter().any(|push| push.acked == 1);
+    let before = recorded(&server, 1, accepted).await;
+    drop((handle, proxy));
+
+    // The server knows of its own run only: the proxy that comes back is booked anew.
+    let server = Server::on(server.stop().await, settings(&script)).await;
+    let handle = server.fleet("payments");
+    let _proxy = LedgerProxy::connect(&server, "payments", "p1");
+    let after = paused(&server, &handle, 1).await;
+    assert_eq!(after.deliveries, before.deliveries);
+}
+
+#[tokio::test]
+async fn the_digests_of_a_switch_are_not_those_of_a_later_change() {
+    let script = Script::new();
+    let (server, handle, _proxy, green) = baking(&script).await;
+    let accepted = |it: &ReleaseRecord| it.deliveries.iter().any(|push| push.acked == 1);
+    let before = recorded(&server, 1, accepted).await;
+    let more = Backend::start("v1.3").await;
+    let scale = Command::Scale {
+        service: name(SERVICE),
+        colour: Colour::Green,
+        endpoints: vec![endpoint(&green), endpoint(&more)],
+        replace_standby: false,
+        force: false,
+    };
+    run(&handle, scale).await.unwrap();
+    let after = paused(&server, &handle, 1).await;
+    assert_eq!(after.endpoints.len(), 2);
+    assert_eq!(after.after, before.after);
+}
