@@ -15,9 +15,14 @@ fn at(second: i64) -> Timestamp {
 }
 
 fn proxy(id: &str) -> ProxyInfo {
+    proxy_at(id, 1)
+}
+
+/// The same on the connection from that port.
+fn proxy_at(id: &str, port: u16) -> ProxyInfo {
     ProxyInfo {
         id: id.into(),
-        address: "127.0.0.1:1".into(),
+        address: format!("127.0.0.1:{port}").into(),
         software: "envoy 1.40.0".into(),
     }
 }
@@ -131,7 +136,7 @@ fn a_reconnect_with_the_same_version_keeps_the_time_of_the_first_ack() {
     let ledger = one();
     ledger.record(StreamId(1), accepted(3), at(2));
     ledger.disconnect(StreamId(1), at(4));
-    ledger.connect(StreamId(2), proxy("a"), at(5));
+    ledger.connect(StreamId(2), proxy_at("a", 2), at(5));
     // It may have been restarted: nothing is known of it until it shows its version.
     assert_eq!(counts(&ledger.proof(&routes(3))), (0, 1, 0, 0));
     ledger.record(StreamId(2), Record::Subscribed(RDS), at(6));
@@ -142,7 +147,7 @@ fn a_reconnect_with_the_same_version_keeps_the_time_of_the_first_ack() {
 #[test]
 fn a_reconnect_before_the_old_stream_is_noticed_dead_is_one_proxy() {
     let ledger = one();
-    ledger.connect(StreamId(2), proxy("a"), at(5));
+    ledger.connect(StreamId(2), proxy_at("a", 2), at(5));
     ledger.record(StreamId(2), Record::Subscribed(RDS), at(5));
     ledger.record(StreamId(1), accepted(3), at(6));
     assert_eq!(ledger.proof(&routes(3)).total, 1);
@@ -152,9 +157,9 @@ fn a_reconnect_before_the_old_stream_is_noticed_dead_is_one_proxy() {
 }
 
 #[test]
-fn line_01_two_streams_that_both_go_on_speaking_are_two_proxies_with_one_name() {
+fn line_01_two_connections_that_both_go_on_speaking_are_two_proxies_with_one_name() {
     let ledger = one();
-    ledger.connect(StreamId(2), proxy("a"), at(5));
+    ledger.connect(StreamId(2), proxy_at("a", 2), at(5));
     ledger.record(StreamId(2), Record::Subscribed(RDS), at(5));
     ledger.record(StreamId(2), accepted(3), at(6));
     ledger.record(StreamId(1), accepted(2), at(60));
@@ -163,6 +168,90 @@ fn line_01_two_streams_that_both_go_on_speaking_are_two_proxies_with_one_name() 
     let views = ledger.proxies(&BTreeMap::new());
     assert_eq!(views.len(), 2);
     assert!(views.iter().all(|view| view.duplicate));
+}
+
+#[test]
+fn line_01_an_older_connection_that_is_still_there_long_after_a_newer_one_came_counts_before_it_speaks()
+ {
+    let ledger = one();
+    ledger.record(StreamId(1), accepted(3), at(0));
+    ledger.connect(StreamId(2), proxy_at("a", 2), at(5));
+    ledger.record(StreamId(2), Record::Subscribed(RDS), at(5));
+    ledger.record(StreamId(2), accepted(3), at(6));
+    assert_eq!(ledger.proof(&routes(3)).total, 1, "it may be dead");
+    ledger.record(StreamId(2), accepted(4), at(60));
+    let proof = ledger.proof(&routes(4));
+    assert_eq!((proof.total, counts(&proof)), (2, (1, 1, 0, 0)));
+}
+
+/// Proxy `a` with two streams over one connection, which both ask for routes, other ones each.
+fn two_streams() -> Ledger {
+    let ledger = one();
+    ledger.connect(StreamId(2), proxy("a"), at(1));
+    ledger.record(StreamId(2), Record::Subscribed(RDS), at(1));
+    for stream in [1, 2] {
+        ledger.record(StreamId(stream), Record::Sent(RDS, Revision(3)), at(2));
+        ledger.record(StreamId(stream), accepted(3), at(2));
+    }
+    ledger
+}
+
+#[test]
+fn line_01_streams_over_one_connection_are_one_proxy_that_has_what_all_of_them_have() {
+    let ledger = two_streams();
+    let newest = BTreeMap::from([(RDS, Revision(4))]);
+    let view = |ledger: &Ledger| {
+        let views = ledger.proxies(&newest);
+        assert!(views.len() == 1 && !views[0].duplicate, "{views:?}");
+        (views[0].types[0].state, views[0].types[0].accepted)
+    };
+    for behind in [1, 2] {
+        let ledger = two_streams();
+        ledger.record(StreamId(3 - behind), accepted(4), at(60));
+        let proof = ledger.proof(&routes(4));
+        assert_eq!((proof.total, counts(&proof)), (1, (0, 1, 0, 0)));
+        assert_eq!(view(&ledger), (TypeState::Stale, Revision(3)));
+
+        ledger.record(StreamId(behind), accepted(4), at(61));
+        let proof = ledger.proof(&routes(4));
+        assert_eq!((proof.total, counts(&proof)), (1, (1, 0, 0, 0)));
+        assert_eq!(proof.last_ack, Some(at(61)));
+        assert_eq!(view(&ledger), (TypeState::Synced, Revision(4)));
+    }
+    ledger.record(StreamId(1), rejected(4), at(60));
+    ledger.record(StreamId(2), accepted(4), at(60));
+    let proof = ledger.proof(&routes(4));
+    assert_eq!((proof.total, counts(&proof)), (1, (0, 0, 1, 0)));
+    assert_eq!(view(&ledger), (TypeState::Nacked, Revision(3)));
+}
+
+#[test]
+fn a_connection_that_ends_leaves_the_proxy_with_what_all_of_its_streams_had() {
+    for order in [[1, 2], [2, 1]] {
+        let ledger = two_streams();
+        ledger.record(StreamId(2), accepted(4), at(60));
+        for stream in order {
+            ledger.disconnect(StreamId(stream), at(61));
+        }
+        assert!(ledger.proof(&routes(3)).is_complete());
+        assert_eq!(counts(&ledger.proof(&routes(4))), (0, 0, 0, 1));
+    }
+    // What a stream had that ended long before the others is no longer what the proxy has.
+    let ledger = two_streams();
+    ledger.disconnect(StreamId(1), at(50));
+    ledger.record(StreamId(2), accepted(4), at(60));
+    ledger.disconnect(StreamId(2), at(61));
+    assert!(ledger.proof(&routes(4)).is_complete());
+}
+
+#[test]
+fn a_stream_of_the_same_connection_is_no_earlier_one() {
+    let ledger = two_streams();
+    ledger.connect(StreamId(3), proxy("a"), at(60));
+    ledger.record(StreamId(3), Record::Subscribed(RDS), at(60));
+    assert_eq!(counts(&ledger.proof(&routes(3))), (0, 1, 0, 0));
+    ledger.record(StreamId(3), accepted(3), at(61));
+    assert_eq!(ledger.proof(&routes(3)).last_ack, Some(at(61)));
 }
 
 #[test]
@@ -277,7 +366,7 @@ fn the_observer_hears_of_changes_only() {
 
 #[derive(Clone, Debug)]
 enum Step {
-    Connect(u64, u8),
+    Connect(u64, u8, u16),
     Disconnect(u64),
     Record(u64, Record),
     Expire,
@@ -298,7 +387,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         _ => Record::Accepted(type_url, Revision(revision)),
     });
     let step = prop_oneof![
-        2 => (0u64..8, 0u8..3).prop_map(|(stream, proxy)| Step::Connect(stream, proxy)),
+        2 => (0u64..8, 0u8..3, 0u16..3).prop_map(|(stream, proxy, port)| Step::Connect(stream, proxy, port)),
         1 => (0u64..8).prop_map(Step::Disconnect),
         12 => (0u64..8, record).prop_map(|(stream, record)| Step::Record(stream, record)),
         1 => Just(Step::Expire),
@@ -315,8 +404,8 @@ proptest! {
         for (now, step) in steps.into_iter().enumerate() {
             let now = at(now as i64 * 4);
             match step {
-                Step::Connect(stream, id) if streams.insert(stream) => {
-                    ledger.connect(StreamId(stream), proxy(&id.to_string()), now);
+                Step::Connect(stream, id, port) if streams.insert(stream) => {
+                    ledger.connect(StreamId(stream), proxy_at(&id.to_string(), port), now);
                 }
                 Step::Connect(..) => {}
                 Step::Disconnect(stream) => {

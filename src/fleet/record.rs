@@ -75,7 +75,7 @@ pub struct ProxyView {
     pub connected: bool,
     /// Connected since, or away since.
     pub since: Timestamp,
-    /// More than one stream is active under this node id.
+    /// More than one connection is active under this node id.
     pub duplicate: bool,
     /// One per type that it asked for, in push order.
     pub types: Vec<TypeView>,

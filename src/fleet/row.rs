@@ -1,18 +1,25 @@
 //! One proxy of the ledger: its streams, and what it has by all of them.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
 use super::{
     NotAckedState, ProxyInfo, Record, Requirement, StreamId, TypeView,
-    types::{Reached, TypeOf, Types, reached},
+    types::{Reached, TypeOf, Types, reached, worse},
 };
 use crate::model::{Revision, TypeUrl};
 
-/// An older stream that still speaks this long after a newer one of the same node id is no leftover of a reconnect:
-/// two proxies share a name. Answers that were on their way arrive within a round trip.
+/// An older connection on which a proxy still speaks this long after a newer one of the same node id is no leftover of a
+/// reconnect: two proxies share a name. Answers that were on their way arrive within a round trip.
 const RECONNECT_GRACE: Duration = Duration::from_secs(10);
+
+/// A connection that is open this long after a newer one came is alive: a dead one is noticed within the twenty seconds that
+/// the server waits for a sign of it.
+const OUTLIVES: Duration = Duration::from_secs(30);
+
+/// Streams of one connection that end within this time have ended with it. It is one task, which ends them one by one.
+const TOGETHER: Duration = Duration::from_secs(1);
 
 /// One open stream of a proxy.
 #[derive(Debug)]
@@ -38,6 +45,7 @@ pub(super) struct Row {
     pub(super) info: ProxyInfo,
     /// Connected since, or away since.
     pub(super) since: Timestamp,
+    /// When something happened on a stream, at least its end.
     pub(super) last_seen: Timestamp,
     /// It showed a version of this revision, which the fleet has not reached.
     pub(super) newer: Option<Revision>,
@@ -45,6 +53,8 @@ pub(super) struct Row {
     streams: Vec<(StreamId, StreamRow)>,
     /// What the proxy had when its last streams ended.
     left: Types,
+    /// The address of the connection on which the last stream ended, and when.
+    left_at: Option<(Arc<str>, Timestamp)>,
 }
 
 /// One proxy as it counts: two that share a node id are two members of one row.
@@ -59,23 +69,35 @@ pub(super) struct Member<'a> {
 enum MemberTypes<'a> {
     /// On its one stream.
     One(&'a Types),
-    /// On several.
-    Merged(BTreeMap<TypeUrl, TypeOf<'a>>),
+    /// On several: on each that asks for the type, or on the newest if none does.
+    Merged(BTreeMap<TypeUrl, Vec<TypeOf<'a>>>),
 }
 
 impl<'a> MemberTypes<'a> {
-    fn get(&self, type_url: TypeUrl) -> Option<TypeOf<'a>> {
-        match self {
-            Self::One(types) => types.get(type_url),
-            Self::Merged(types) => types.get(&type_url).copied(),
+    /// What streams like these have of each type.
+    fn merged(streams: &[&'a StreamRow]) -> Self {
+        let mut merged: BTreeMap<TypeUrl, Vec<TypeOf<'a>>> = BTreeMap::new();
+        for its in streams.iter().flat_map(|stream| stream.types.iter()) {
+            let known = merged.entry(its.type_url).or_default();
+            let is_asked = known.first().is_some_and(TypeOf::subscribed);
+            if its.subscribed() && !is_asked {
+                known.clear();
+            }
+            if its.subscribed() || known.is_empty() {
+                known.push(its);
+            }
         }
+        Self::Merged(merged)
     }
 
-    fn each(&self, f: impl FnMut(TypeOf<'_>)) {
-        match self {
-            Self::One(types) => types.iter().for_each(f),
-            Self::Merged(types) => types.values().copied().for_each(f),
-        }
+    /// One type, by stream.
+    fn of(&self, type_url: TypeUrl) -> impl Iterator<Item = TypeOf<'a>> {
+        let (one, several) = match self {
+            Self::One(types) => (types.get(type_url), None),
+            Self::Merged(types) => (None, types.get(&type_url)),
+        };
+        one.into_iter()
+            .chain(several.into_iter().flatten().copied())
     }
 }
 
@@ -89,6 +111,7 @@ impl Row {
             newer: None,
             streams: Vec::new(),
             left: Types::default(),
+            left_at: None,
         }
     }
 
@@ -124,7 +147,16 @@ impl Row {
             return;
         };
         let (_, ended) = self.streams.remove(at_place);
-        self.left.replace(ended.types);
+        let address = ended.info.address;
+        let with_others = self
+            .left_at
+            .as_ref()
+            .is_some_and(|(of, since)| *of == address && !is_later_by(at, *since, TOGETHER));
+        match with_others {
+            true => self.left.keep_worse(ended.types),
+            false => self.left.replace(ended.types),
+        }
+        self.left_at = Some((address, at));
         self.last_seen = at;
         if self.streams.is_empty() {
             self.since = at;
@@ -136,6 +168,7 @@ impl Row {
         let Ok(place) = self.place(stream) else {
             return false;
         };
+        self.last_seen = at;
         let row = &mut self.streams[place].1; // proof: it was found there
         if !matches!(record, Record::Sent(..) | Record::Held(..)) {
             row.last_word = at;
@@ -155,19 +188,24 @@ impl Row {
         self.streams[place].1.types.record(record, at) // proof: it was found there
     }
 
-    /// Whether a stream took over the time of its first acceptance from another stream of the proxy, the newest that has it.
+    /// Whether a stream took over the time of its first acceptance from a stream of an earlier connection of the proxy, the
+    /// newest that has it. What others of its own connection have is not what it has.
     fn adopted(&mut self, place: usize, type_url: TypeUrl, revision: Revision) -> bool {
         let (before, rest) = self.streams.split_at_mut(place);
         let Some(((_, stream), after)) = rest.split_first_mut() else {
             return false;
         };
         let others = before.iter().chain(&*after).rev();
+        let address = stream.info.address.clone();
+        let others = others.filter(|(_, other)| other.info.address != address);
         let mut others = others.map(|(_, other)| &other.types).chain([&self.left]);
         others.any(|other| stream.types.adopt(other, type_url, revision))
     }
 
-    /// The proxies behind this node id, as a rule one. Streams of different types are one proxy, an older stream that fell
-    /// silent when a newer one came is a leftover, and two that both speak are two proxies.
+    /// The proxies behind this node id, as a rule one. Streams over one connection are one proxy, whatever they ask for: an
+    /// Envoy has one for each secret or cluster that is not on ADS, and a gRPC process one for each channel. Connections
+    /// that ask for different types are one too, an older one that fell silent when a newer one came is a leftover, and two
+    /// that are both alive are two proxies.
     pub(super) fn each_member(&self, mut f: impl FnMut(&Member<'_>)) {
         match &self.streams[..] {
             [] => f(&Member {
@@ -186,50 +224,58 @@ impl Row {
         }
     }
 
+    /// An older connection was heard, or is still open, so long after the newer one came that it is no leftover.
+    fn is_alive_beside(&self, older: &[&StreamRow], newer_came: Timestamp) -> bool {
+        let heard =
+            |stream: &&StreamRow| is_later_by(stream.last_word, newer_came, RECONNECT_GRACE);
+        is_later_by(self.last_seen, newer_came, OUTLIVES) || older.iter().any(heard)
+    }
+
     /// The same, where there are several streams.
     fn members(&self) -> Vec<Member<'_>> {
-        let mut groups: Vec<Vec<&StreamRow>> = Vec::new();
+        let mut connections: Vec<Vec<&StreamRow>> = Vec::new();
         for (_, stream) in self.streams.iter().rev() {
-            let rival = groups
-                .iter()
-                .flatten()
-                .find(|newer| stream.shares_a_type_with(newer))
-                .map(|newer| speaks_beside(stream, newer));
-            match (rival, groups.first_mut()) {
-                (Some(false), _) => {}
-                (None, Some(first)) => first.push(stream),
-                _ => groups.push(vec![stream]),
+            let mut known = connections.iter_mut();
+            let same = known.find(|of| {
+                of.first()
+                    .is_some_and(|one| one.info.address == stream.info.address)
+            });
+            match same {
+                Some(connection) => connection.push(stream),
+                None => connections.push(vec![stream]),
+            }
+        }
+        let mut groups: Vec<Vec<&StreamRow>> = Vec::new();
+        for connection in connections {
+            let newer = groups.iter().flatten();
+            let rivals =
+                newer.filter(|newer| connection.iter().any(|one| one.shares_a_type_with(newer)));
+            let came = rivals.map(|newer| newer.connected_at).min();
+            match (came, groups.first_mut()) {
+                (Some(came), _) if !self.is_alive_beside(&connection, came) => {}
+                (None, Some(first)) => first.extend(connection),
+                _ => groups.push(connection),
             }
         }
         groups
             .iter()
-            .map(|streams| {
-                let mut types = BTreeMap::new();
-                for its in streams.iter().flat_map(|stream| stream.types.iter()) {
-                    let known: &mut TypeOf<'_> = types.entry(its.type_url).or_insert(its);
-                    if its.subscribed() && !known.subscribed() {
-                        *known = its;
-                    }
-                }
-                Member {
-                    info: &streams[0].info, // proof: every group was made with one stream in it.
-                    since: streams
-                        .iter()
-                        .map(|s| s.connected_at)
-                        .min()
-                        .unwrap_or(self.since),
-                    connected: true,
-                    types: MemberTypes::Merged(types),
-                }
+            .map(|streams| Member {
+                info: &streams[0].info, // proof: every group was made with one stream in it.
+                since: streams
+                    .iter()
+                    .map(|s| s.connected_at)
+                    .min()
+                    .unwrap_or(self.since),
+                connected: true,
+                types: MemberTypes::merged(streams),
             })
             .collect()
     }
 }
 
-/// The older stream was heard so long after the newer one came that it is no leftover.
-fn speaks_beside(older: &StreamRow, newer: &StreamRow) -> bool {
-    older.last_word.duration_since(newer.connected_at)
-        > jiff::SignedDuration::try_from(RECONNECT_GRACE).unwrap_or(jiff::SignedDuration::MAX)
+fn is_later_by(at: Timestamp, than: Timestamp, by: Duration) -> bool {
+    at.duration_since(than)
+        > jiff::SignedDuration::try_from(by).unwrap_or(jiff::SignedDuration::MAX)
 }
 
 impl Member<'_> {
@@ -244,7 +290,7 @@ impl Member<'_> {
         requirement: &Requirement,
     ) -> Result<Option<Timestamp>, NotAckedState> {
         match (
-            reached(requirement, |type_url| self.types.get(type_url)),
+            reached(requirement, |type_url| self.types.of(type_url)),
             self.connected,
         ) {
             (Reached::All(at), _) => Ok(at),
@@ -254,14 +300,13 @@ impl Member<'_> {
         }
     }
 
-    /// One view per type that the proxy asked for, in push order.
+    /// One view per type that the proxy asked for, in push order: of several streams the worst.
     pub(super) fn types(&self, newest: &BTreeMap<TypeUrl, Revision>) -> Vec<TypeView> {
-        let mut views = Vec::new();
-        self.types.each(|its| {
-            if its.subscribed() {
-                views.push(its.view(newest));
-            }
+        let types = TypeUrl::ALL.into_iter();
+        let views = types.filter_map(|type_url| {
+            let asked = self.types.of(type_url).filter(TypeOf::subscribed);
+            asked.map(|its| its.view(newest)).reduce(worse)
         });
-        views
+        views.collect()
     }
 }

@@ -159,13 +159,33 @@ impl Types {
     /// The stream of these has ended: what it had of its types is what the proxy had last.
     pub(super) fn replace(&mut self, ended: Self) {
         for (type_url, row) in ended.rows {
-            let of = match type_url {
-                TypeUrl::RouteConfiguration => Marks::of(type_url).and(Marks::WEIGHTS),
-                _ => Marks::of(type_url),
-            };
-            self.accepted.replace(&ended.accepted, of);
-            *self.row(type_url) = row;
+            self.put(type_url, row, &ended.accepted);
         }
+    }
+
+    /// The stream of these has ended together with others of the proxy, of which `self` is what they had: of a type that both
+    /// asked for the worse is what the proxy had.
+    pub(super) fn keep_worse(&mut self, ended: Self) {
+        for (type_url, row) in ended.rows {
+            let its = TypeOf {
+                type_url,
+                row: &row,
+                accepted: &ended.accepted,
+            };
+            let known = self.get(type_url).filter(TypeOf::subscribed);
+            if known.is_none_or(|known| its.subscribed() && its.is_behind(&known)) {
+                self.put(type_url, row, &ended.accepted);
+            }
+        }
+    }
+
+    fn put(&mut self, type_url: TypeUrl, row: TypeRow, accepted: &Acceptances) {
+        let of = match type_url {
+            TypeUrl::RouteConfiguration => Marks::of(type_url).and(Marks::WEIGHTS),
+            _ => Marks::of(type_url),
+        };
+        self.accepted.replace(accepted, of);
+        *self.row(type_url) = row;
     }
 }
 
@@ -199,6 +219,12 @@ impl<'a> TypeOf<'a> {
     fn unhealed(&self) -> Option<&'a Rejection> {
         let last = self.row.rejections().next_back()?;
         (last.revision >= self.newest_accepted()).then_some(last)
+    }
+
+    /// Whether it has less of the type than another stream has, or has rejected what that one has not.
+    fn is_behind(&self, other: &TypeOf<'_>) -> bool {
+        let standing = |of: &TypeOf<'_>| (of.unhealed().is_none(), of.newest_accepted());
+        standing(self) < standing(other)
     }
 
     fn standing(&self, revision: Revision, weights_only: bool) -> Standing<'a> {
@@ -247,6 +273,28 @@ impl<'a> TypeOf<'a> {
     }
 }
 
+/// One view of one type on several streams: it stands as it does where it stands worst.
+pub(super) fn worse(mut one: TypeView, other: TypeView) -> TypeView {
+    let rank = |state| match state {
+        TypeState::Synced => 0,
+        TypeState::Stale => 1,
+        TypeState::NotSent => 2,
+        TypeState::Nacked => 3,
+    };
+    if rank(other.state) > rank(one.state) {
+        one.state = other.state;
+    }
+    one.accepted = one.accepted.min(other.accepted);
+    one.error = one.error.or(other.error);
+    let known = one.held_for.len();
+    for cluster in other.held_for {
+        if !one.held_for.iter().take(known).any(|it| *it == cluster) {
+            one.held_for.push(cluster);
+        }
+    }
+    one
+}
+
 /// How far a proxy is that has these of its types.
 pub(super) enum Reached {
     /// All of it, since then; None: nothing was required.
@@ -257,29 +305,30 @@ pub(super) enum Reached {
     Nacked(NotAckedState),
 }
 
-/// Compares what a proxy has, type by type, with what is required.
-pub(super) fn reached<'a>(
+/// Compares what a proxy has, type by type, with what is required. What it has of a type on several streams it must have on all.
+pub(super) fn reached<'a, I: Iterator<Item = TypeOf<'a>>>(
     requirement: &Requirement,
-    has: impl Fn(TypeUrl) -> Option<TypeOf<'a>>,
+    has: impl Fn(TypeUrl) -> I,
 ) -> Reached {
     let (mut last, mut open) = (None, false);
     for type_url in &requirement.types {
-        let standing = match has(*type_url) {
-            Some(its) => its.standing(requirement.revision, requirement.weights_only),
-            None => Standing::Open,
-        };
-        match standing {
-            Standing::Accepted(at) => last = last.max(Some(at)),
-            Standing::Rejected(rejection) => {
-                return Reached::Nacked(NotAckedState::Nacked {
-                    revision: rejection.revision,
-                    type_url: *type_url,
-                    resources: rejection.resources.clone(),
-                    message: rejection.message.clone(),
-                });
+        let mut known = false;
+        for its in has(*type_url) {
+            known = true;
+            match its.standing(requirement.revision, requirement.weights_only) {
+                Standing::Accepted(at) => last = last.max(Some(at)),
+                Standing::Rejected(rejection) => {
+                    return Reached::Nacked(NotAckedState::Nacked {
+                        revision: rejection.revision,
+                        type_url: *type_url,
+                        resources: rejection.resources.clone(),
+                        message: rejection.message.clone(),
+                    });
+                }
+                Standing::Open => open = true,
             }
-            Standing::Open => open = true,
         }
+        open |= !known;
     }
     match open {
         false => Reached::All(last),

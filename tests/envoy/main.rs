@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod apart;
 mod canary;
 mod changes;
 #[cfg(feature = "fault-points")]

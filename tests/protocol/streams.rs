@@ -29,6 +29,7 @@ in_both_modes!(
     line_01_a_node_that_cannot_be_matched_is_told_what_to_set,
     line_01_a_proxy_of_a_fleet_that_does_not_exist_yet_waits,
     line_01_two_streams_of_one_node_id_are_served,
+    line_01_two_streams_over_one_connection_are_one_proxy,
 );
 
 async fn line_01_a_node_that_cannot_be_matched_is_told_what_to_set(mode: Mode) {
@@ -73,6 +74,35 @@ async fn line_01_two_streams_of_one_node_id_are_served(mode: Mode) {
     let (_fleets, plane, _first) = started(mode).await;
     let mut second = Client::connect(mode, plane.address, "edge-1", FLEET).await;
     second.start(&FRAUD, MAIN, MAIN).await;
+}
+
+async fn line_01_two_streams_over_one_connection_are_one_proxy(mode: Mode) {
+    let fleets = Fleets::default();
+    fleets.change(FLEET, fraud(Colour::Blue));
+    fleets.change(FLEET, elsewhere);
+    let plane = Plane::start(&fleets).await;
+    // As a gRPC process that has a channel for each service.
+    let connection = channel(plane.address).await;
+    let node = Some(node("edge-1", FLEET));
+    let mut first = Client::on(mode, connection.clone(), node.clone()).await;
+    let mut second = Client::on(mode, connection, node).await;
+    for (client, route) in [(&mut first, MAIN), (&mut second, SECOND)] {
+        client.ask(RDS, &[route]);
+        client.expect(RDS, &[route]).await;
+        client.ack(RDS);
+        client.quiet().await;
+    }
+    let switch = fleets.change(FLEET, fraud(Colour::Green)).revision;
+    first.expect(RDS, &[MAIN]).await;
+    // The switch is no news for the newer stream: it has all that it asks for.
+    second.quiet().await;
+    let counts = |proof: bluegreen::fleet::Proof| (proof.total, proof.acked, proof.pending);
+    let proof = fleets.ledger(FLEET).proof(&routes_of(switch));
+    assert_eq!(counts(proof), (1, 0, 1));
+    first.ack(RDS);
+    accepted(&fleets, switch, &[RDS]).await;
+    let proof = fleets.ledger(FLEET).proof(&routes_of(switch));
+    assert_eq!(counts(proof), (1, 1, 0));
 }
 
 /// More than twenty megabytes.

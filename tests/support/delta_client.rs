@@ -15,7 +15,7 @@ use envoy_types::pb::{
 };
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::UnboundedReceiverStream;
-use tonic::{Status, Streaming};
+use tonic::{Status, Streaming, transport::Channel};
 
 use super::{
     plane::PATIENCE,
@@ -41,9 +41,14 @@ impl DeltaClient {
     }
 
     pub async fn with_node(server: SocketAddr, node: Option<Node>) -> Self {
+        Self::on(channel(server).await, node).await
+    }
+
+    /// A stream on a connection that others may share.
+    pub async fn on(channel: Channel, node: Option<Node>) -> Self {
         // As Envoys do, which take responses of any size.
-        let mut ads = AggregatedDiscoveryServiceClient::new(channel(server).await)
-            .max_decoding_message_size(usize::MAX);
+        let mut ads =
+            AggregatedDiscoveryServiceClient::new(channel).max_decoding_message_size(usize::MAX);
         let (requests, stream) = mpsc::unbounded_channel();
         let responses = ads
             .delta_aggregated_resources(UnboundedReceiverStream::new(stream))

@@ -13,12 +13,12 @@ use envoy_types::pb::{
     google::protobuf::Any,
 };
 use prost::{Message, Name as _};
-use tonic::Status;
+use tonic::{Status, transport::Channel};
 
 use super::{
     delta_client::DeltaClient,
     plane::PATIENCE,
-    xds_client::{XdsClient, at_start, node},
+    xds_client::{XdsClient, at_start, channel, node},
 };
 
 /// Makes tests of functions that take a [`Mode`]: `name::sotw` and `name::delta`. The checklist in `docs/testing.md` counts
@@ -161,10 +161,18 @@ impl Client {
     }
 
     pub async fn with_node(mode: Mode, server: SocketAddr, node: Option<Node>) -> Self {
+        Self::on(mode, channel(server).await, node).await
+    }
+
+    /// A stream on a connection that others may share.
+    pub async fn on(mode: Mode, channel: Channel, node: Option<Node>) -> Self {
         let names = Names::new();
         match mode {
-            Mode::Sotw => Self::Sotw(Box::new(XdsClient::with_node(server, node).await), names),
-            Mode::Delta => Self::Delta(Box::new(DeltaClient::with_node(server, node).await), names),
+            Mode::Sotw => {
+                let client = XdsClient::on(channel, node).await.unwrap();
+                Self::Sotw(Box::new(client), names)
+            }
+            Mode::Delta => Self::Delta(Box::new(DeltaClient::on(channel, node).await), names),
         }
     }
 

@@ -81,7 +81,8 @@ impl XdsClient {
         Self::on(channel, Some(node(id, cluster))).await
     }
 
-    async fn on(channel: Channel, node: Option<Node>) -> Result<Self, Status> {
+    /// A stream on a connection that others may share.
+    pub async fn on(channel: Channel, node: Option<Node>) -> Result<Self, Status> {
         // As Envoys do, which take responses of any size.
         let mut ads =
             AggregatedDiscoveryServiceClient::new(channel).max_decoding_message_size(usize::MAX);
