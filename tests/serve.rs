@@ -9,7 +9,8 @@ use support::{
     world::{BINARY, START},
 };
 use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines},
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines},
+    net::TcpStream,
     process::{Child, ChildStdout, Command},
 };
 use tonic::{Code, Request, transport::Channel};
@@ -147,6 +148,22 @@ impl Server {
 #[tokio::test]
 async fn it_ends_cleanly_on_sigterm() {
     start("127.0.0.1:0", &[]).await.terminate().await;
+}
+
+#[tokio::test]
+async fn connections_that_say_nothing_or_half_of_it_do_not_keep_it() {
+    let mut server = start("127.0.0.1:0", &[]).await;
+    let mut open = Vec::new();
+    for address in [server.xds, server.admin, server.http] {
+        for said in ["", "GET /metrics HTTP/1.1\r\n", "PRI * HTTP/2.0\r\n"] {
+            let mut connection = TcpStream::connect(address).await.unwrap();
+            connection.write_all(said.as_bytes()).await.unwrap();
+            open.push(connection);
+        }
+        // What came before it has been accepted.
+        http::get(server.http, "/healthz").await.unwrap();
+    }
+    server.terminate().await;
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! The three listeners: xDS for Envoys, the admin API for operators, HTTP for health.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{future::IntoFuture as _, net::SocketAddr, sync::Arc, time::Duration};
 
 use envoy_types::pb::envoy::service::status::v3::client_status_discovery_service_server::ClientStatusDiscoveryServiceServer;
 use prometheus_client::registry::Registry;
@@ -27,8 +27,8 @@ use crate::{
 
 type Served = Result<(), RunError>;
 
-/// How long calls of the admin API that are open may go on when the server stops. Watches have been let go by then; what
-/// never ends by itself, as a watch of `grpc.health.v1`, must not keep the server.
+/// How long calls that are open may go on when the server stops. Watches have been let go by then; what never ends by itself,
+/// as a watch of `grpc.health.v1` or a request of which only the half came, must not keep the server.
 const LAST_CALLS: Duration = Duration::from_secs(5);
 
 /// Connections that may wait to be accepted. One too many waits a second before it tries again; Linux allows no more
@@ -74,13 +74,25 @@ pub async fn serve_http(
     registry: Registry,
     stopping: watch::Receiver<bool>,
 ) -> Served {
-    axum::serve(listener, http::router(readiness, registry))
-        .with_graceful_shutdown(stopped(stopping))
-        .await
-        .map_err(|source| RunError::Serve {
-            what: "http",
-            source: source.into(),
-        })
+    let router = http::router(readiness, registry);
+    let served = axum::serve(listener, router).with_graceful_shutdown(stopped(stopping.clone()));
+    until_last_call("http", served.into_future(), stopping).await
+}
+
+/// Serves to the end of the last call, or until there was time enough for it.
+async fn until_last_call<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
+    what: &'static str,
+    served: impl Future<Output = Result<(), E>>,
+    stopping: watch::Receiver<bool>,
+) -> Served {
+    let too_long = async {
+        stopped(stopping).await;
+        sleep(LAST_CALLS).await;
+    };
+    tokio::select! {
+        served = served => served.map_err(|source| RunError::Serve { what, source: source.into() }),
+        () = too_long => Ok(()),
+    }
 }
 
 /// Serves Envoys until the server stops.
@@ -126,16 +138,6 @@ pub fn serve_admin(
                 TcpIncoming::from(listener).with_nodelay(Some(true)),
                 stopped(stopping.clone()),
             );
-        let too_long = async {
-            stopped(stopping).await;
-            sleep(LAST_CALLS).await;
-        };
-        tokio::select! {
-            served = served => served.map_err(|source| RunError::Serve {
-                what: "admin",
-                source: source.into(),
-            }),
-            () = too_long => Ok(()),
-        }
+        until_last_call("admin", served, stopping).await
     })
 }

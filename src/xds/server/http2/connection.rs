@@ -59,7 +59,12 @@ pub(in super::super) async fn serve(
     mut closing: watch::Receiver<bool>,
 ) {
     // In boxes, which are as large as what is in them: this is there once for every proxy, for as long as it is connected.
-    let Some(mut connection) = Box::pin(begin(tcp, peer, accept)).await else {
+    let begun = tokio::select! {
+        begun = Box::pin(begin(tcp, peer, accept)) => begun,
+        // Nothing was begun: nothing has to end.
+        _ = closing.wait_for(|closing| *closing) => return,
+    };
+    let Some(mut connection) = begun else {
         return tracing::debug!(%peer, "this is no HTTP/2 client");
     };
     let gate = Gate::new();
