@@ -132,6 +132,20 @@ fn check_references(snapshot: &Snapshot, resource: &Resource, problems: &mut Vec
             "add the ClusterLoadAssignment, with the cluster's name or its service_name as cluster_name",
         );
     }
+    for name in missing(TypeUrl::Secret, &references.secrets) {
+        found.error(
+            "",
+            format!("it takes the secret {name} from SDS, which does not exist; Envoy would wait for it, at its start with everything"),
+            "add the Secret or name another one in its SDS configuration",
+        );
+    }
+    for name in missing(TypeUrl::TypedExtensionConfig, &references.filters) {
+        found.error(
+            "",
+            format!("it takes the filter {name} from ECDS, which does not exist; Envoy would wait for it, and then fail requests"),
+            "add the TypedExtensionConfig or name another one, or give it a default_config",
+        );
+    }
     for name in missing(TypeUrl::Cluster, &references.helpers) {
         found.add(
             Severity::Warning,

@@ -25,6 +25,12 @@ pub struct References {
     /// we don't see.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub helpers: BTreeSet<Arc<str>>,
+    /// Secrets that a listener or cluster asks SDS for.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub secrets: BTreeSet<Arc<str>>,
+    /// Filters that a listener or cluster asks ECDS for, and has nothing to do without.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub filters: BTreeSet<Arc<str>>,
     /// How long a request may be open that goes to a cluster, in milliseconds, where that is not Envoy's default; 0: as
     /// long as it likes.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]

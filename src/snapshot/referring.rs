@@ -70,7 +70,18 @@ impl References {
                 _ => drop(self.clusters.insert(name.into())),
             }
         }
+        if let Some(source) = dynamic::child(message, "config_discovery")
+            && is_ours(&source, "config_source")
+            && !source.has_field_by_name("default_config")
+        {
+            self.filters.insert(dynamic::text(message, "name").into());
+        }
         match message.descriptor().full_name() {
+            "envoy.extensions.transport_sockets.tls.v3.SdsSecretConfig"
+                if is_ours(message, "sds_config") =>
+            {
+                self.secrets.insert(dynamic::text(message, "name").into());
+            }
             "envoy.extensions.filters.network.http_connection_manager.v3.Rds"
                 if is_ours(message, "config_source") =>
             {
@@ -209,6 +220,33 @@ mod tests {
         assert_eq!(names(&found.routes), ["ours"]);
         assert_eq!(names(&found.helpers), ["authz"]);
         assert!(!found.by_header);
+    }
+
+    #[test]
+    fn secrets_and_filters_are_asked_for_where_their_source_is_this_server() {
+        const TLS: &str =
+            "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext";
+        let secret = |name: &str, source| json!({ "name": name, "sds_config": source });
+        let ads = || json!({ "ads": {} });
+        let file = || json!({ "path": "/secret.yaml" });
+        let found = of(
+            TypeUrl::Cluster,
+            json!({ "name": "c", "transport_socket": { "name": "tls", "typed_config": {
+                "@type": TLS, "common_tls_context": {
+                    "tls_certificate_sds_secret_configs": [secret("ours", ads()), secret("theirs", file()), { "name": "static" }],
+                    "validation_context_sds_secret_config": secret("ca", ads()) } } } }),
+        );
+        assert_eq!(names(&found.secrets), ["ca", "ours"]);
+        let filter = |name: &str, source| json!({ "name": name, "config_discovery": { "config_source": source } });
+        let mut with_default = filter("has-default", ads());
+        with_default["config_discovery"]["default_config"] =
+            json!({ "@type": "type.googleapis.com/google.protobuf.Struct", "value": {} });
+        let found = of(
+            TypeUrl::Listener,
+            json!({ "name": "l", "listener_filters": [filter("listener", ads())],
+                "filter_chains": [{ "filters": [filter("network", ads()), filter("theirs", file()), with_default] }] }),
+        );
+        assert_eq!(names(&found.filters), ["listener", "network"]);
     }
 
     #[test]

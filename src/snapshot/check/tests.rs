@@ -138,6 +138,33 @@ fn what_may_be_meant_is_a_warning() {
 }
 
 #[test]
+fn secrets_and_filters_that_do_not_exist_are_named() {
+    let tls = json!({ "name": "tls", "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
+        "common_tls_context": { "validation_context_sds_secret_config": { "name": "ca", "sds_config": { "ads": {} } } } } });
+    let cluster = json!({ "@type": TypeUrl::Cluster.url(), "name": "c", "type": "STRICT_DNS", "transport_socket": tls });
+    let mut listener = listener("mine", "127.0.0.1", 10001);
+    listener["filter_chains"] = json!([{ "filters": [
+        { "name": "guard", "config_discovery": { "config_source": { "ads": {} },
+            "type_urls": ["type.googleapis.com/envoy.extensions.filters.network.rbac.v3.RBAC"] } }] }]);
+    let found = problems(vec![cluster.clone(), listener.clone()]);
+    for what in [
+        "Cluster c: it takes the secret ca from SDS",
+        "Listener mine: it takes the filter guard from ECDS",
+    ] {
+        let (severity, text) = found
+            .iter()
+            .find(|(_, text)| text.starts_with(what))
+            .expect(what);
+        assert_eq!(*severity, Severity::Error, "{text}");
+    }
+    let ca = json!({ "@type": TypeUrl::Secret.url(), "name": "ca", "validation_context": {} });
+    let guard = json!({ "@type": TypeUrl::TypedExtensionConfig.url(), "name": "guard", "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.filters.network.rbac.v3.RBAC" } });
+    assert_eq!(problems(vec![cluster, listener, ca, guard]), []);
+}
+
+#[test]
 fn a_cluster_without_eds_needs_no_load_assignment() {
     let cluster = json!({ "@type": TypeUrl::Cluster.url(), "name": "c", "type": "STRICT_DNS" });
     assert_eq!(
