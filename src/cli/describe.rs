@@ -5,7 +5,7 @@ use super::{
     client::Context,
     documents,
     error::Error,
-    history,
+    hidden, history,
     kind::Kind,
     out::{self, WARN, paint},
     status,
@@ -17,7 +17,7 @@ const REVISIONS: u32 = 5;
 
 /// Show everything about one document: how it stands, its last revisions, what is declared
 ///
-/// With -o json or yaml it is the document, as `get` gives it.
+/// With -o json or yaml it is the document, as `get` gives it, with keys and passwords that the page does not show.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -65,7 +65,9 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, Error> {
             text.push_str(&format!("{}\n", paint(WARN, line)));
         }
     }
-    text.push_str(&format!("\nDeclared:\n{}", out::yaml(&document.value)?));
+    let mut declared = document.value.clone();
+    hidden::hide(&mut declared);
+    text.push_str(&format!("\nDeclared:\n{}", out::yaml(&declared)?));
     out::stdout(&text)?;
     Ok(0)
 }

@@ -11,13 +11,15 @@ use super::{
 
 /// The types in the order in which they are listed, by their short names and the names of their services.
 /// Others follow under their own name.
-const TYPES: [(&str, &str); 6] = [
+const TYPES: [(&str, &str); 8] = [
     ("Cluster", "CDS"),
     ("ClusterLoadAssignment", "EDS"),
     ("Listener", "LDS"),
     ("RouteConfiguration", "RDS"),
+    ("VirtualHost", "VHDS"),
     ("Secret", "SDS"),
     ("Runtime", "RTDS"),
+    ("TypedExtensionConfig", "ECDS"),
 ];
 
 /// All fleets: alarms, a line per proxy, and what was rejected.

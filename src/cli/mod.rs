@@ -28,6 +28,7 @@ mod fleet_text;
 mod fleet_view;
 mod get;
 mod help;
+mod hidden;
 mod history;
 mod kind;
 mod out;

@@ -16,6 +16,118 @@ const SECRETS: [&str; 3] = [
     "envoy.extensions.transport_sockets.tls.v3.GenericSecret",
 ];
 
+/// Fields that must not be shown, whatever is in them: those that the API marks as sensitive, of other messages.
+const SECRET_FIELDS: [(&str, &str); 26] = [
+    (
+        "envoy.config.core.v3.GrpcService.GoogleGrpc.CallCredentials",
+        "access_token",
+    ),
+    (
+        "envoy.config.core.v3.GrpcService.GoogleGrpc.CallCredentials.ServiceAccountJWTAccessCredentials",
+        "json_key",
+    ),
+    (
+        "envoy.config.core.v3.GrpcService.GoogleGrpc.CallCredentials.GoogleIAMCredentials",
+        "authorization_token",
+    ),
+    (
+        "envoy.config.core.v3.GrpcService.GoogleGrpc.SslCredentials",
+        "private_key",
+    ),
+    (
+        "envoy.config.grpc_credential.v3.FileBasedMetadataConfig",
+        "secret_data",
+    ),
+    ("envoy.config.trace.v3.ClientConfig", "backend_token"),
+    (
+        "envoy.extensions.common.aws.v3.AssumeRoleWithWebIdentityCredentialProvider",
+        "web_identity_token_data_source",
+    ),
+    (
+        "envoy.extensions.common.aws.v3.CredentialsFileCredentialProvider",
+        "credentials_data_source",
+    ),
+    (
+        "envoy.extensions.common.aws.v3.IAMRolesAnywhereCredentialProvider",
+        "private_key",
+    ),
+    (
+        "envoy.extensions.common.aws.v3.InlineCredentialProvider",
+        "secret_access_key",
+    ),
+    (
+        "envoy.extensions.common.aws.v3.InlineCredentialProvider",
+        "session_token",
+    ),
+    (
+        "envoy.extensions.filters.http.api_key_auth.v3.ApiKeyAuth",
+        "credentials",
+    ),
+    (
+        "envoy.extensions.filters.http.api_key_auth.v3.ApiKeyAuthPerRoute",
+        "credentials",
+    ),
+    (
+        "envoy.extensions.filters.http.basic_auth.v3.BasicAuth",
+        "users",
+    ),
+    (
+        "envoy.extensions.filters.http.basic_auth.v3.BasicAuthPerRoute",
+        "users",
+    ),
+    (
+        "envoy.extensions.filters.http.ext_authz.v3.CheckSettings",
+        "context_extensions",
+    ),
+    (
+        "envoy.extensions.filters.network.redis_proxy.v3.RedisProtocolOptions",
+        "auth_password",
+    ),
+    (
+        "envoy.extensions.filters.network.redis_proxy.v3.RedisProtocolOptions",
+        "auth_username",
+    ),
+    (
+        "envoy.extensions.filters.network.redis_proxy.v3.RedisProtocolOptions.Credential",
+        "auth_password",
+    ),
+    (
+        "envoy.extensions.filters.network.redis_proxy.v3.RedisProtocolOptions.Credential",
+        "auth_username",
+    ),
+    (
+        "envoy.extensions.filters.network.redis_proxy.v3.RedisProxy",
+        "downstream_auth_password",
+    ),
+    (
+        "envoy.extensions.filters.network.redis_proxy.v3.RedisProxy",
+        "downstream_auth_passwords",
+    ),
+    (
+        "envoy.extensions.filters.network.redis_proxy.v3.RedisProxy",
+        "downstream_auth_username",
+    ),
+    (
+        "envoy.extensions.grpc_service.call_credentials.access_token.v3.AccessTokenCredentials",
+        "token",
+    ),
+    (
+        "envoy.extensions.grpc_service.call_credentials.file_based_metadata.v3.FileBasedMetadataCallCredentials",
+        "secret_data",
+    ),
+    (
+        "envoy.extensions.transport_sockets.tls.v3.PrivateKeyProvider",
+        "typed_config",
+    ),
+];
+
+/// Where secret data comes from is no secret.
+const PLACES: [(&str, &str); 3] = [
+    ("envoy.config.core.v3.DataSource", "filename"),
+    ("envoy.config.core.v3.DataSource", "environment_variable"),
+    ("envoy.config.core.v3.WatchedDirectory", "path"),
+];
+
 /// What stands in the place of data that is not shown, as in Envoy's own dumps.
 const REDACTED: &str = "[redacted]";
 
@@ -31,16 +143,16 @@ fn shown(message: &DynamicMessage, secret: bool) -> Value {
         return shown_any(message, secret);
     }
     if name.starts_with("google.protobuf.") {
+        if secret {
+            return REDACTED.into();
+        }
         return sorted(serde_json::to_value(message).unwrap_or_default());
     }
     let secret = secret || SECRETS.contains(&name);
-    let hidden = secret && name == "envoy.config.core.v3.DataSource";
     let fields = message.fields().map(|(field, value)| {
-        let value = if hidden && field.name().starts_with("inline_") {
-            REDACTED.into()
-        } else {
-            shown_field(message, &field, value, secret)
-        };
+        let this = (name, field.name());
+        let secret = secret && !PLACES.contains(&this) || SECRET_FIELDS.contains(&this);
+        let value = shown_field(message, &field, value, secret);
         (field.name().to_owned(), value)
     });
     Value::Object(fields.collect())
@@ -89,12 +201,14 @@ fn shown_field(
             let entries = entries.into_iter().map(|(key, value)| {
                 let value = match value {
                     ProtoValue::Message(inner) => shown(inner, secret),
+                    _ if secret => REDACTED.into(),
                     _ => plain_entry(message, field, key, value),
                 };
                 (key_text(key), value)
             });
             Value::Object(entries.collect())
         }
+        _ if secret && matches!(field.kind(), Kind::String | Kind::Bytes) => REDACTED.into(),
         plain => plain_field(message, field, plain.clone()),
     }
 }
@@ -147,5 +261,25 @@ fn sorted(value: Value) -> Value {
         }
         Value::Array(items) => items.into_iter().map(sorted).collect(),
         plain => plain,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::envoy, *};
+
+    #[test]
+    fn every_field_that_is_not_shown_is_one_of_the_api() {
+        for (message, field) in SECRET_FIELDS.iter().chain(&PLACES) {
+            let descriptor = envoy().get_message_by_name(message);
+            let descriptor = descriptor.unwrap_or_else(|| panic!("{message}"));
+            assert!(
+                descriptor.get_field_by_name(field).is_some(),
+                "{message} {field}"
+            );
+        }
+        for message in SECRETS {
+            assert!(envoy().get_message_by_name(message).is_some(), "{message}");
+        }
     }
 }

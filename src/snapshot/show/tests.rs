@@ -198,6 +198,34 @@ fn keys_and_passwords_are_not_shown() {
 }
 
 #[test]
+fn passwords_in_filters_are_not_shown_and_where_they_come_from_is() {
+    let users = |users: Value| {
+        json!({ "name": "auth", "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.network.redis_proxy.v3.RedisProxy",
+            "stat_prefix": "r", "downstream_auth_passwords": [users] } })
+    };
+    let keys = json!({ "name": "keys", "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": "h", "http_filters": [{ "name": "keys", "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.api_key_auth.v3.ApiKeyAuth",
+            "credentials": [{ "key": "the-key", "client": "c" }] } }] } });
+    let snapshot = raw(json!({
+        "@type": TypeUrl::Listener.url(),
+        "name": "l",
+        "filter_chains": [{ "filters": [users(json!({ "inline_string": "the-password" })),
+            users(json!({ "filename": "/etc/passwords" })), keys] }],
+    }));
+    let shown = to_yaml(snapshot.resource(TypeUrl::Listener, "l").unwrap());
+    for secret in ["the-password", "the-key"] {
+        assert!(!shown.contains(secret), "{shown}");
+    }
+    assert!(
+        shown.contains("redacted") && shown.contains("/etc/passwords"),
+        "{shown}"
+    );
+}
+
+#[test]
 fn bytes_that_are_no_message_are_shown_by_their_length() {
     let resource = Resource::new(
         TypeUrl::Cluster,
