@@ -8,6 +8,8 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::TypeUrl;
+
 /// The names that a resource refers to. Stored beside the resource, so that reading it back needs no look inside.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -31,6 +33,9 @@ pub struct References {
     /// Filters that a listener or cluster asks ECDS for, and has nothing to do without.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub filters: BTreeSet<Arc<str>>,
+    /// Resources that it has a proxy ask for on a stream of its own, of this server or of another, which we don't see.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub apart: BTreeSet<(TypeUrl, Arc<str>)>,
     /// How long a request may be open that goes to a cluster, in milliseconds, where that is not Envoy's default; 0: as
     /// long as it likes.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]

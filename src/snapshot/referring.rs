@@ -1,6 +1,6 @@
 //! Finds what a resource refers to, wherever it stands: also in filters, which are messages of their own.
 
-use std::{convert::Infallible, sync::Arc};
+use std::convert::Infallible;
 
 use prost_reflect::{DynamicMessage, ReflectMessage as _, Value};
 
@@ -57,6 +57,10 @@ impl References {
         }
     }
 
+    fn ask_apart(&mut self, type_url: TypeUrl, name: &str) {
+        self.apart.insert((type_url, name.into()));
+    }
+
     fn add(&mut self, message: &DynamicMessage) {
         for (_, used, name) in clusters_of(message) {
             match used {
@@ -70,23 +74,32 @@ impl References {
                 _ => drop(self.clusters.insert(name.into())),
             }
         }
-        if let Some(source) = dynamic::child(message, "config_discovery")
-            && is_ours(&source, "config_source")
-            && !source.has_field_by_name("default_config")
-        {
-            self.filters.insert(dynamic::text(message, "name").into());
+        if let Some(discovery) = dynamic::child(message, "config_discovery") {
+            let name = dynamic::text(message, "name");
+            let needs = !discovery.has_field_by_name("default_config");
+            let filters = &mut self.filters;
+            match Source::of(&discovery, "config_source") {
+                Source::Same if needs => drop(filters.insert(name.into())),
+                Source::Apart => self.ask_apart(TypeUrl::TypedExtensionConfig, &name),
+                _ => {}
+            }
         }
         match message.descriptor().full_name() {
-            "envoy.extensions.transport_sockets.tls.v3.SdsSecretConfig"
-                if is_ours(message, "sds_config") =>
-            {
-                self.secrets.insert(dynamic::text(message, "name").into());
+            "envoy.extensions.transport_sockets.tls.v3.SdsSecretConfig" => {
+                let name = dynamic::text(message, "name");
+                match Source::of(message, "sds_config") {
+                    Source::Same => drop(self.secrets.insert(name.into())),
+                    Source::Apart => self.ask_apart(TypeUrl::Secret, &name),
+                    Source::Elsewhere => {}
+                }
             }
-            "envoy.extensions.filters.network.http_connection_manager.v3.Rds"
-                if is_ours(message, "config_source") =>
-            {
+            "envoy.extensions.filters.network.http_connection_manager.v3.Rds" => {
                 let name = dynamic::text(message, "route_config_name");
-                self.routes.insert(name.into());
+                match Source::of(message, "config_source") {
+                    Source::Same => drop(self.routes.insert(name.into())),
+                    Source::Apart => self.ask_apart(TypeUrl::RouteConfiguration, &name),
+                    Source::Elsewhere => {}
+                }
             }
             "envoy.config.route.v3.ScopedRouteConfiguration" => {
                 let name = dynamic::text(message, "route_configuration_name");
@@ -94,15 +107,21 @@ impl References {
                     self.routes.insert(name.into());
                 }
             }
-            "envoy.config.cluster.v3.Cluster" => self.endpoints.extend(endpoints_name(message)),
+            "envoy.config.cluster.v3.Cluster" => match endpoints_name(message) {
+                Some((name, Source::Same)) => drop(self.endpoints.insert(name.into())),
+                Some((name, Source::Apart)) => {
+                    self.ask_apart(TypeUrl::ClusterLoadAssignment, &name);
+                }
+                _ => {}
+            },
             "envoy.config.route.v3.RouteAction" => self.add_route(message),
             _ => {}
         }
     }
 }
 
-/// The load assignment that a cluster asks this control plane for.
-fn endpoints_name(cluster: &DynamicMessage) -> Option<Arc<str>> {
+/// The load assignment that a cluster asks for, and where.
+fn endpoints_name(cluster: &DynamicMessage) -> Option<(String, Source)> {
     /// `envoy.config.cluster.v3.Cluster.DiscoveryType.EDS`.
     const EDS: i32 = 3;
     let discovery = cluster.get_field_by_name("type")?;
@@ -110,27 +129,46 @@ fn endpoints_name(cluster: &DynamicMessage) -> Option<Arc<str>> {
         return None;
     }
     let config = dynamic::child(cluster, "eds_cluster_config")?;
-    if !is_ours(&config, "eds_config") {
-        return None;
-    }
     let named = dynamic::text(&config, "service_name");
     let name = if named.is_empty() {
         dynamic::text(cluster, "name")
     } else {
         named
     };
-    Some(name.into())
+    Some((name, Source::of(&config, "eds_config")))
 }
 
-/// Whether a config source is the stream that the resource came by, and not a file or another server.
-fn is_ours(message: &DynamicMessage, field: &str) -> bool {
-    dynamic::child(message, field)
-        .is_some_and(|source| source.has_field_by_name("ads") || source.has_field_by_name("self"))
+/// Where a proxy asks for what a resource refers to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Source {
+    /// On the stream that the resource came by.
+    Same,
+    /// On a stream of its own, of this server or of another.
+    Apart,
+    /// In a file, in the bootstrap.
+    Elsewhere,
+}
+
+impl Source {
+    /// What a config source says.
+    fn of(message: &DynamicMessage, field: &str) -> Self {
+        let source = dynamic::child(message, field);
+        let says = |field: &str| {
+            source
+                .as_ref()
+                .is_some_and(|it| it.has_field_by_name(field))
+        };
+        match () {
+            () if says("ads") || says("self") => Self::Same,
+            () if says("api_config_source") => Self::Apart,
+            () => Self::Elsewhere,
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::BTreeSet, time::Duration};
+    use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
     use serde_json::json;
 
@@ -247,6 +285,24 @@ mod tests {
                 "filter_chains": [{ "filters": [filter("network", ads()), filter("theirs", file()), with_default] }] }),
         );
         assert_eq!(names(&found.filters), ["listener", "network"]);
+    }
+
+    #[test]
+    fn what_is_asked_for_on_a_stream_of_its_own_is_known_and_checked_by_nobody() {
+        let apart = || json!({ "api_config_source": { "api_type": "GRPC" } });
+        let found = of(
+            TypeUrl::Cluster,
+            json!({ "name": "c", "type": "EDS", "eds_cluster_config": { "eds_config": apart() } }),
+        );
+        let expected = |type_url, name: &str| [(type_url, Arc::from(name))].into();
+        assert_eq!(found.apart, expected(TypeUrl::ClusterLoadAssignment, "c"));
+        assert_eq!(found.endpoints, BTreeSet::new());
+        let found = of(
+            TypeUrl::Listener,
+            json!({ "name": "l", "listener_filters": [{ "name": "f", "config_discovery": { "config_source": apart() } }] }),
+        );
+        assert_eq!(found.apart, expected(TypeUrl::TypedExtensionConfig, "f"));
+        assert_eq!(found.filters, BTreeSet::new());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::{
-    fixtures::{Backends, Flip, service},
+    fixtures::{Backends, Flip, extra_cluster, service},
     support::{
         http, waiting,
         world::{World, delta},
@@ -99,4 +99,67 @@ async fn line_02_an_envoy_with_streams_of_one_type_beside_ads_is_one_proxy() {
             && states.all(|state| state == "synced")
     };
     waiting::fleet(&world, "one proxy that has everything", one).await;
+}
+
+/// A listener with TLS, whose certificate is asked for on a stream of its own.
+fn secret(world: &World, pem: &str) -> String {
+    let at = world.listener.addr();
+    let (address, port) = (at.ip(), at.port());
+    let api_type = if delta() { "DELTA_GRPC" } else { "GRPC" };
+    format!(
+        r#"---
+apiVersion: bluegreen/v1
+kind: EnvoyResources
+metadata: {{ name: secret }}
+spec:
+  fleet: payments
+  resources:
+    - "@type": type.googleapis.com/envoy.config.listener.v3.Listener
+      name: tls
+      address: {{ socket_address: {{ address: {address}, port_value: {port} }} }}
+      filter_chains:
+        - transport_socket:
+            name: tls
+            typed_config:
+              "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext
+              common_tls_context:
+                tls_certificate_sds_secret_configs:
+                  - name: key
+                    sds_config:
+                      resource_api_version: V3
+                      api_config_source:
+                        api_type: {api_type}
+                        transport_api_version: V3
+                        grpc_services: [ {{ envoy_grpc: {{ cluster_name: bluegreen }} }} ]
+          filters:
+            - name: envoy.filters.network.http_connection_manager
+              typed_config:
+                "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+                stat_prefix: tls
+                route_config: {{ name: tls, virtual_hosts: [ {{ name: all, domains: ["*"], routes: [ {{ match: {{ prefix: / }}, direct_response: {{ status: 200 }} }} ] }} ] }}
+                http_filters:
+                  - name: envoy.filters.http.router
+                    typed_config: {{ "@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router }}
+    - "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret
+      name: key
+      tls_certificate: {{ certificate_chain: {{ inline_string: {pem} }}, private_key: {{ inline_string: {pem} }} }}
+"#
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn line_36_a_secret_that_is_rejected_on_a_stream_of_its_own_is_taken_back() {
+    let mut world = World::start().await;
+    world.apply(&extra_cluster("1s"), &[]).await.ok();
+    world.fleet(1).await;
+    waiting::fleet(&world, "in sync", |fleet| fleet["delivery"]["acked"] == 1).await;
+    let applied = world
+        .apply(&secret(&world, "garbage"), &["--wait", "30s"])
+        .await;
+    assert_eq!(applied.code, 7, "{applied:?}");
+    let message = applied.json()["message"].clone();
+    assert!(
+        message.as_str().is_some_and(|it| it.contains("taken back")),
+        "{message}"
+    );
 }

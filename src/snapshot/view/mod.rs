@@ -107,6 +107,7 @@ pub struct View {
     named: OnceLock<BTreeMap<Arc<str>, Duration>>,
     endpoints: OnceLock<BTreeMap<Arc<str>, Digest>>,
     choices: OnceLock<BTreeSet<Choice>>,
+    apart: OnceLock<BTreeSet<(TypeUrl, Arc<str>)>>,
     /// None: it is itself (which would keep it for ever).
     parts: Memo<Digest, Option<Arc<View>>>,
     awaited: Memo<Digest, Option<Arc<View>>>,
@@ -133,6 +134,7 @@ impl View {
             named: OnceLock::new(),
             endpoints: OnceLock::new(),
             choices: OnceLock::new(),
+            apart: OnceLock::new(),
             parts: Memo::default(),
             awaited: Memo::default(),
             since: Memo::default(),
@@ -291,6 +293,14 @@ impl View {
                 }
             }
             named
+        })
+    }
+
+    /// What it has a proxy ask for on streams of their own.
+    pub fn apart(&self) -> &BTreeSet<(TypeUrl, Arc<str>)> {
+        self.apart.get_or_init(|| {
+            let references = self.items.values().map(|item| &item.resource.references);
+            references.flat_map(|it| it.apart.iter().cloned()).collect()
         })
     }
 

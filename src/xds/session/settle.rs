@@ -74,6 +74,9 @@ impl Session {
                 && self.has_referred(type_url, snapshot)
                 && self.has_chosen(type_url, snapshot);
         }
+        if self.is_asked_apart(type_url, snapshot) {
+            return false;
+        }
         match type_url {
             // Envoy asks for listeners last, and from the start if at all.
             TypeUrl::Listener => false,
@@ -85,6 +88,19 @@ impl Session {
             }
             _ => settled(TypeUrl::Listener),
         }
+    }
+
+    /// Something that the client has makes it ask for resources of that type on another stream, and the snapshot has one:
+    /// what comes of it is said there.
+    fn is_asked_apart(&self, type_url: TypeUrl, snapshot: &Snapshot) -> bool {
+        let Some(set) = snapshot.get(type_url) else {
+            return false;
+        };
+        let mut referrers = self.channels.iter().map(|channel| channel.accepted.apart());
+        referrers.any(|apart| {
+            let mut names = apart.iter().filter(|(of, _)| *of == type_url);
+            names.any(|(_, name)| set.resources.contains_key(name))
+        })
     }
 
     /// What it asked for is what it has.

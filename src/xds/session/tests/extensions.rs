@@ -104,3 +104,29 @@ fn line_19_routes_wait_for_the_cluster_that_a_filter_of_theirs_calls_and_a_switc
         assert_eq!(ready.responses[0].resource(0).digest, guarded.digest);
     }
 }
+
+/// A listener whose secret is asked for on a stream of its own.
+fn with_secret(listener: Resource) -> Resource {
+    let references = References {
+        apart: [(TypeUrl::Secret, Arc::from("key"))].into(),
+        ..(*listener.references).clone()
+    };
+    Resource::new(LDS, &listener.name, listener.bytes, references)
+}
+
+/// It comes to the other stream a moment after the listener was accepted, and may be rejected there.
+#[test]
+fn line_36_what_is_asked_for_on_another_stream_is_not_taken_for_what_nobody_needs() {
+    for mode in MODES {
+        let mut fleet = Fleet::with_a();
+        let mut client = Client::settled_in(mode, &fleet);
+        let secret = Resource::new(TypeUrl::Secret, "key", "pem".into(), References::default());
+        let listener = with_secret(listener("main", 2, &["main"]));
+        let pushed = fleet.put([listener, secret]);
+        client.push(pushed.clone());
+        let settled = accepted(&client.ack(LDS));
+        let has = |type_url| settled.contains(&(type_url, pushed.revision));
+        assert!(has(LDS), "{mode:?}: {settled:?}");
+        assert!(!has(TypeUrl::Secret), "{mode:?}: {settled:?}");
+    }
+}
