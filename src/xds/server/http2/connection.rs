@@ -18,6 +18,7 @@ use tokio::{
 
 use super::{
     chunk::Chunk,
+    ear::{Ear, Heard},
     gate::{Gate, Parts},
     keepalive::Keepalive,
 };
@@ -88,9 +89,11 @@ async fn begin<A>(tcp: TcpStream, peer: SocketAddr, accept: A) -> Option<Box<Con
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_concurrent_streams(MAX_STREAMS)
         .max_header_list_size(MAX_HEADERS);
+    let heard = Heard::default();
+    let tcp = Ear::new(tcp, heard.clone());
     let mut http2 = timeout(HANDSHAKE, http2.handshake(tcp)).await.ok()?.ok()?;
     Some(Box::new(Connection {
-        keepalive: Keepalive::new(http2.ping_pong()),
+        keepalive: Keepalive::new(http2.ping_pong(), heard),
         http2,
         peer,
         accept,
@@ -99,7 +102,7 @@ async fn begin<A>(tcp: TcpStream, peer: SocketAddr, accept: A) -> Option<Box<Con
 }
 
 struct Connection<A> {
-    http2: h2::server::Connection<TcpStream, Chunk>,
+    http2: h2::server::Connection<Ear<TcpStream>, Chunk>,
     peer: SocketAddr,
     accept: A,
     streams: FuturesUnordered<Running>,
@@ -108,10 +111,6 @@ struct Connection<A> {
 
 impl<A: Fn(Accepted) -> Option<Running>> Parts for Connection<A> {
     fn poll_frames(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.keepalive.poll(cx).is_ready() {
-            tracing::debug!(peer = %self.peer, "the client does not answer");
-            return Poll::Ready(());
-        }
         while let Poll::Ready(accepted) = self.http2.poll_accept(cx) {
             match accepted {
                 Some(Ok((request, respond))) => {
@@ -127,6 +126,10 @@ impl<A: Fn(Accepted) -> Option<Running>> Parts for Connection<A> {
                 }
                 None => return Poll::Ready(()),
             }
+        }
+        if self.keepalive.poll(cx).is_ready() {
+            tracing::debug!(peer = %self.peer, "the client does not answer");
+            return Poll::Ready(());
         }
         Poll::Pending
     }

@@ -3,6 +3,7 @@
 
 mod chunk;
 mod connection;
+mod ear;
 mod gate;
 mod keepalive;
 mod messages;
