@@ -69,11 +69,12 @@ fuzz-build: prerequisites ## the fuzz targets, without a nightly toolchain: that
 bench: prerequisites ## what a switch costs: to build, to store, and to bring to a fleet of simulated proxies; what the load check bears
 	$(CARGO) bench
 
-lint: prerequisites $(TOOLS)/bin/cargo-deny ## format, clippy, licences and advisories of the dependencies
+lint: prerequisites $(TOOLS)/bin/cargo-deny ## format, clippy, links of the documentation, licences and advisories of the dependencies
 	@$(CARGO) fmt --version >/dev/null 2>&1 || { echo "rustfmt is missing: rustup component add rustfmt" >&2; exit 1; }
 	@$(CARGO) clippy --version >/dev/null 2>&1 || { echo "clippy is missing: rustup component add clippy" >&2; exit 1; }
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets --all-features -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --all-features --document-private-items
 	.ci/deny $(TOOLS)/bin/cargo-deny
 
 $(TOOLS)/bin/cargo-fuzz: | prerequisites
