@@ -53,7 +53,11 @@ pub(super) async fn follow(
     let mut verdict_until = None;
     loop {
         let progress = follower.look();
-        let delivery = views::delivery(handle.name(), &progress, arrived_at);
+        let end = |how| End {
+            delivery: views::delivery(handle.name(), &progress, arrived_at),
+            how,
+        };
+        let delivery = views::delivery_so_far(handle.name(), &progress, arrived_at);
         if sent.as_ref() != Some(&delivery) {
             let event = api::CommandEvent {
                 event: Some(Event::Delivery(delivery.clone())),
@@ -61,14 +65,10 @@ pub(super) async fn follow(
             if wait.is_zero() {
                 let _ = sender.try_send(Ok(event));
             } else if sender.send(Ok(event)).await.is_err() {
-                return End {
-                    delivery,
-                    how: How::Open,
-                };
+                return end(How::Open);
             }
-            sent = Some(delivery.clone());
+            sent = Some(delivery);
         }
-        let end = |how| End { delivery, how };
         if let Some(how) = decided(handle, accepted, &progress).await {
             return end(how);
         }

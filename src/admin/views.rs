@@ -14,6 +14,9 @@ use crate::{
     store::Head,
 };
 
+/// Proxies that have not accepted and are named while a delivery is on its way.
+const LISTED_ON_THE_WAY: usize = 100;
+
 pub(super) fn colour(colour: Colour) -> api::Colour {
     match colour {
         Colour::Blue => api::Colour::Blue,
@@ -53,6 +56,27 @@ pub(super) fn delivery(
     progress: &Progress,
     arrived_at: Option<Timestamp>,
 ) -> api::Delivery {
+    let missing = progress.proof.by_name();
+    api::Delivery {
+        not_acked: missing.into_iter().map(not_acked).collect(),
+        ..numbers(fleet, progress, arrived_at)
+    }
+}
+
+/// The same for who follows it from ACK to ACK: of more than [`LISTED_ON_THE_WAY`] only how many they are. To list a large
+/// fleet again and again takes longer than to push to it.
+pub(super) fn delivery_so_far(
+    fleet: &Name,
+    progress: &Progress,
+    arrived_at: Option<Timestamp>,
+) -> api::Delivery {
+    match progress.proof.not_acked.len() <= LISTED_ON_THE_WAY {
+        true => delivery(fleet, progress, arrived_at),
+        false => numbers(fleet, progress, arrived_at),
+    }
+}
+
+fn numbers(fleet: &Name, progress: &Progress, arrived_at: Option<Timestamp>) -> api::Delivery {
     let proof = &progress.proof;
     let since = |at: Option<Timestamp>| Some(ms(arrived_at?, at?));
     api::Delivery {
@@ -65,7 +89,7 @@ pub(super) fn delivery(
         disconnected: proof.disconnected,
         first_ack_ms: since(proof.first_ack),
         last_ack_ms: since(proof.last_ack),
-        not_acked: proof.not_acked.iter().map(not_acked).collect(),
+        not_acked: Vec::new(),
         superseded_by: progress.superseded_by.map_or(0, |revision| revision.0),
     }
 }
@@ -157,5 +181,49 @@ fn of_type(view: &TypeView) -> api::TypeStatus {
         error,
         resources,
         held_for: view.held_for.iter().map(ToString::to_string).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{fleet::Proof, model::Revision};
+
+    /// A fleet of so many proxies, none of which has answered.
+    fn silent(proxies: usize) -> Progress {
+        let missing = (0..proxies).rev().map(|number| NotAcked {
+            proxy: format!("edge-{number:03}").into(),
+            state: NotAckedState::Pending,
+        });
+        let proof = Proof {
+            revision: Revision(3),
+            total: proxies as u32,
+            pending: proxies as u32,
+            not_acked: missing.collect(),
+            ..Proof::default()
+        };
+        Progress {
+            proof: proof.into(),
+            superseded_by: None,
+            verdict: None,
+        }
+    }
+
+    #[test]
+    fn proxies_are_named_in_order_and_on_the_way_only_if_they_are_few() {
+        let fleet: Name = "payments".parse().unwrap();
+        let names = |delivery: api::Delivery| -> Vec<String> {
+            let missing = delivery.not_acked.into_iter();
+            missing.map(|one| one.proxy).collect()
+        };
+        for (proxies, listed) in [(3, 3), (LISTED_ON_THE_WAY, LISTED_ON_THE_WAY), (101, 0)] {
+            let progress = silent(proxies);
+            let so_far = delivery_so_far(&fleet, &progress, None);
+            assert_eq!(so_far.pending as usize, proxies);
+            assert_eq!(names(so_far).len(), listed);
+            let all = names(delivery(&fleet, &progress, None));
+            assert_eq!(all.len(), proxies);
+            assert!(all.is_sorted());
+        }
     }
 }

@@ -17,6 +17,9 @@ const KEPT: usize = 32;
 pub(super) struct Marks(u16);
 
 impl Marks {
+    /// Nothing.
+    pub(super) const NONE: Self = Self(0);
+
     /// The weights of a revision, where the rest of its route configurations is held.
     pub(super) const WEIGHTS: Self = Self(1 << 15);
 
@@ -145,7 +148,7 @@ impl Acceptances {
 
     /// Forgets the oldest of which nothing is the newest of its kind.
     fn forget_oldest(&mut self) {
-        let (mut later, mut oldest) = (Marks(0), None);
+        let (mut later, mut oldest) = (Marks::NONE, None);
         for (index, one) in self.0.iter().enumerate().rev() {
             if one.of.without(later).is_none() {
                 oldest = Some(index);

@@ -60,6 +60,7 @@ pub struct Ledger {
     proxies: Sharded<Arc<str>, Row>,
     streams: Sharded<StreamId, Arc<str>>,
     counted: Counted,
+    moves: AtomicU64,
     observer: Box<dyn Fn() + Send + Sync>,
 }
 
@@ -70,6 +71,7 @@ impl Ledger {
             proxies: Sharded::new(),
             streams: Sharded::new(),
             counted: Counted::default(),
+            moves: AtomicU64::new(0),
             observer: Box::new(observer),
         }
     }
@@ -84,7 +86,7 @@ impl Ledger {
             .entry(id)
             .or_insert_with(|| Row::away(proxy.clone(), at))
             .connect(stream, proxy, at);
-        (self.observer)();
+        self.moved();
     }
 
     /// Something happened on a stream, at the time at which the server read or wrote it. A record of a stream that
@@ -127,7 +129,19 @@ impl Ledger {
         if let Some(row) = self.proxies.of(&id).get_mut(&id) {
             row.disconnect(stream, at);
         }
+        self.moved();
+    }
+
+    /// Somebody came, went, or is forgotten. Counted when that is done: who asks for the count first, and then for those who are
+    /// there, misses nobody without noticing at the next count.
+    fn moved(&self) {
+        self.moves.fetch_add(1, Ordering::AcqRel);
         (self.observer)();
+    }
+
+    /// How often a proxy came, went, or was forgotten: as long as it stays the same, so does [`presence`](Self::presence).
+    pub fn moves(&self) -> u64 {
+        self.moves.load(Ordering::Acquire)
     }
 
     /// The proxies of the roster, and which of them are connected.
@@ -143,10 +157,8 @@ impl Ledger {
     pub fn acks(&self, requirement: &Requirement) -> Vec<(Arc<str>, Option<Timestamp>)> {
         let mut acks = Vec::new();
         self.proxies.each(|id, row| {
-            row.each_member(|member| {
-                if let Ok(at) = member.accepted(requirement) {
-                    acks.push((id.clone(), at));
-                }
+            row.each_standing(requirement, |told| {
+                acks.extend(told.ok().map(|at| (id.clone(), at)));
             });
         });
         acks
@@ -159,9 +171,9 @@ impl Ledger {
             ..Proof::default()
         };
         self.proxies.each(|id, row| {
-            row.each_member(|member| {
+            row.each_standing(requirement, |told| {
                 proof.total += 1;
-                match member.accepted(requirement) {
+                match told {
                     Ok(at) => {
                         proof.acked += 1;
                         proof.first_ack = match (proof.first_ack, at) {
@@ -184,7 +196,6 @@ impl Ledger {
                 }
             });
         });
-        proof.not_acked.sort_by(|a, b| a.proxy.cmp(&b.proxy));
         proof
     }
 
@@ -265,7 +276,7 @@ impl Ledger {
                 .entry(entry.id)
                 .or_insert_with(|| Row::away(info, entry.last_seen));
         }
-        (self.observer)();
+        self.moved();
     }
 
     /// Takes a proxy that is away off the roster.
@@ -281,7 +292,7 @@ impl Ledger {
                 Some(_) => shard.remove(&key),
             };
         }
-        (self.observer)();
+        self.moved();
         Ok(())
     }
 
@@ -297,7 +308,7 @@ impl Ledger {
             keep
         });
         if !expired.is_empty() {
-            (self.observer)();
+            self.moved();
         }
         expired.sort();
         expired
@@ -313,6 +324,9 @@ impl Ledger {
     }
 }
 
+#[cfg(test)]
+#[path = "ledger_properties.rs"]
+mod properties;
 #[cfg(test)]
 #[path = "ledger_tests.rs"]
 mod tests;

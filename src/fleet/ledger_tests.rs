@@ -2,15 +2,13 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use proptest::prelude::*;
-
 use super::*;
 use crate::fleet::TypeState;
 
-const CDS: TypeUrl = TypeUrl::Cluster;
-const RDS: TypeUrl = TypeUrl::RouteConfiguration;
+pub(super) const CDS: TypeUrl = TypeUrl::Cluster;
+pub(super) const RDS: TypeUrl = TypeUrl::RouteConfiguration;
 
-fn at(second: i64) -> Timestamp {
+pub(super) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
 }
 
@@ -19,7 +17,7 @@ fn proxy(id: &str) -> ProxyInfo {
 }
 
 /// The same on the connection from that port.
-fn proxy_at(id: &str, port: u16) -> ProxyInfo {
+pub(super) fn proxy_at(id: &str, port: u16) -> ProxyInfo {
     ProxyInfo {
         id: id.into(),
         address: format!("127.0.0.1:{port}").into(),
@@ -52,7 +50,7 @@ fn one() -> Ledger {
     ledger
 }
 
-fn counts(proof: &Proof) -> (u32, u32, u32, u32) {
+pub(super) fn counts(proof: &Proof) -> (u32, u32, u32, u32) {
     (proof.acked, proof.pending, proof.nacked, proof.disconnected)
 }
 
@@ -362,70 +360,4 @@ fn the_observer_hears_of_changes_only() {
     ledger.record(StreamId(1), accepted(3), at(2));
     ledger.record(StreamId(9), accepted(3), at(2));
     assert_eq!(HEARD.load(Ordering::Relaxed), 2);
-}
-
-#[derive(Clone, Debug)]
-enum Step {
-    Connect(u64, u8, u16),
-    Disconnect(u64),
-    Record(u64, Record),
-    Expire,
-}
-
-fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let types = prop_oneof![Just(CDS), Just(RDS)];
-    let record = (types, 1u64..8, 0u8..5).prop_map(|(type_url, revision, kind)| match kind {
-        0 => Record::Subscribed(type_url),
-        1 => Record::Sent(type_url, Revision(revision)),
-        2 => Record::Unsubscribed(type_url),
-        3 => Record::Rejected {
-            type_url,
-            revision: Revision(revision),
-            resources: vec![],
-            message: "no".into(),
-        },
-        _ => Record::Accepted(type_url, Revision(revision)),
-    });
-    let step = prop_oneof![
-        2 => (0u64..8, 0u8..3, 0u16..3).prop_map(|(stream, proxy, port)| Step::Connect(stream, proxy, port)),
-        1 => (0u64..8).prop_map(Step::Disconnect),
-        12 => (0u64..8, record).prop_map(|(stream, record)| Step::Record(stream, record)),
-        1 => Just(Step::Expire),
-    ];
-    proptest::collection::vec(step, 0..120)
-}
-
-proptest! {
-    /// Named invariant: acked + pending + nacked + disconnected = total, and the times are in order.
-    #[test]
-    fn everybody_is_counted_once(steps in steps(), revision in 1u64..8) {
-        let ledger = Ledger::new(|| {});
-        let mut streams = std::collections::BTreeSet::new();
-        for (now, step) in steps.into_iter().enumerate() {
-            let now = at(now as i64 * 4);
-            match step {
-                Step::Connect(stream, id, port) if streams.insert(stream) => {
-                    ledger.connect(StreamId(stream), proxy_at(&id.to_string(), port), now);
-                }
-                Step::Connect(..) => {}
-                Step::Disconnect(stream) => {
-                    streams.remove(&stream);
-                    ledger.disconnect(StreamId(stream), now);
-                }
-                Step::Record(stream, record) => ledger.record(StreamId(stream), record, now),
-                Step::Expire => {
-                    ledger.expire(now, Duration::from_secs(40));
-                }
-            }
-            let requirement = Requirement::new(Revision(revision), vec![CDS, RDS]);
-            let proof = ledger.proof(&requirement);
-            let (acked, pending, nacked, disconnected) = counts(&proof);
-            prop_assert_eq!(acked + pending + nacked + disconnected, proof.total);
-            prop_assert_eq!(proof.not_acked.len() as u32, proof.total - acked);
-            prop_assert_eq!(ledger.proxies(&BTreeMap::new()).len() as u32, proof.total);
-            prop_assert_eq!(proof.first_ack.is_some(), acked > 0);
-            prop_assert!(proof.first_ack <= proof.last_ack);
-            prop_assert!(proof.last_ack.is_none_or(|last| last <= now));
-        }
-    }
 }

@@ -7,6 +7,7 @@ mod record;
 mod row;
 mod sharded;
 mod software;
+mod standing;
 mod types;
 
 pub use ledger::{Counts, ForgetError, Ledger};

@@ -58,7 +58,7 @@ pub struct Proof {
     pub first_ack: Option<Timestamp>,
     /// When the last one of those that accepted had.
     pub last_ack: Option<Timestamp>,
-    /// Everybody else, by name.
+    /// Everybody else, in no order: [`by_name`](Self::by_name) has one.
     pub not_acked: Vec<NotAcked>,
 }
 
@@ -95,5 +95,13 @@ impl Proof {
     /// Every proxy of the roster has accepted.
     pub fn is_complete(&self) -> bool {
         self.acked == self.total
+    }
+
+    /// Everybody who has not accepted, by name. Right after a push that is the whole fleet, and most who look at a proof then
+    /// only want to know how many: so it is put in order here, for those who show it.
+    pub fn by_name(&self) -> Vec<&NotAcked> {
+        let mut all: Vec<&NotAcked> = self.not_acked.iter().collect();
+        all.sort_by(|a, b| a.proxy.cmp(&b.proxy));
+        all
     }
 }

@@ -1,11 +1,12 @@
 //! One proxy of the ledger: its streams, and what it has by all of them.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{cell::Cell, collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
 use super::{
     NotAckedState, ProxyInfo, Record, Requirement, StreamId, TypeView,
+    standing::Stands,
     types::{Reached, TypeOf, Types, reached, worse},
 };
 use crate::model::{Revision, TypeUrl};
@@ -55,6 +56,8 @@ pub(super) struct Row {
     left: Types,
     /// The address of the connection on which the last stream ended, and when.
     left_at: Option<(Arc<str>, Timestamp)>,
+    /// How it stood against what was asked last, until something happens.
+    stands: Cell<Option<Stands>>,
 }
 
 /// One proxy as it counts: two that share a node id are two members of one row.
@@ -112,6 +115,7 @@ impl Row {
             streams: Vec::new(),
             left: Types::default(),
             left_at: None,
+            stands: Cell::default(),
         }
     }
 
@@ -120,6 +124,7 @@ impl Row {
     }
 
     pub(super) fn connect(&mut self, stream: StreamId, info: ProxyInfo, at: Timestamp) {
+        self.stands.take();
         if self.streams.is_empty() {
             self.since = at;
         }
@@ -143,6 +148,7 @@ impl Row {
     }
 
     pub(super) fn disconnect(&mut self, stream: StreamId, at: Timestamp) {
+        self.stands.take();
         let Ok(at_place) = self.place(stream) else {
             return;
         };
@@ -165,6 +171,7 @@ impl Row {
 
     /// Books one record; false if it changed nothing that anybody can see.
     pub(super) fn record(&mut self, stream: StreamId, record: Record, at: Timestamp) -> bool {
+        self.stands.take();
         let Ok(place) = self.place(stream) else {
             return false;
         };
@@ -200,6 +207,26 @@ impl Row {
         let others = others.filter(|(_, other)| other.info.address != address);
         let mut others = others.map(|(_, other)| &other.types).chain([&self.left]);
         others.any(|other| stream.types.adopt(other, type_url, revision))
+    }
+
+    /// How each proxy behind this node id stands against a requirement: since when it has all of it, or why it does not count.
+    pub(super) fn each_standing(
+        &self,
+        requirement: &Requirement,
+        mut f: impl FnMut(Result<Option<Timestamp>, NotAckedState>),
+    ) {
+        if let Some(stands) = self.stands.get().filter(|it| it.against(requirement)) {
+            return f(stands.told());
+        }
+        let mut members = 0;
+        let mut stands = None;
+        self.each_member(|member| {
+            let told = member.accepted(requirement);
+            members += 1;
+            stands = Stands::of(requirement, &told);
+            f(told);
+        });
+        self.stands.set(stands.filter(|_| members == 1));
     }
 
     /// The proxies behind this node id, as a rule one. Streams over one connection are one proxy, whatever they ask for: an

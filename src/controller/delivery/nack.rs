@@ -144,7 +144,7 @@ async fn revert(handle: &Handle, revision: Revision, who: &str) -> Result<Revisi
 /// Who rejected what, in the proxies' own words.
 fn quote(proof: &Proof) -> String {
     let mut quotes: Vec<String> = proof
-        .not_acked
+        .by_name()
         .iter()
         .filter_map(|one| match &one.state {
             NotAckedState::Nacked {

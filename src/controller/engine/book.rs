@@ -7,7 +7,7 @@ use tokio::time::{Duration, Instant};
 use super::{job::Jobs, look::retain_services, record::update};
 use crate::{
     controller::handle::Handle,
-    fleet::Requirement,
+    fleet::{Proof, Requirement},
     model::{Colour, Name, Revision, TypeUrl},
     release::{
         DeliveryRecord, ProxyAck, ReleaseRecord, Replaced, ResourceDigest, Rollout, ServiceState,
@@ -38,8 +38,11 @@ struct Written {
     rollout: Rollout,
     /// The push that is followed, since when, and how far it was.
     push: Option<(Revision, Instant, u32)>,
-    /// When its deliveries were looked at last.
+    /// When its deliveries were looked at last, and the count of the ledger's changes then.
     looked: Instant,
+    seen: u64,
+    /// Somebody has not accepted the push yet.
+    on_its_way: bool,
 }
 
 impl Book {
@@ -126,20 +129,23 @@ impl Book {
         let begins = known.and_then(|known| known.push).map(|push| push.0) != rollout.moved_in;
         let following = push.filter(|(_, since, _)| since.elapsed() < FOLLOWED);
         let due = known.is_none_or(|known| known.looked.elapsed() >= EVERY);
+        let seen = handle.ledger_count();
+        let stands = known.filter(|known| !news && known.seen == seen);
         let mut delivery = None;
-        let mut on_its_way = false;
+        let mut on_its_way = following.is_some();
         let mut acked = push.map_or(0, |(.., acked)| acked);
-        if let Some((revision, ..)) = following
+        if let (Some(stands), true) = (stands, on_its_way) {
+            // Nothing has happened since the last look.
+            on_its_way = stands.on_its_way;
+        } else if let Some((revision, ..)) = following
             && (news || due)
         {
-            let found = found(handle, revision);
-            on_its_way = found.acked < found.total;
-            if news || found.acked != acked {
-                acked = found.acked;
-                delivery = Some(found);
+            let proof = handle.ledger().proof(&Requirement::weights(revision));
+            on_its_way = !proof.is_complete();
+            if news || proof.acked != acked {
+                acked = proof.acked;
+                delivery = Some(found(handle, &proof));
             }
-        } else if following.is_some() {
-            on_its_way = true;
         }
         if news || delivery.is_some() {
             let (mut before, mut after) = (Vec::new(), Vec::new());
@@ -175,6 +181,8 @@ impl Book {
                 rollout: rollout.clone(),
                 push: push.map(|(revision, since, _)| (revision, since, acked)),
                 looked: now,
+                seen,
+                on_its_way,
             },
         );
         on_its_way
@@ -251,12 +259,10 @@ async fn remember(handle: &Handle, service: &Name, number: u64) {
     }
 }
 
-/// How far a push is, by the ledger: with all proxies, not summed up yet.
-fn found(handle: &Handle, revision: Revision) -> DeliveryRecord {
-    let requirement = Requirement::weights(revision);
-    let proof = handle.ledger().proof(&requirement);
+/// A push with all proxies that have accepted it, not summed up yet.
+fn found(handle: &Handle, proof: &Proof) -> DeliveryRecord {
     let mut record = DeliveryRecord {
-        revision,
+        revision: proof.revision,
         what: String::new(),
         at: handle.0.shared.now(),
         total: proof.total,
@@ -270,7 +276,7 @@ fn found(handle: &Handle, revision: Revision) -> DeliveryRecord {
     // As a rule this is asked first when a push has just begun.
     let acks = match proof.acked {
         0 => Vec::new(),
-        _ => handle.ledger().acks(&requirement),
+        _ => handle.ledger().acks(&Requirement::weights(proof.revision)),
     };
     let timed = acks.into_iter().filter_map(|(proxy, at)| {
         let at = at?;

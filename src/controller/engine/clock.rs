@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::{
     job::Jobs,
     look::{Look, retain_services},
+    presence::Presence,
     reports,
     signal::advance,
 };
@@ -38,17 +39,17 @@ impl Clocks {
         let now = Instant::now();
         let reading = now - *self.began.get_or_insert(now);
         retain_services(&mut self.running, head);
-        let mut there = None;
+        let absent = absent(look.presence);
         for (name, service) in &head.state.services {
             let Some(rollout) = service.rollout.as_deref().filter(|it| counts(it)) else {
                 self.running.remove(name);
                 continue;
             };
             let waits_for = if look.settled {
-                // Asked once for all services: reading it costs as much as the fleet is large.
-                let absent = there.get_or_insert_with(|| absent(handle)).clone();
                 let needed = reports::are_needed(rollout);
-                absent.or_else(|| look.reports.missing().filter(|_| needed))
+                absent
+                    .clone()
+                    .or_else(|| look.reports.missing().filter(|_| needed))
             } else {
                 Some("known proxies are not back yet after the server's start".to_owned())
             };
@@ -115,10 +116,9 @@ fn counts(rollout: &Rollout) -> bool {
 }
 
 /// Why no time counts with the proxies that are there; None: at least half of them are.
-fn absent(handle: &Handle) -> Option<String> {
-    let presence = handle.ledger().presence();
-    let there = presence.iter().filter(|(_, there)| *there).count();
-    match presence.len() {
+fn absent(presence: &Presence) -> Option<String> {
+    let there = presence.connected();
+    match presence.all().len() {
         0 => Some("no proxy is connected".to_owned()),
         all if 2 * there < all || there == 0 => {
             Some(format!("{there} of {all} proxies are connected"))

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use tokio::time::Instant;
 
-use super::reports::Reports;
+use super::{presence::Presence, reports::Reports};
 use crate::{controller::handle::Handle, model::Name, store::Head};
 
 /// What is seen at one moment.
@@ -15,18 +15,16 @@ pub(super) struct Look<'a> {
     pub head: &'a Arc<Head>,
     /// See [`settled`].
     pub settled: bool,
+    pub presence: &'a Presence,
     /// Whose load reports come; looked at only while a release needs them.
     pub reports: &'a Reports,
 }
 
 /// After a start the known proxies need a while to come back. Until then nobody is missed, nothing counts as accepted by all,
 /// and no time counts.
-pub(super) fn settled(handle: &Handle) -> bool {
+pub(super) fn settled(handle: &Handle, presence: &Presence) -> bool {
     let shared = &handle.0.shared;
-    if Instant::now() >= shared.started + shared.settle {
-        return true;
-    }
-    handle.ledger().presence().iter().all(|(_, there)| *there)
+    presence.is_complete() || Instant::now() >= shared.started + shared.settle
 }
 
 /// Keeps of a map what is about services that are still there.

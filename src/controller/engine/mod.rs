@@ -14,6 +14,7 @@ mod hook;
 mod http;
 mod job;
 mod look;
+mod presence;
 mod proxies;
 mod record;
 mod reports;

@@ -29,6 +29,8 @@ pub(super) struct Watched {
 #[derive(Default)]
 struct Seen {
     release: u64,
+    /// The comings and goings that `connected` shows.
+    presence: Option<u64>,
     /// Those that were connected.
     connected: Crowd,
     /// Those whose load reports came.
@@ -39,6 +41,8 @@ struct Seen {
 #[derive(Default)]
 struct Crowd {
     proxies: BTreeSet<Arc<str>>,
+    /// Those of them that are not there now.
+    away: Vec<Arc<str>>,
     /// Since when too many of them are away.
     missed_since: Option<Instant>,
 }
@@ -50,10 +54,10 @@ impl Watched {
             handle,
             head,
             settled,
+            presence,
             reports,
         } = look;
         retain_services(&mut self.releases, head);
-        let mut presence = None;
         for (name, service) in &head.state.services {
             let Some(rollout) = service.rollout.as_deref().filter(|it| !it.is_over()) else {
                 self.releases.remove(name);
@@ -69,7 +73,6 @@ impl Watched {
                 self.releases.remove(name);
                 continue;
             }
-            let presence = presence.get_or_insert_with(|| handle.ledger().presence());
             let seen = self.releases.entry(name.clone()).or_default();
             if seen.release != rollout.number {
                 *seen = Seen {
@@ -78,13 +81,18 @@ impl Watched {
                 };
             }
             let silence = handle.0.shared.release.silence;
-            let gone = seen.connected.missed(presence, settled, silence);
+            if seen.presence != presence.seen() {
+                seen.presence = presence.seen();
+                seen.connected.look(presence.all());
+            }
+            let gone = seen.connected.missed(settled, silence);
             let mut why = gone.map(|gone| (gone, "stopped reporting"));
             if reports::are_needed(rollout) {
                 let report =
                     |(proxy, _): &(Arc<str>, bool)| (proxy.clone(), reports.come_from(proxy));
-                let reporting: Vec<_> = presence.iter().map(report).collect();
-                let gone = seen.reporting.missed(&reporting, settled, silence);
+                let reporting: Vec<_> = presence.all().iter().map(report).collect();
+                seen.reporting.look(&reporting);
+                let gone = seen.reporting.missed(settled, silence);
                 why = why.or(gone.map(|gone| (gone, "stopped reporting their load")));
             }
             if let Some((gone, what)) = why {
@@ -103,30 +111,32 @@ struct Gone {
 }
 
 impl Crowd {
-    /// Those that are taken for lost, if too many are: more than half, for longer than `silence`.
-    fn missed(
-        &mut self,
-        presence: &[(Arc<str>, bool)],
-        settled: bool,
-        silence: Duration,
-    ) -> Option<Gone> {
+    /// Looks who is there now.
+    fn look(&mut self, presence: &[(Arc<str>, bool)]) {
         let there = presence.iter().filter(|(_, there)| *there);
         self.proxies.extend(there.map(|(proxy, _)| proxy.clone()));
         // One that was forgotten, by an operator or because it stayed away, is nobody's loss any more.
         let known: BTreeSet<&Arc<str>> = presence.iter().map(|(proxy, _)| proxy).collect();
         self.proxies.retain(|proxy| known.contains(proxy));
-        let away: Vec<Arc<str>> = presence
+        self.away = presence
             .iter()
             .filter(|(proxy, there)| !there && self.proxies.contains(proxy))
             .map(|(proxy, _)| proxy.clone())
             .collect();
+    }
+
+    /// Those that are taken for lost, if too many are: more than half, for longer than `silence`.
+    fn missed(&mut self, settled: bool, silence: Duration) -> Option<Gone> {
         let of = self.proxies.len();
-        if !settled || 2 * away.len() <= of {
+        if !settled || 2 * self.away.len() <= of {
             self.missed_since = None;
             return None;
         }
         let since = *self.missed_since.get_or_insert_with(Instant::now);
-        (since.elapsed() >= silence).then_some(Gone { away, of })
+        (since.elapsed() >= silence).then(|| Gone {
+            away: self.away.clone(),
+            of,
+        })
     }
 }
 

@@ -9,6 +9,7 @@ use super::{
     clock::Clocks,
     job::Jobs,
     look::{Look, settled},
+    presence::Presence,
     proxies::Watched,
     reports::{self, Reports},
 };
@@ -27,6 +28,7 @@ pub(in crate::controller) async fn run(handle: Handle) {
     let mut jobs = Jobs::new(handle.clone());
     let mut clocks = Clocks::default();
     let mut watched = Watched::default();
+    let mut presence = Presence::default();
     let mut reports = Reports::default();
     let mut book = Book::default();
     loop {
@@ -37,10 +39,12 @@ pub(in crate::controller) async fn run(handle: Handle) {
             if watches_reports(head) {
                 reports.look(&handle);
             }
+            presence.look(handle.ledger());
             let look = Look {
                 handle: &handle,
                 head,
-                settled: settled(&handle),
+                settled: settled(&handle, &presence),
+                presence: &presence,
                 reports: &reports,
             };
             watched.look(look, &mut jobs);

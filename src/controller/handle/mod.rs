@@ -192,6 +192,11 @@ impl Handle {
         self.0.ledger_changes.subscribe()
     }
 
+    /// How many changes there were: as long as it stays the same, every proof does.
+    pub(in crate::controller) fn ledger_count(&self) -> u64 {
+        *self.0.ledger_changes.borrow()
+    }
+
     /// Who has what is required, as it is at this moment, where `head` is the newest revision.
     pub(in crate::controller) fn standing(
         &self,
@@ -199,7 +204,7 @@ impl Handle {
         requirement: &Requirement,
     ) -> Arc<Proof> {
         // Read before the look: what comes while it is taken may be missing in it.
-        let changes = *self.0.ledger_changes.borrow();
+        let changes = self.ledger_count();
         let look = || standing(self.ledger(), &head.snapshot, requirement);
         let looks = &self.0.looks;
         looks

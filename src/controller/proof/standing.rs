@@ -91,6 +91,6 @@ fn weight(state: &NotAckedState) -> u8 {
 
 /// The proxies that have not accepted, by name, the first few.
 pub(in crate::controller) fn names_of(proof: &Proof) -> String {
-    let names: Vec<&str> = proof.not_acked.iter().map(|one| &*one.proxy).collect();
+    let names: Vec<&str> = proof.by_name().iter().map(|one| &*one.proxy).collect();
     named(&names)
 }
