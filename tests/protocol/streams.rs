@@ -6,6 +6,7 @@ use bluegreen::{
 };
 use envoy_types::pb::{
     envoy::{
+        admin::v3::ClientResourceStatus,
         config::{cluster::v3::Cluster, core::v3::Node},
         service::discovery::v3::{
             DeltaDiscoveryRequest, DiscoveryRequest,
@@ -103,6 +104,9 @@ async fn line_01_two_streams_over_one_connection_are_one_proxy(mode: Mode) {
     accepted(&fleets, switch, &[RDS]).await;
     let proof = fleets.ledger(FLEET).proof(&routes_of(switch));
     assert_eq!(counts(proof), (1, 1, 0));
+    let told = crate::client_status::of_client(plane.address, RDS).await;
+    let acked = |name: &str| (name.to_owned(), ClientResourceStatus::Acked);
+    assert_eq!(told, [acked(MAIN), acked(SECOND)]);
 }
 
 /// More than twenty megabytes.

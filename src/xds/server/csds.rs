@@ -143,9 +143,12 @@ impl ClientStatus {
     }
 }
 
-/// One proxy: streams of one node id that are about different types. Two about the same are two proxies.
+/// One proxy: streams of one node id that come over one connection or are about different types, as in the ledger. Two
+/// connections about the same are two proxies.
 struct Client {
     seat: Arc<Seat>,
+    /// Of its connections.
+    addresses: BTreeSet<Arc<str>>,
     types: BTreeSet<TypeUrl>,
     configs: Vec<GenericXdsConfig>,
 }
@@ -157,18 +160,24 @@ impl Client {
         types: BTreeSet<TypeUrl>,
         configs: Vec<GenericXdsConfig>,
     ) {
+        let address = seat.proxy.address.clone();
         let known = clients.iter_mut().find(|client| {
             client.seat.fleet == seat.fleet
                 && client.seat.proxy.id == seat.proxy.id
-                && client.types.is_disjoint(&types)
+                && (client.addresses.contains(&address) || client.types.is_disjoint(&types))
         });
         match known {
             Some(client) => {
+                client.addresses.insert(address);
                 client.types.extend(types);
-                client.configs.extend(configs);
+                // Two streams may ask for the same.
+                let new = configs.into_iter();
+                let new: Vec<_> = new.filter(|one| !client.configs.contains(one)).collect();
+                client.configs.extend(new);
             }
             None => clients.push(Client {
                 seat,
+                addresses: [address].into(),
                 types,
                 configs,
             }),
