@@ -107,7 +107,9 @@ pub fn documents(asked: &api::GetDocumentsRequest) -> api::GetDocumentsResponse 
         "fleet":"payments","hosts":["*"],"environments":{"blue":{"version":"v1.2","endpoints":["10.0.0.1:9000"]},
         "green":{"version":"1.30","endpoints":["models-green:9000"]}},"live":"green"}}"#;
     let resources = r#"{"apiVersion":"bluegreen/v1","kind":"EnvoyResources","metadata":{"name":"extra"},"spec":{
-        "fleet":"payments","resources":[{"@type":"type.googleapis.com/envoy.config.cluster.v3.Cluster","name":"extra"}]}}"#;
+        "fleet":"payments","resources":[{"@type":"type.googleapis.com/envoy.config.cluster.v3.Cluster","name":"extra"},
+        {"@type":"type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret","name":"tls",
+        "tls_certificate":{"private_key":{"inline_string":"PRIVATE"}}}]}}"#;
     let all = [
         (
             "Service",
@@ -157,7 +159,7 @@ pub fn fleets(name: &str) -> api::GetFleetsResponse {
         waiting: true,
         proxies: vec![api::ProxyStatus {
             duplicate: true,
-            types: vec![],
+            types: ["VirtualHost", "TypedExtensionConfig"].map(synced).into(),
             software: "envoy 1.29.1".into(),
             warnings: vec![
                 "envoy 1.29.1 is older than 1.36, the oldest that is supported: update it".into(),
@@ -173,6 +175,15 @@ pub fn fleets(name: &str) -> api::GetFleetsResponse {
             .into_iter()
             .filter(|fleet| name.is_empty() || fleet.fleet == name)
             .collect(),
+    }
+}
+
+fn synced(of_type: &str) -> api::TypeStatus {
+    api::TypeStatus {
+        r#type: of_type.into(),
+        state: State::Synced.into(),
+        revision: 12,
+        ..Default::default()
     }
 }
 
