@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Looks take at most one part in so many of a core.
-const SHARE: u32 = 50;
+const SHARE: u32 = 100;
 
 /// A look that took longer was interrupted.
 const LONGEST_COST: Duration = Duration::from_millis(20);
