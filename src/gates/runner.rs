@@ -120,23 +120,10 @@ pub async fn run(
     drop(open);
     if let Some(why) = why {
         let why = format!("stopped before it ended: {why}");
-        end_open(progress, context, &why);
+        let now = context.now();
+        progress.send_modify(|analysis| analysis.stop(now, &why));
     }
     progress.borrow().clone()
-}
-
-/// Ends what has not ended.
-fn end_open(progress: &watch::Sender<Analysis>, context: &Context, why: &str) {
-    let now = context.now();
-    progress.send_modify(|analysis| {
-        for at in 0..analysis.checks.len() {
-            let mut result = analysis.checks[at].as_ref().clone();
-            if !result.phase.is_completed() {
-                result.end(now, Phase::Inconclusive, why);
-                analysis.update(at, result, now);
-            }
-        }
-    });
 }
 
 /// Returns when the run is to stop at once, with the reason; never if nobody can wish any more.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use bluegreen::{
     controller::{Command, Handle, Request, Waivers},
-    model::Colour,
-    release::{ReleaseRecord, RolloutPhase, Verb},
+    model::{Colour, check::Phase},
+    release::{Purpose, ReleaseRecord, RolloutPhase, Verb},
 };
 
 use super::releases::{
@@ -100,6 +100,42 @@ async fn the_time_of_an_ack_is_kept_over_a_restart() {
     let _proxy = LedgerProxy::connect(&server, "payments", "p1");
     let after = paused(&server, &handle, 1).await;
     assert_eq!(after.deliveries, before.deliveries);
+}
+
+#[tokio::test]
+async fn what_monitors_found_is_kept_where_an_operator_goes_back_before_they_end() {
+    let script = Script::new();
+    let (server, handle, _proxy, _green) = baking(&script).await;
+    script.begun(Purpose::Bake).await;
+    let back = Command::Rollback {
+        service: name(SERVICE),
+    };
+    run(&handle, back).await.unwrap();
+    let record = recorded(&server, 1, |it| it.analyses.len() == 2).await;
+    let bake = &record.analyses[1];
+    assert_eq!(bake.purpose, Purpose::Bake);
+    assert_eq!(bake.analysis.phase, Phase::Inconclusive);
+    let check = &bake.analysis.checks[0];
+    assert_eq!(check.measurements[0].message, "3 of 1000 requests failed");
+    let stopped = "stopped before it ended: the release is RollingBack";
+    assert_eq!(check.message, stopped);
+    let progress = handle.release_progress(&name(SERVICE)).unwrap();
+    let (_, shown) = progress.analysis.unwrap();
+    assert_eq!(shown.checks[0].message, stopped);
+}
+
+#[tokio::test]
+async fn why_somebody_said_go_is_in_the_record() {
+    let script = Script::new();
+    let (server, _handle, _proxy, _green) = baking(&script).await;
+    let record = recorded(&server, 1, |it| it.rollout.phase == RolloutPhase::Baking).await;
+    let log = record.rollout.log.iter();
+    let switching = log.filter(|it| it.phase == RolloutPhase::Switching);
+    let reasons: Vec<&str> = switching.map(|it| it.reason.as_str()).collect();
+    let [reason] = reasons[..] else {
+        panic!("{reasons:?}")
+    };
+    assert!(reason.contains("(CHG-42)"), "{reason}");
 }
 
 #[tokio::test]

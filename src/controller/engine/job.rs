@@ -8,7 +8,7 @@ use std::{
 use tokio::{sync::watch, task::AbortHandle, time::sleep};
 
 use super::{
-    analyse, events, hook,
+    analyse, events, hook, record,
     signal::{LATEST, SOON, advance, advance_for_sure},
 };
 use crate::{
@@ -20,7 +20,10 @@ use crate::{
         HookKind, Name,
         check::{Analysis, Decision},
     },
-    release::{Effect, EffectKind, Purpose, Reason, ServiceState, Signal, SignalKind},
+    release::{
+        AnalysisRecord, Effect, EffectKind, Purpose, Reason, ReleaseRecord, ServiceState, Signal,
+        SignalKind,
+    },
     store::Head,
 };
 
@@ -31,6 +34,8 @@ struct Running {
     finish: Option<watch::Sender<bool>>,
     /// And what people said to its `manual` checks.
     decisions: Option<watch::Sender<Vec<Decision>>>,
+    /// And whose it is, by release and number.
+    analysis: Option<(u64, u64)>,
 }
 
 impl Drop for Running {
@@ -99,13 +104,59 @@ impl Jobs {
                 }
             }
         }
-        self.running.retain(|key, _| wanted.contains(key));
+        let mut gone = Vec::new();
+        self.running.retain(|key, running| {
+            let stays = wanted.contains(key);
+            if !stays && let Some(analysis) = running.analysis {
+                gone.push((key.0.clone(), analysis));
+            }
+            stays
+        });
+        for (name, (release, analysis)) in gone {
+            self.keep_what_was_found(head, &name, release, analysis);
+        }
         self.progress.retain(|(name, release, _), _| {
             let service = head.state.services.get(name);
             let rollout = service.and_then(|service| service.rollout.as_deref());
             rollout.is_some_and(|rollout| rollout.number == *release)
         });
         self.sending.retain(|_, task| !task.is_finished());
+    }
+
+    /// Enters what a run had found that nobody waits for any more: an operator who goes back in the middle of a bake does so
+    /// because of what the monitors show. Of a run that came to its end it says nothing new.
+    fn keep_what_was_found(&self, head: &Head, service: &Name, release: u64, analysis: u64) {
+        let Some((purpose, mut found)) = self.progress(service, release, analysis) else {
+            return;
+        };
+        if found.checks.is_empty() {
+            return;
+        }
+        let rollout = head.state.services.get(service);
+        let rollout = rollout.and_then(|service| service.rollout.as_deref());
+        let current = rollout.filter(|rollout| rollout.number == release);
+        let why = current.map_or_else(
+            || "another release took its place".to_owned(),
+            |rollout| format!("the release is {}", rollout.phase),
+        );
+        let now = self.handle.0.shared.now();
+        found.stop(now, &format!("stopped before it ended: {why}"));
+        if current.is_some() {
+            self.handle
+                .set_analysis(service, release, purpose, found.clone());
+        }
+        let record = AnalysisRecord {
+            number: analysis,
+            purpose,
+            analysis: found,
+        };
+        let (handle, service) = (self.handle.clone(), service.clone());
+        tokio::spawn(async move {
+            let change = |it: &mut ReleaseRecord| it.analysed(record);
+            if let Err(error) = record::update(&handle, &service, release, change).await {
+                tracing::warn!(%service, release, %error, "what checks found is not in the record");
+            }
+        });
     }
 
     /// What the analysis of a release is for, and has found so far.
@@ -149,7 +200,7 @@ impl Jobs {
     ) -> Running {
         let (handle, name, release, id) =
             (self.handle.clone(), name.clone(), effect.release, effect.id);
-        let (mut finish, mut said) = (None, None);
+        let (mut finish, mut said, mut of) = (None, None, None);
         let task = match &effect.kind {
             EffectKind::Analyse {
                 analysis,
@@ -160,6 +211,7 @@ impl Jobs {
                 finish = Some(sender);
                 let (sender, people) = watch::channel(analyse::decisions(service));
                 said = Some(sender);
+                of = Some((release, *analysis));
                 let (job, progress) =
                     analyse::job(&handle, head, service, *purpose, receiver, people);
                 self.progress
@@ -193,6 +245,7 @@ impl Jobs {
             task: task.abort_handle(),
             finish,
             decisions: said,
+            analysis: of,
         }
     }
 }

@@ -225,6 +225,17 @@ impl Analysis {
         found.map(Arc::as_ref)
     }
 
+    /// Ends what has not ended, for this reason: it is Inconclusive.
+    pub fn stop(&mut self, now: Timestamp, why: &str) {
+        for at in 0..self.checks.len() {
+            let mut result = self.checks[at].as_ref().clone(); // proof: `update` changes no number of checks
+            if !result.phase.is_completed() {
+                result.end(now, Phase::Inconclusive, why);
+                self.update(at, result, now);
+            }
+        }
+    }
+
     /// Takes in what is new of one check; `now` ends the whole if that was the last.
     pub fn update(&mut self, at: usize, check: CheckResult, now: Timestamp) {
         if let Some(place) = self.checks.get_mut(at) {

@@ -169,8 +169,11 @@ impl Draft<'_> {
             self.enter(
                 RolloutPhase::Shadowing,
                 format!(
-                    "{}% of the live requests are mirrored to {} for {}; what they do there, they do twice",
-                    shadow.percent, rollout.to.version, shadow.duration
+                    "{}% of the live requests are mirrored to {} for {}{}; what they do there, they do twice",
+                    shadow.percent,
+                    rollout.to.version,
+                    shadow.duration,
+                    self.because()
                 ),
             );
             self.change(|rollout| rollout.clock = PhaseClock::of(shadow.duration.0));
@@ -208,10 +211,11 @@ impl Draft<'_> {
         self.enter(
             RolloutPhase::Shifting,
             format!(
-                "step {} of {steps}: {}% of the traffic goes to {}{pause}",
+                "step {} of {steps}: {}% of the traffic goes to {}{pause}{}",
                 step + 1,
                 at.weight,
-                rollout.to.version
+                rollout.to.version,
+                self.because()
             ),
         );
         // Its requests would go to the same place twice.

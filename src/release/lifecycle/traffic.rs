@@ -115,7 +115,10 @@ impl Draft<'_> {
         self.drop_effects(|kind| matches!(kind, EffectKind::Promote));
         self.enter(
             RolloutPhase::Ready,
-            "the confirmPromotion hook is asked whether the traffic may move",
+            format!(
+                "the confirmPromotion hook is asked whether the traffic may move{}",
+                self.because()
+            ),
         );
         self.want(asking);
         self.moved_on()
@@ -187,7 +190,7 @@ impl Draft<'_> {
         } else {
             self.enter(
                 RolloutPhase::Switching,
-                format!("{what}; proxies accept it"),
+                format!("{what}{}; proxies accept it", self.because()),
             );
         }
     }

@@ -249,10 +249,11 @@ impl Draft<'_> {
         Ok(self.moved_on())
     }
 
-    /// ` (WHY)`, or nothing.
-    fn because(&self) -> String {
+    /// ` (WHY)` where a person said so, or nothing.
+    pub(super) fn because(&self) -> String {
         match self.context.why.as_str() {
             "" => String::new(),
+            _ if self.context.by_server => String::new(),
             why => format!(" ({why})"),
         }
     }
