@@ -1,6 +1,6 @@
 //! Releases: begin one, tell it what to do, and read what became of it.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use tonic::Status;
 
@@ -97,8 +97,8 @@ fn told(request: &api::SteerRequest) -> Result<Told, Status> {
     ))
 }
 
-/// The `manual` checks of a service's release that ask people now; where none does, all that its gates have: a decision may be
-/// told again.
+/// The `manual` checks of a service's release that ask people now; where none does, all that it has: a decision may be told
+/// again.
 fn manual_checks(controllers: &Controllers, service: &str) -> Vec<Name> {
     let Some(handle) = controllers.fleet_of_service(service) else {
         return Vec::new();
@@ -111,8 +111,10 @@ fn manual_checks(controllers: &Controllers, service: &str) -> Vec<Name> {
     let Some(rollout) = state.rollout.as_deref() else {
         return Vec::new();
     };
-    let gates = rollout.checks(Purpose::Validation).iter();
-    let manual: Vec<Name> = gates
+    // Those of different phases may have one name.
+    let manual: BTreeSet<Name> = Purpose::ALL
+        .into_iter()
+        .flat_map(|purpose| rollout.checks(purpose))
         .filter(|check| matches!(check.kind, CheckKind::Manual(_)))
         .map(|check| check.name.clone())
         .collect();
@@ -124,7 +126,10 @@ fn manual_checks(controllers: &Controllers, service: &str) -> Vec<Name> {
         result.is_some_and(|result| result.phase == Phase::Running)
     };
     let asking: Vec<Name> = manual.iter().filter(asks).cloned().collect();
-    if asking.is_empty() { manual } else { asking }
+    match asking.is_empty() {
+        true => manual.into_iter().collect(),
+        false => asking,
+    }
 }
 
 /// The only check of a service's release that a decision can mean.

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use super::{Check, Context};
 use crate::model::{
     HumanDuration,
-    check::{CheckSpec, Decision, ManualCheck, Measurement, Phase, Verdict},
+    check::{CheckSpec, Decision, ManualCheck, Measurement, Phase, Verdict, person},
 };
 
 /// Waits until enough people have approved, or one has rejected.
@@ -28,8 +28,7 @@ impl Manual {
     /// What the decisions so far come to, if they come to anything.
     fn verdict(&self, decisions: &[Decision]) -> Option<(Phase, String)> {
         let may = |decision: &&Decision| {
-            decision.check == self.spec.name
-                && (self.check.approvers.is_empty() || self.check.approvers.contains(&decision.by))
+            decision.check == self.spec.name && self.check.asks(&decision.by)
         };
         let mut approved: Vec<&Decision> = Vec::new();
         let mut people = BTreeSet::new();
@@ -40,7 +39,7 @@ impl Manual {
                     return Some((Phase::Failed, who));
                 }
                 // Twice the same person is one approval.
-                Verdict::Approved if people.insert(&decision.by) => approved.push(decision),
+                Verdict::Approved if people.insert(person(&decision.by)) => approved.push(decision),
                 Verdict::Approved => {}
             }
         }

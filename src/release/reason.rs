@@ -36,7 +36,7 @@ reasons! {
     BadInput "bad-input" 2 "The command or a document is malformed.";
     NotFound "not-found" 3 "The service, fleet, document, proxy or revision does not exist.";
     FleetMovedOn "fleet-moved-on" 4 "The fleet is not at the revision that the command was meant for.";
-    NotAllowed "not-allowed" 9 "The token is missing, wrong, or not good enough for the command.";
+    NotAllowed "not-allowed" 9 "The token is missing, wrong, or not good enough for the command, or a manual check asks others.";
     NoEndpoints "no-endpoints" 20 "The deployment has no endpoints, or none of them has an address.";
     FleetLagging "fleet-lagging" 21 "Proxies of the roster have not accepted the target's endpoints yet.";
     EndpointUnreachable "endpoint-unreachable" 22 "An endpoint of the target does not answer.";

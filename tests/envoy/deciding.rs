@@ -79,6 +79,30 @@ async fn a_persons_no_fails_the_release_and_a_second_look_asks_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn each_step_of_a_canary_waits_for_its_own_yes() {
+    let spec = "  release:
+    strategy: canary
+    promotion: automatic
+    canary: { steps: [ { weight: 10 }, { weight: 50 } ], monitors: [ { name: sign-off, manual: {} } ] }
+";
+    let backends = Backends::start().await;
+    let world = rollout::world(&backends, spec).await;
+    begin(&world, &[]).await;
+    for step in 1..=2 {
+        let asked = |release: &Value| {
+            let checks = release["checks"].as_array().into_iter().flatten();
+            let mut running = checks.filter(|check| check["phase"] == "Running");
+            steps(release, "Shifting").count() == step && running.next().is_some()
+        };
+        until(&world, "asked", asked).await;
+        assert_eq!(live(&world).await, "blue");
+        world.json(&["approve", "fraud-model"]).await;
+    }
+    reached(&world, "Standby").await;
+    assert_eq!(live(&world).await, "green");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn promotion_is_said_with_the_release_or_waits_for_switch() {
     let spec = "  release: { validation: [ { name: alive, http: { path: /healthz } } ] }\n";
     let backends = Backends::start().await;

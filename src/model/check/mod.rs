@@ -39,7 +39,7 @@ pub use drift::{ChiSquare, DriftCheck, DriftField, KolmogorovSmirnov};
 pub use evaluate::{EvaluateCheck, Metric, MetricLimit};
 pub use limit::{Margin, Range};
 pub use load::{LatencyLimit, LoadCheck, LoadLimits, Percentile, RateLimit};
-pub use other::{ManualCheck, ParityCheck, PrometheusCheck, WebhookCheck};
+pub use other::{ManualCheck, ParityCheck, PrometheusCheck, WebhookCheck, person};
 pub use phase::Phase;
 pub use prompts::{
     ChatMessage, Embedding, EmbeddingEndpoint, Judge, PromptExpect, PromptRow, PromptsCheck,

@@ -44,6 +44,9 @@ pub(super) fn evaluate(findings: &mut Findings, path: &Path, check: &EvaluateChe
             findings.add(path, "says nothing: write minimum, maximum or margin");
         } else if numbers.iter().flatten().any(|it| !it.is_finite()) {
             findings.add(path, "must be made of finite numbers");
+        } else if let Some(beyond) = limit.minimum.filter(|it| !metric.is_error() && *it > 1.0) {
+            let problem = format!("{beyond} is never reached: {metric} is from 0 to 1");
+            findings.add(path.join("minimum"), problem);
         } else if limit.margin.is_some_and(|margin| margin < 0.0) {
             findings.add(path.join("margin"), "must be a number from 0");
         } else if metric.is_error() && limit.minimum.is_some() {

@@ -105,11 +105,24 @@ pub struct ManualCheck {
     /// What the person is asked. Templates are filled in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub question: Option<String>,
-    /// Who may decide, as the operator's name is recorded. Empty: whoever may switch.
+    /// Who may decide, as the operator's name is recorded (`ann@desk`), or without the host (`ann`). Empty: whoever may switch.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub approvers: Vec<String>,
     /// So many different people must approve; one who rejects is enough to fail.
     pub approvals: u32,
+}
+
+impl ManualCheck {
+    /// Somebody who is recorded as `who` has a say.
+    pub fn asks(&self, who: &str) -> bool {
+        let named = |approver: &String| approver == who || approver == person(who);
+        self.approvers.is_empty() || self.approvers.iter().any(named)
+    }
+}
+
+/// Who an operator is, wherever the command was given: `ann` of `ann@desk`.
+pub fn person(who: &str) -> &str {
+    who.split_once('@').map_or(who, |(person, _)| person)
 }
 
 impl Default for ManualCheck {

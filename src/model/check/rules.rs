@@ -245,7 +245,10 @@ fn webhook(findings: &mut Findings, path: &Path, check: &WebhookCheck) {
 
 fn manual(findings: &mut Findings, path: &Path, check: &ManualCheck, used: CheckUse) {
     if used == CheckUse::Monitor {
-        findings.add(path.clone(), "is a gate: nobody approves every few seconds");
+        findings.add(
+            path.clone(),
+            "is for gates and steps of a canary: nobody approves every few seconds",
+        );
     }
     if let Some(question) = &check.question {
         templated(findings, path.join("question"), question, &[]);

@@ -57,6 +57,8 @@ pub enum CheckUse {
     Gate,
     /// While traffic is on the version: each goes on until it is stopped, unless it has a count.
     Monitor,
+    /// The same in a step of a canary, where a person may be asked: once for each step.
+    Step,
 }
 
 /// Which way the requests of a check go.

@@ -295,6 +295,12 @@ fn each_rule_refuses_what_breaks_it() {
         (
             "quality",
             "/evaluate/metrics",
+            json!({ "recall": { "minimum": 80 } }),
+            "[3].evaluate.metrics.recall.minimum: 80 is never reached: recall is from 0 to 1",
+        ),
+        (
+            "quality",
+            "/evaluate/metrics",
             json!({ "mae": { "minimum": 1.0 } }),
             "[3].evaluate.metrics.mae.minimum: of mae less is better",
         ),
@@ -417,7 +423,7 @@ fn each_rule_refuses_what_breaks_it() {
 }
 
 #[test]
-fn a_monitor_may_go_on_until_it_is_stopped_and_asks_no_person() {
+fn a_monitor_may_go_on_until_it_is_stopped_and_asks_a_person_in_steps_only() {
     let endless = json!({ "name": "a", "interval": "10s", "http": {} });
     assert_eq!(
         problems(std::slice::from_ref(&endless), CheckUse::Monitor),
@@ -425,5 +431,9 @@ fn a_monitor_may_go_on_until_it_is_stopped_and_asks_no_person() {
     );
     assert_eq!(problems(&[endless], CheckUse::Gate).len(), 1);
     let person = json!({ "name": "a", "manual": {} });
-    assert_eq!(problems(&[person], CheckUse::Monitor).len(), 1);
+    assert_eq!(
+        problems(std::slice::from_ref(&person), CheckUse::Monitor).len(),
+        1
+    );
+    assert_eq!(problems(&[person], CheckUse::Step), [""; 0]);
 }

@@ -119,7 +119,7 @@ fn shadow(findings: &mut Findings, path: &Path, shadow: &ShadowSpec) {
         Some(shadow.duration),
         Zero::Wrong,
     );
-    monitors(findings, path, &shadow.monitors);
+    monitors(findings, path, &shadow.monitors, CheckUse::Monitor);
 }
 
 fn canary(findings: &mut Findings, path: &Path, canary: &CanarySpec, needs_steps: bool) {
@@ -157,7 +157,7 @@ fn canary(findings: &mut Findings, path: &Path, canary: &CanarySpec, needs_steps
         before = Some(step.weight);
         duration(findings, at.join("pause"), step.pause, Zero::Means);
     }
-    monitors(findings, path, &canary.monitors);
+    monitors(findings, path, &canary.monitors, CheckUse::Step);
 }
 
 fn bake(findings: &mut Findings, path: &Path, bake: &BakeSpec) {
@@ -182,16 +182,11 @@ fn bake(findings: &mut Findings, path: &Path, bake: &BakeSpec) {
             ),
         );
     }
-    monitors(findings, path, &bake.monitors);
+    monitors(findings, path, &bake.monitors, CheckUse::Monitor);
 }
 
-fn monitors(findings: &mut Findings, path: &Path, monitors: &[CheckSpec]) {
-    checks(
-        findings,
-        &path.join("monitors"),
-        monitors,
-        CheckUse::Monitor,
-    );
+fn monitors(findings: &mut Findings, path: &Path, monitors: &[CheckSpec], used: CheckUse) {
+    checks(findings, &path.join("monitors"), monitors, used);
 }
 
 fn checks(findings: &mut Findings, path: &Path, checks: &[CheckSpec], used: CheckUse) {

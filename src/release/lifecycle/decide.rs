@@ -25,7 +25,8 @@ impl Draft<'_> {
             Verdict::Rejected => "reject",
         };
         let rollout = self.need_active(verb)?;
-        if !rollout.asks_people(check) {
+        let asking: Vec<_> = rollout.asking(check).collect();
+        let Some(first) = asking.first() else {
             return Err(Refusal::new(
                 Reason::NotFound,
                 format!(
@@ -36,6 +37,16 @@ impl Draft<'_> {
                     "see `bluegreen releases {name} {}` for its checks",
                     rollout.number
                 ),
+            ));
+        };
+        // A word that does not count must not look as if it did.
+        let who = &self.context.actor;
+        if !asking.iter().any(|manual| manual.asks(who)) {
+            let approvers = first.approvers.join(", ");
+            return Err(Refusal::new(
+                Reason::NotAllowed,
+                format!("{who} is none of those whom {check} of {name} asks: {approvers}"),
+                format!("one of them has to say it: `bluegreen {verb} {name} --check {check}`"),
             ));
         }
         let decision = Decision {

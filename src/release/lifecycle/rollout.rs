@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{super::Context, PhaseClock, Purpose, RolloutPhase};
 use crate::model::{
     Colour, Endpoint, NackPolicy, Name, Promotion, ReleaseSpec, Revision,
-    check::{CheckKind, CheckSpec, Decision},
+    check::{CheckKind, CheckSpec, Decision, ManualCheck},
 };
 
 /// Changes of phase that are kept; of more, those in the middle go: how it began and how it ended is what one reads.
@@ -192,12 +192,16 @@ impl Rollout {
         }
     }
 
-    /// Some check of any of its analyses has that name and asks people.
-    pub(super) fn asks_people(&self, check: &Name) -> bool {
+    /// The checks of any of its analyses that have that name and ask people.
+    pub(super) fn asking(&self, check: &Name) -> impl Iterator<Item = &ManualCheck> {
         Purpose::ALL
             .into_iter()
             .flat_map(|purpose| self.checks(purpose))
-            .any(|spec| spec.name == *check && matches!(spec.kind, CheckKind::Manual(_)))
+            .filter(move |spec| spec.name == *check)
+            .filter_map(|spec| match &spec.kind {
+                CheckKind::Manual(manual) => Some(manual),
+                _ => None,
+            })
     }
 
     /// It goes on by itself once the gates have passed.

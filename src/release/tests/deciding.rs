@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{
-    Story,
+    Story, context,
     lifecycle::{release, release_spec, with},
     scale,
 };
@@ -12,7 +12,7 @@ use crate::{
         Colour,
         check::{Phase as CheckPhase, Verdict},
     },
-    release::{Event, RolloutPhase, Verb},
+    release::{Context, Event, Reason, Refusal, RolloutPhase, ServiceState, Verb, step},
 };
 
 /// Two people are asked before the switch, and again in each step.
@@ -33,6 +33,15 @@ fn say(verdict: Verdict) -> Event {
         check: "sign-off".parse().unwrap(),
         verdict,
     }
+}
+
+/// What comes of a word of somebody of that name.
+fn by(story: &Story, who: &str, verdict: Verdict) -> Result<ServiceState, Refusal> {
+    let context = Context {
+        actor: who.to_owned(),
+        ..context(story.revision + 1)
+    };
+    step(&story.state, &say(verdict), &context).map(|step| step.state)
 }
 
 fn said(story: &Story) -> usize {
@@ -71,4 +80,28 @@ fn each_step_asks_for_itself() {
         .analysed(CheckPhase::Successful);
     assert_eq!(story.rollout().step, 1);
     assert_eq!(said(&story), 0);
+}
+
+#[test]
+fn the_word_of_somebody_who_is_not_asked_is_refused() {
+    let sign_off = json!({ "name": "sign-off", "manual": { "approvers": ["ann", "bo@desk"] } });
+    let story = with(release_spec(json!({ "validation": [sign_off] })))
+        .then(release("v1.3", &["10.0.0.2:80"]))
+        .delivered();
+    for who in ["mallory@laptop", "ann.smith@laptop", "bo@laptop"] {
+        for verdict in [Verdict::Approved, Verdict::Rejected] {
+            let refused = by(&story, who, verdict).unwrap_err();
+            assert_eq!(refused.reason, Reason::NotAllowed);
+            let said = format!("{refused}: {}", refused.remedy);
+            assert!(
+                said.contains(who) && said.contains("ann, bo@desk"),
+                "{said}"
+            );
+        }
+    }
+    // A name without a host is that person, wherever he sits.
+    for who in ["ann", "ann@laptop", "bo@desk"] {
+        let state = by(&story, who, Verdict::Approved).unwrap();
+        assert_eq!(state.rollout.unwrap().decisions[0].by, who);
+    }
 }
