@@ -1,8 +1,8 @@
 //! `spec.release`: how a service is released, what must hold before and during it, and when the way back is given up.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::{HumanDuration, Sticky, check::CheckSpec};
 
@@ -198,6 +198,7 @@ impl Hook {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ShadowSpec {
     /// The share of live requests that is mirrored, 1 to 100.
+    #[serde(deserialize_with = "share")]
     pub percent: u32,
     /// How long.
     pub duration: HumanDuration,
@@ -226,10 +227,36 @@ pub struct CanarySpec {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CanaryStep {
     /// The share of the traffic that the new environment gets, in percent, 1 to 100.
+    #[serde(deserialize_with = "share")]
     pub weight: u32,
     /// How long it stays so. None: until every proxy has accepted it and the monitors have passed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pause: Option<HumanDuration>,
+}
+
+/// A share in percent, with what may stand there in the error of whatever is none: the limits of `u32` help nobody.
+fn share<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    struct Share;
+
+    impl de::Visitor<'_> for Share {
+        type Value = u32;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a whole number from 1 to 100, in percent")
+        }
+
+        fn visit_u64<E: de::Error>(self, number: u64) -> Result<u32, E> {
+            let wrong = |_| E::invalid_value(de::Unexpected::Unsigned(number), &self);
+            u32::try_from(number).map_err(wrong)
+        }
+
+        fn visit_i64<E: de::Error>(self, number: i64) -> Result<u32, E> {
+            let wrong = |_| E::invalid_value(de::Unexpected::Signed(number), &self);
+            u32::try_from(number).map_err(wrong)
+        }
+    }
+
+    deserializer.deserialize_u32(Share)
 }
 
 /// The watched time after a switch.

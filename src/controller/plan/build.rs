@@ -72,7 +72,7 @@ impl Builder {
         {
             let name = Reason::NotOnlyRoutes.name().to_owned();
             if !waived {
-                return Err(not_only_routes(&others).into());
+                return Err(not_only_routes(&request.command, &others).into());
             }
             draft.waived.push(name);
         }

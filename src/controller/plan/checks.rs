@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    controller::{named::sentences, request::Request},
+    controller::{
+        named::sentences,
+        request::{Command, Request},
+    },
     release::{Notice, Reason, Refusal},
     snapshot::{self, Change, Severity, Snapshot},
 };
@@ -44,7 +47,13 @@ pub(super) fn verify(
 }
 
 /// The traffic would not be all that moves.
-pub(super) fn not_only_routes(others: &[Change]) -> Refusal {
+pub(super) fn not_only_routes(command: &Command, others: &[Change]) -> Refusal {
+    let remedy = "run `bluegreen rebuild` or apply that change first";
+    // What goes back has no such flag.
+    let remedy = match command.checked() {
+        [] => remedy.to_owned(),
+        _ => format!("{remedy}, or use --force"),
+    };
     let named: Vec<String> = others.iter().map(ToString::to_string).collect();
     Refusal::new(
         Reason::NotOnlyRoutes,
@@ -52,6 +61,23 @@ pub(super) fn not_only_routes(others: &[Change]) -> Refusal {
             "moving the traffic would change more than route configurations: {}",
             sentences(&named)
         ),
-        "run `bluegreen rebuild` or apply that change first, or use --force",
+        remedy,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Name;
+
+    #[test]
+    fn only_commands_that_have_it_are_told_of_force() {
+        let service = Name::parse("fraud-model").unwrap();
+        let tells = |command: Command| not_only_routes(&command, &[]).remedy.contains("--force");
+        assert!(tells(Command::Switch {
+            service: service.clone(),
+            to: None
+        }));
+        assert!(!tells(Command::Rollback { service }));
+    }
 }

@@ -120,6 +120,16 @@ fn a_value_that_does_not_fit_is_named_with_what_fits() {
             "kind: \"Deployment\" is not known here, write Service, EnvoyResources or Group (payments.yaml line 2)",
         ),
         (
+            "live: blue",
+            "release: { canary: { steps: [ { weight: -10 } ] } }",
+            "spec.release.canary.steps[0].weight: expected a whole number from 1 to 100, in percent, found the number -10 (payments.yaml line 14)",
+        ),
+        (
+            "live: blue",
+            "release: { shadow: { percent: 2.5, duration: 1m } }",
+            "spec.release.shadow.percent: expected a whole number from 1 to 100, in percent, found the number 2.5 (payments.yaml line 14)",
+        ),
+        (
             "hosts: [\"*\"]",
             "hosts: 5",
             "spec.hosts: expected a list, found the number 5 (payments.yaml line 7)",

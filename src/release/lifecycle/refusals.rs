@@ -20,10 +20,19 @@ impl Draft<'_> {
             ),
             None => format!("{name} has no release on its way that one could {verb}"),
         };
+        let failed = self
+            .state
+            .rollout
+            .as_deref()
+            .is_some_and(|last| last.phase == RolloutPhase::Failed);
+        let again = match failed {
+            true => format!("try it again: `bluegreen retry {name}`, or begin another"),
+            false => "begin one".to_owned(),
+        };
         Refusal::new(
             Reason::NoRelease,
             message,
-            format!("begin one: `bluegreen release {name} --version VERSION --endpoint HOST:PORT`"),
+            format!("{again}: `bluegreen release {name} --version VERSION --endpoint HOST:PORT`"),
         )
     }
 
