@@ -17,8 +17,10 @@ pub struct Context {
     pub addresses: BTreeMap<String, Vec<IpAddr>>,
     /// Who gives the command.
     pub actor: String,
-    /// The server gives the command itself.
+    /// The server gives the command itself, and nobody else could.
     pub by_server: bool,
+    /// The server gives the command itself, be it one that operators give too.
+    pub automatic: bool,
     /// Why, as the operator said, or why the server does it.
     pub why: String,
     /// What the operator says of proxies that reject what this step pushes; kept with the release that it begins or moves.

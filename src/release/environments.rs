@@ -202,6 +202,17 @@ impl Draft<'_> {
             );
             self.unless(force, refusal)?;
         }
+        if let Some(unheard) = &in_use.unheard {
+            let refusal = Refusal::new(
+                Reason::StillOpen,
+                format!(
+                    "what is open on {name} {} in {colour} is not known: {unheard}",
+                    held(standby)
+                ),
+                format!("wait for their reports, or do without: `bluegreen retire {name} --force`"),
+            );
+            self.unless(force, refusal)?;
+        }
         Ok(())
     }
 

@@ -166,6 +166,8 @@ pub struct InUse {
     pub routed: Option<String>,
     /// Requests and streams that proxies report as open on it.
     pub open: u64,
+    /// Proxies that have not said yet what is open on it, in a sentence; None: there are none.
+    pub unheard: Option<String>,
 }
 
 /// What an event comes to.

@@ -19,7 +19,10 @@ use bluegreen::{
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use super::calls::{apply, document};
+use super::{
+    calls::{apply, document},
+    silence::report,
+};
 use crate::support::{
     backend::Backend,
     receiver::Receiver,
@@ -459,6 +462,8 @@ async fn a_release_goes_on_where_it_was_after_a_restart_in_any_phase() {
     let server = Server::on(server.stop().await, settings.clone()).await;
     let handle = server.fleet("payments");
     let _proxy = LedgerProxy::connect(&server, "payments", "p1");
+    // What is open on the standby is known.
+    report(&handle, "p1", 1);
     let done = reached(&handle, RolloutPhase::Completed).await;
     assert_eq!(done.number, 1);
 }
@@ -516,7 +521,7 @@ async fn a_provision_hook_is_called_again_and_says_where_the_new_environment_is(
 async fn exec_hooks_run_only_where_the_server_allows_it() {
     let script = Script::new();
     let text = declared(
-        "    hooks: { provision: { exec: [sh, -c, 'cat > /dev/null; echo \"{\\\"endpoints\\\": [\\\"127.0.0.1:9003\\\"]}\"'] } }\n",
+        "    hooks: { provision: { exec: [sh, -c, 'cat > /dev/null; head -c 3000000 /dev/zero >&2 && echo \"{\\\"endpoints\\\": [\\\"127.0.0.1:9003\\\"]}\"'] } }\n",
     );
     let server = Server::with(settings(&script)).await;
     let mut client = server.client().await;

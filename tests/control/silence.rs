@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use bluegreen::{
-    controller::{Handle, ReleaseOptions},
-    release::{Purpose, RolloutPhase},
+    controller::{Command, Handle, ReleaseOptions},
+    fleet::Requirement,
+    release::{Purpose, Reason, RolloutPhase},
     telemetry::StreamId,
 };
 use jiff::Timestamp;
@@ -13,11 +14,11 @@ use jiff::Timestamp;
 use super::{
     calls::{apply, document},
     counting::outlived,
-    releases::{SERVICE, Script, begun, name, reached, release, run, settings, switch},
+    releases::{SERVICE, Script, begun, endpoint, name, reached, release, run, settings, switch},
 };
 use crate::support::{
     backend::Backend,
-    server::{LedgerProxy, Settings},
+    server::{LedgerProxy, Server, Settings},
 };
 use bluegreen::model::check::Phase;
 
@@ -34,7 +35,7 @@ fn reported_every(interval: Duration, script: &std::sync::Arc<Script>) -> Settin
 }
 
 /// A proxy reports its load once; its stream stays open.
-fn report(handle: &Handle, proxy: &'static str, stream: u64) {
+pub(super) fn report(handle: &Handle, proxy: &'static str, stream: u64) {
     let telemetry = handle.telemetry();
     telemetry.open(StreamId(stream), proxy, Timestamp::now());
     telemetry.report(StreamId(stream), &[], Timestamp::now());
@@ -91,4 +92,51 @@ async fn a_bake_counts_no_time_without_the_reports_that_it_reads() {
 
     report(&handle, "p1", 1);
     reached(&handle, RolloutPhase::Standby).await;
+}
+
+#[tokio::test]
+async fn nothing_is_given_up_before_proxies_have_said_what_is_open_on_it() {
+    let script = Script::new();
+    let mut settings = reported_every(Duration::from_secs(3600), &script);
+    settings.release.drain = Duration::from_millis(1);
+    let server = Server::with(settings.clone()).await;
+    let mut client = server.client().await;
+    apply(&mut client, &document(SERVICE, 10000))
+        .await
+        .outcome();
+    let handle = server.fleet("payments");
+    let proxy = LedgerProxy::connect(&server, "payments", "p1");
+    let green = Backend::start("v1.3").await;
+    let deploy = Command::Deploy {
+        service: name(SERVICE),
+        version: "v1.3".to_owned(),
+        endpoints: vec![endpoint(&green)],
+        replace_standby: false,
+    };
+    run(&handle, deploy).await.unwrap();
+    run(&handle, switch()).await.unwrap();
+    drop((handle, proxy));
+
+    // The server that comes back has heard of nothing yet: a request that was open before may still be.
+    let server = Server::on(server.stop().await, settings).await;
+    let handle = server.fleet("payments");
+    let _proxy = LedgerProxy::connect(&server, "payments", "p1");
+    let retire = || Command::Retire {
+        service: name(SERVICE),
+        force: false,
+    };
+    let head = handle.head().unwrap();
+    let in_step = Requirement::weights(head.meta.revision);
+    let mut changes = handle.ledger_changes();
+    while !handle.ledger().proof(&in_step).is_complete() {
+        changes.changed().await.unwrap();
+    }
+    let refused = run(&handle, retire()).await.unwrap_err();
+    assert_eq!(refused.reason(), Some(Reason::StillOpen));
+    let said = refused.to_string();
+    let why = "1 of 1 proxies have not reported their load since the server started: p1";
+    assert!(said.contains(why), "{said}");
+
+    report(&handle, "p1", 1);
+    run(&handle, retire()).await.unwrap();
 }

@@ -71,7 +71,8 @@ impl Stage {
     /// Starts the server, with these variables too.
     pub async fn serve(&self, more: &[(&str, &str)]) {
         let url = self.outside.url("/events");
-        let mut environment = vec![];
+        // Its proxies don't report, and are not waited for after three of these and ten seconds.
+        let mut environment = vec![("BLUEGREEN_LOAD_REPORT_INTERVAL", "100ms")];
         if self.events {
             environment.push(("BLUEGREEN_EVENTS_WEBHOOK", url.as_str()));
         }

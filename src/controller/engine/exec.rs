@@ -3,13 +3,13 @@
 use std::process::Stdio;
 
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt, copy, sink},
     process::Command,
 };
 
 use super::tried::{Tried, shown};
 
-/// The longest output that is read: an answer with a thousand endpoints is far shorter.
+/// The longest output that is kept: an answer with a thousand endpoints is far shorter.
 const MAX_OUTPUT: u64 = 1024 * 1024;
 
 /// Runs it until it ends. Dropped, the program is killed.
@@ -35,22 +35,21 @@ pub(super) async fn run(command: &[String], input: Vec<u8>) -> Tried {
             let _ = stdin.write_all(&input).await;
         }
     };
-    let (mut out, mut err) = (Vec::new(), Vec::new());
-    let read_out = async {
-        if let Some(stdout) = stdout {
-            let _ = stdout.take(MAX_OUTPUT).read_to_end(&mut out).await;
-        }
-    };
-    let read_err = async {
-        if let Some(stderr) = stderr {
-            let _ = stderr.take(MAX_OUTPUT).read_to_end(&mut err).await;
-        }
-    };
     // All at once: a program that fills one pipe while nobody reads it would wait for ever.
-    let ((), (), (), status) = tokio::join!(write, read_out, read_err, child.wait());
+    let ((), out, err, status) = tokio::join!(write, read(stdout), read(stderr), child.wait());
     match status {
         Ok(status) if status.success() => Tried::Yes(out),
         Ok(status) => Tried::No(format!("{program} ended with {status}{}", shown(&err))),
         Err(error) => Tried::Failed(format!("{program}: {error}")),
     }
+}
+
+/// The beginning of what a program prints. The rest is read as well: a pipe that is closed would kill it.
+async fn read(pipe: Option<impl AsyncRead + Unpin>) -> Vec<u8> {
+    let mut kept = Vec::new();
+    if let Some(mut pipe) = pipe {
+        let _ = (&mut pipe).take(MAX_OUTPUT).read_to_end(&mut kept).await;
+        let _ = copy(&mut pipe, &mut sink()).await;
+    }
+    kept
 }

@@ -13,11 +13,18 @@ use super::index::Index;
 use crate::{
     controller::{
         options::{Clock, Options, ReleaseOptions, Resolve},
+        plan::FirstReports,
         sync::lock,
     },
     gates::ProbeOptions,
     store::Store,
 };
+
+/// So many intervals after it reports again a proxy has been heard: one may be late, and one lost with its stream.
+const FIRST_REPORTS: u32 = 3;
+
+/// An Envoy whose stream of reports has ended opens it again after five seconds, and it may fail once.
+const REPORTS_AGAIN: Duration = Duration::from_secs(10);
 
 /// What all fleets share.
 pub(in crate::controller) struct Shared {
@@ -35,6 +42,8 @@ pub(in crate::controller) struct Shared {
     pub lag_patience: Duration,
     /// When the server started.
     pub started: Instant,
+    /// The same as a time of day.
+    started_at: Timestamp,
     /// Counts changes of any head or ledger.
     pub changes: watch::Sender<u64>,
     /// True: the server is about to go down, and whoever follows or watches is let go.
@@ -53,6 +62,7 @@ impl Shared {
         stopping: watch::Receiver<bool>,
     ) -> Self {
         Self {
+            started_at: (options.clock)(),
             store,
             resolver: options.resolver,
             index: Index::default(),
@@ -76,6 +86,15 @@ impl Shared {
     /// The time of day.
     pub fn now(&self) -> Timestamp {
         (self.clock)()
+    }
+
+    /// Until when proxies are waited for that have not reported yet.
+    pub fn first_reports(&self) -> FirstReports {
+        FirstReports {
+            started: self.started_at,
+            now: self.now(),
+            within: REPORTS_AGAIN + self.release.report_interval * FIRST_REPORTS,
+        }
     }
 
     /// Returns when whoever follows or watches is to be let go.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::prepared::Prepared;
+use super::{first_reports::FirstReports, prepared::Prepared};
 use crate::{
     controller::request::{CommandError, not_found},
     fleet::Ledger,
@@ -26,6 +26,7 @@ pub(in crate::controller) struct Ground<'a> {
     pub prepared: &'a Prepared,
     pub ledger: &'a Ledger,
     pub telemetry: &'a Telemetry,
+    pub first_reports: FirstReports,
     pub allow_exec_hooks: bool,
 }
 

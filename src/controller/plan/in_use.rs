@@ -1,9 +1,19 @@
 //! What may still use an environment that is not live.
 
-use super::draft::Ground;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use jiff::SignedDuration;
+
+use super::{draft::Ground, first_reports::FirstReports};
 use crate::{
-    controller::proof::{names_of, standing},
-    fleet::Requirement,
+    controller::{
+        named::named,
+        proof::{names_of, standing},
+    },
+    fleet::{Ledger, Requirement},
     release::ServiceState,
     snapshot::cluster_name,
     telemetry::Telemetry,
@@ -14,6 +24,39 @@ pub(in crate::controller) fn open_on(telemetry: &Telemetry, state: &ServiceState
     let cluster = cluster_name(&state.name, state.live.other());
     let load = telemetry.cluster(&cluster, None);
     load.map_or(0, |load| load.in_progress)
+}
+
+/// Proxies that have not said yet what is open, in a sentence, where that may have begun before the server did.
+pub(in crate::controller) fn unheard(
+    telemetry: &Telemetry,
+    ledger: &Ledger,
+    state: &ServiceState,
+    first: FirstReports,
+) -> Option<String> {
+    if state.release.as_ref()?.switched_at >= first.started {
+        return None;
+    }
+    let reporters = telemetry.reporters().into_iter();
+    let heard: BTreeSet<Arc<str>> = reporters
+        .filter(|reporter| reporter.last_report.is_some())
+        .map(|reporter| reporter.proxy)
+        .collect();
+    let within = SignedDuration::try_from(first.within).unwrap_or(SignedDuration::MAX);
+    let proxies = ledger.proxies(&BTreeMap::new());
+    let silent = proxies.iter().filter(|proxy| {
+        proxy.connected
+            && first.now.duration_since(proxy.since) < within
+            && !heard.contains(&proxy.info.id)
+    });
+    let silent: Vec<Arc<str>> = silent.map(|proxy| proxy.info.id.clone()).collect();
+    (!silent.is_empty()).then(|| {
+        format!(
+            "{} of {} proxies have not reported their load since the server started: {}",
+            silent.len(),
+            proxies.len(),
+            named(&silent)
+        )
+    })
 }
 
 /// Who of the roster may still route to the standby: a proxy that has not accepted the switch away from it.

@@ -5,6 +5,7 @@ mod checks;
 mod documents;
 mod draft;
 mod ended_by;
+mod first_reports;
 mod in_use;
 mod input;
 mod prepared;
@@ -15,7 +16,8 @@ mod target;
 pub(in crate::controller) use build::Builder;
 pub use documents::{drift, in_force};
 pub(in crate::controller) use draft::{Draft, Ground, find};
-pub(in crate::controller) use in_use::open_on;
+pub(in crate::controller) use first_reports::FirstReports;
+pub(in crate::controller) use in_use::{open_on, unheard};
 pub(in crate::controller) use prepared::Prepared;
 pub(in crate::controller) use steps::draft;
 pub(in crate::controller) use target::{

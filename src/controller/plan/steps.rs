@@ -4,7 +4,7 @@ use super::{
     documents::{self, Allowed},
     draft::{Draft, Ground, Making, find, one, step},
     ended_by::ended_by,
-    in_use::{open_on, routed},
+    in_use::{open_on, routed, unheard},
     restore,
 };
 use crate::{
@@ -82,9 +82,11 @@ pub(in crate::controller) fn draft(
         }
         Command::SwitchGroup { services } => {
             let event = request.waivers.switch(None);
-            all(&mut draft, ground, services, &event)?;
-            let waived = request.waivers.force;
-            draft.making = Making::RoutesOnly { waived };
+            // Where a release mirrors first, the key that ends the mirror comes with its routes.
+            if all(&mut draft, ground, services, &event)? {
+                let waived = request.waivers.force;
+                draft.making = Making::RoutesOnly { waived };
+            }
         }
         Command::RollbackGroup { services } => {
             all(&mut draft, ground, services, &Event::Rollback)?;
@@ -134,7 +136,7 @@ pub(in crate::controller) fn draft(
                 what: *what,
                 started_in: *started_in,
             };
-            one(&mut draft, ground, service, &event)?;
+            releasing(&mut draft, ground, service, &event)?;
         }
         Command::Retire { service, force } => {
             let state = find(&draft.state, service)?;
@@ -143,6 +145,12 @@ pub(in crate::controller) fn draft(
                 in_use: InUse {
                     routed: routed(ground, &state),
                     open: open_on(ground.telemetry, &state),
+                    unheard: unheard(
+                        ground.telemetry,
+                        ground.ledger,
+                        &state,
+                        ground.first_reports,
+                    ),
                 },
             };
             one(&mut draft, ground, service, &event)?;
@@ -207,6 +215,19 @@ fn moving(
     service: &Name,
     event: &Event,
 ) -> Result<(), CommandError> {
+    if releasing(draft, ground, service, event)? == Some(StepKind::Switch) {
+        draft.making = Making::RoutesOnly { waived: false };
+    }
+    Ok(())
+}
+
+/// One event that may make a release mirror: who can end that is known then.
+fn releasing(
+    draft: &mut Draft,
+    ground: &Ground<'_>,
+    service: &Name,
+    event: &Event,
+) -> Result<Option<StepKind>, CommandError> {
     let state = find(&draft.state, service)?;
     let mirrors = state
         .spec
@@ -217,22 +238,23 @@ fn moving(
     if mirrors {
         context.ended_by = ended_by(draft, ground, Temporary::Shadow);
     }
-    if step(draft, &context, service, event)? == Some(StepKind::Switch) {
-        draft.making = Making::RoutesOnly { waived: false };
-    }
-    Ok(())
+    step(draft, &context, service, event)
 }
 
-/// One event on several services. All of them take it, or none: what is refused is said of each.
+/// One event on several services. All of them take it, or none: what is refused is said of each. True: nothing but traffic moved.
 fn all(
     draft: &mut Draft,
     ground: &Ground<'_>,
     services: &[Name],
     event: &Event,
-) -> Result<(), CommandError> {
+) -> Result<bool, CommandError> {
     let mut refusals = Refusals::default();
+    let mut moved = true;
     for service in services {
-        refusals.enter(service, one(draft, ground, service, event))?;
+        let result = releasing(draft, ground, service, event);
+        let result = result.map(|kind| moved &= kind.is_none_or(|kind| kind == StepKind::Switch));
+        refusals.enter(service, result)?;
     }
-    refusals.none_of(services.len())
+    refusals.none_of(services.len())?;
+    Ok(moved)
 }

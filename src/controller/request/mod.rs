@@ -45,13 +45,21 @@ pub struct Request {
     pub waivers: Waivers,
 }
 
+/// Who the server is in the history. An operator of that name is not verified.
+const SERVER: &str = "bluegreen";
+
 impl Request {
+    /// The server gives it itself.
+    pub(in crate::controller) fn is_automatic(&self) -> bool {
+        self.actor_verified && self.actor == SERVER
+    }
+
     /// A command that the server gives itself.
     pub(in crate::controller) fn by_server(command: Command, now: Timestamp) -> Self {
         Self {
             command,
             operation_id: String::new(),
-            actor: "bluegreen".to_owned(),
+            actor: SERVER.to_owned(),
             actor_verified: true,
             message: String::new(),
             dry_run: false,

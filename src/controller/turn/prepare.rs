@@ -11,7 +11,7 @@ use crate::{
     controller::{
         handle::Handle,
         options::resolve_all,
-        plan::{Prepared, open_on},
+        plan::{Prepared, open_on, unheard},
         request::{Command, CommandError, Documents, Request, Tell, not_found},
     },
     model::{Colour, Endpoint, Name, Revision},
@@ -115,18 +115,23 @@ async fn drain(handle: &Handle, service: &Name, tell: Tell<'_>) {
         reports.borrow_and_update();
         let open = handle.head().and_then(|head| {
             let state = head.state.services.get(service)?;
-            Some(open_on(handle.telemetry(), state))
+            let (telemetry, ledger) = (handle.telemetry(), handle.ledger());
+            let first = handle.0.shared.first_reports();
+            match open_on(telemetry, state) {
+                0 => unheard(telemetry, ledger, state, first),
+                open => Some(format!(
+                    "waiting for {open} requests or streams that are open on the standby of {service}"
+                )),
+            }
         });
-        let Some(open) = open.filter(|open| *open > 0) else {
+        let Some(text) = open else {
             return;
         };
         if !told {
             told = true;
             tell(Notice {
                 kind: "draining",
-                text: format!(
-                    "waiting for {open} requests or streams that are open on the standby of {service}"
-                ),
+                text,
             });
         }
         if timeout_at(until, reports.changed()).await.is_err() {

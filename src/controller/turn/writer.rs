@@ -91,6 +91,7 @@ impl Writer {
                 addresses: prepared.addresses.clone(),
                 actor: request.actor.clone(),
                 by_server: request.command.is_internal(),
+                automatic: request.is_automatic(),
                 why: request.message.clone(),
                 policy: request.policy,
                 waived: prepared.waived.clone(),
@@ -101,6 +102,7 @@ impl Writer {
             prepared,
             ledger: handle.ledger(),
             telemetry: handle.telemetry(),
+            first_reports: handle.0.shared.first_reports(),
             allow_exec_hooks: handle.0.shared.release.allow_exec_hooks,
         };
         let mut draft = draft(request, &ground)?;

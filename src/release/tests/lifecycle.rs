@@ -365,14 +365,21 @@ fn a_standby_is_retired_when_its_time_is_over_and_nothing_uses_it() {
         (
             InUse {
                 routed: Some("1 of 2".to_owned()),
-                open: 0,
+                ..InUse::default()
             },
             Reason::StillRouted,
         ),
         (
             InUse {
-                routed: None,
                 open: 3,
+                ..InUse::default()
+            },
+            Reason::StillOpen,
+        ),
+        (
+            InUse {
+                unheard: Some("1 of 2 proxies".to_owned()),
+                ..InUse::default()
             },
             Reason::StillOpen,
         ),

@@ -68,12 +68,14 @@ pub(super) fn nexts() -> impl Strategy<Value = Next> {
                 skip_gates,
             }))
         });
-    let in_use = (any::<bool>(), any::<bool>(), 0u64..3).prop_map(|(force, routed, open)| {
+    let in_use = (any::<[bool; 3]>(), 0u64..3).prop_map(|([force, routed, unheard], open)| {
+        let some = |is_so: bool| is_so.then(|| "1 of 2".to_owned());
         Next::Event(Box::new(Event::Retire {
             force,
             in_use: InUse {
-                routed: routed.then(|| "1 of 2".to_owned()),
+                routed: some(routed),
                 open,
+                unheard: some(unheard),
             },
         }))
     });
