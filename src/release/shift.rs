@@ -165,16 +165,22 @@ impl Draft<'_> {
         Ok(Done::new(StepKind::Change, what))
     }
 
-    /// Ends a mirror or a preview. `started_in`: only the one that began then.
+    /// Ends a mirror or a preview. `started_in`: only the one that began then, because its time is over. That of a release which
+    /// has had less of its time than has passed begins again.
     pub(super) fn end(&mut self, what: Temporary, started_in: Option<Revision>) -> Done {
         let name = &self.state.name;
         let window = self.state.shifting.window(what);
         let meant = window.filter(|w| started_in.is_none_or(|started| started == w.started_in));
         if meant.is_none() {
-            return Done::already(format!("{name} has no {} that runs", what.as_str()), None);
+            let what = format!("{name} has no {} that runs", what.as_str());
+            return Done::already(what, None);
         }
         let done = format!("ended the {} of {name}", what.as_str());
         self.state.shifting.clear(what);
+        if what == Temporary::Shadow && started_in.is_some() {
+            // What can't be mirrored to any more has just ended.
+            let _ = self.mirror_again();
+        }
         Done::new(StepKind::Change, done)
     }
 

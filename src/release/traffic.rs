@@ -143,8 +143,16 @@ impl Draft<'_> {
         };
         let target = release.from;
         if release.phase == Phase::RolledBack {
+            // Whoever goes back while another release is on its way must not believe that nothing will move.
+            let next = self.active().filter(|it| it.standing().is_before_traffic());
+            let next = next.map_or_else(String::new, |next| {
+                format!(
+                    "; release {} ({}) is {}: `bluegreen abort {name}` gives it up",
+                    next.number, next.to.version, next.phase
+                )
+            });
             let what = format!(
-                "{name} is rolled back already, from {} to {} in {target}",
+                "{name} is rolled back already, from {} to {} in {target}{next}",
                 release.to_version, release.from_version
             );
             return Ok(Done::already(what, release.rolled_back_in).moved(backward(&release)));

@@ -228,6 +228,26 @@ async fn a_group_goes_forward_and_back_in_one_revision_each() {
 }
 
 #[tokio::test]
+async fn a_group_that_mirrors_first_is_ended_by_the_proxies_too() {
+    let server = Server::start().await;
+    let mut client = server.client().await;
+    let mirror = "  release: { shadow: { percent: 10, duration: 1h } }\n";
+    for (service, port) in [("a", 10000), ("b", 10001)] {
+        let text = document(service, port) + mirror;
+        apply(&mut client, &text).await.outcome();
+        deploy(&mut client, service, "v1.3", "127.0.0.1:9002")
+            .await
+            .outcome();
+    }
+    let begun = switch_all(&mut client, &["a", "b"]).await;
+    begun.outcome();
+    assert_eq!(
+        changed(&begun),
+        ["RouteConfiguration", "RouteConfiguration", "Runtime"]
+    );
+}
+
+#[tokio::test]
 async fn a_group_moves_whole_or_not_at_all_and_says_what_is_in_the_way_of_whom() {
     let server = Server::start().await;
     let mut client = server.client().await;

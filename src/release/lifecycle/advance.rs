@@ -1,5 +1,7 @@
 //! The transitions: how a release comes into each phase, and what that phase asks of the world.
 
+use std::time::Duration;
+
 use super::{
     super::{
         Moved, Refusal, Role, Temporary,
@@ -8,6 +10,9 @@ use super::{
     EffectKind, LogEntry, MAX_REASON, PhaseClock, Purpose, Rollout, RolloutPhase,
 };
 use crate::model::HookKind;
+
+/// What is left of a phase is mirrored from here on: less is the difference between two clocks that end it together.
+const WORTH_MIRRORING: Duration = Duration::from_secs(1);
 
 /// A reason on one line, cut to what is kept.
 pub(super) fn cut(reason: &str) -> String {
@@ -184,6 +189,23 @@ impl Draft<'_> {
             Some(_) if rollout.from.is_some() => Ok(self.shift_to_step(0)),
             _ => self.switch_now(),
         }
+    }
+
+    /// Mirrors for as long as the phase still has to last. The mirror's time runs down by the clock on the wall, also while the
+    /// release is paused or its server down, and the phase's does not.
+    pub(in crate::release) fn mirror_again(&mut self) -> Result<(), Refusal> {
+        let Some(rollout) = self.state.rollout.as_deref() else {
+            return Ok(());
+        };
+        let shadow = rollout.spec.as_ref().and_then(|spec| spec.shadow.as_ref());
+        let left = rollout.clock.left().saturating_sub(self.context.counted);
+        if let Some(percent) = shadow.map(|shadow| shadow.percent)
+            && rollout.phase == RolloutPhase::Shadowing
+            && left >= WORTH_MIRRORING
+        {
+            self.shadow(percent, left, self.context.ended_by)?;
+        }
+        Ok(())
     }
 
     /// The new environment gets the share of a step.

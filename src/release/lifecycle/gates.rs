@@ -6,9 +6,9 @@ use super::{
     super::{PREVIEW_HEADER, Temporary, draft::Draft},
     EffectKind, Purpose, RolloutPhase, Validated,
 };
-use crate::model::check::Through;
+use crate::model::{EndedBy, check::Through};
 
-/// The preview route of gates ends with them; if the server is gone, after this: no gate that goes through proxies takes longer.
+/// The preview route of gates ends with them; at the latest after this: no gate that goes through proxies takes longer.
 const PREVIEW_LIMIT: Duration = Duration::from_secs(4 * 3600);
 
 impl Draft<'_> {
@@ -97,8 +97,9 @@ impl Draft<'_> {
         if there.is_some_and(|preview| !preview.window.over) {
             return false;
         }
-        let ended_by = self.context.ended_by;
-        self.preview(PREVIEW_HEADER, None, PREVIEW_LIMIT, ended_by)
+        // What proxies can end by themselves waits for a key beside the routes. Gates begin when every proxy has the routes, and
+        // would be answered by the live version where the key is still on its way.
+        self.preview(PREVIEW_HEADER, None, PREVIEW_LIMIT, EndedBy::Server)
             .is_ok()
     }
 

@@ -103,7 +103,10 @@ impl Draft<'_> {
                 );
                 self.change(|now| now.clock = rollout.clock);
                 match phase {
-                    RolloutPhase::Shadowing => self.analyse(Purpose::Shadow),
+                    RolloutPhase::Shadowing => {
+                        self.mirror_again()?;
+                        self.analyse(Purpose::Shadow);
+                    }
                     RolloutPhase::Shifting if rollout.pushed.is_none() => {
                         self.analyse(Purpose::Step);
                     }
@@ -253,7 +256,7 @@ impl Draft<'_> {
     pub(super) fn because(&self) -> String {
         match self.context.why.as_str() {
             "" => String::new(),
-            _ if self.context.by_server => String::new(),
+            _ if self.context.automatic => String::new(),
             why => format!(" ({why})"),
         }
     }

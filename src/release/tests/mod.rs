@@ -7,6 +7,7 @@ mod generators;
 mod lifecycle;
 mod lifecycle_properties;
 mod lifecycle_table;
+mod mirroring;
 mod properties;
 mod replacing;
 mod restoring;
