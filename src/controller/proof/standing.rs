@@ -12,14 +12,17 @@ use crate::{
     snapshot::Snapshot,
 };
 
-/// Who has `types` as they were at `requirement.revision`, where `newest` is the newest snapshot.
+/// Who has `types` as they were at `requirement.revision`, where `newest` is the newest snapshot. Weights also stand in virtual
+/// hosts of their own, where there are any.
 pub(in crate::controller) fn standing(
     ledger: &Ledger,
     newest: &Snapshot,
     requirement: &Requirement,
 ) -> Proof {
     let mut groups: BTreeMap<Revision, Vec<TypeUrl>> = BTreeMap::new();
-    for type_url in &requirement.types {
+    let hosts = requirement.weights_only.then_some(&TypeUrl::VirtualHost);
+    let hosts = hosts.filter(|hosts| !requirement.types.contains(hosts));
+    for type_url in requirement.types.iter().chain(hosts) {
         let Some(set) = newest.get(*type_url) else {
             continue;
         };
@@ -93,4 +96,63 @@ fn weight(state: &NotAckedState) -> u8 {
 pub(in crate::controller) fn names_of(proof: &Proof) -> String {
     let names: Vec<&str> = proof.by_name().iter().map(|one| &*one.proxy).collect();
     named(&names)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::{
+        fleet::{ProxyInfo, Record, StreamId},
+        model::Name,
+        snapshot::{References, Resource},
+    };
+
+    const HOSTS: TypeUrl = TypeUrl::VirtualHost;
+    const ROUTES: TypeUrl = TypeUrl::RouteConfiguration;
+
+    /// The next revision, with that content of one resource of a type.
+    fn with(snapshot: &Snapshot, type_url: TypeUrl, content: &'static str) -> Snapshot {
+        let bytes = content.as_bytes().into();
+        let resource = Resource::new(type_url, "main/all", bytes, References::default());
+        let changes = [(resource.name.clone(), Some(Arc::new(resource)))];
+        snapshot.with(
+            snapshot.revision.next(),
+            [(type_url, changes.into())].into(),
+        )
+    }
+
+    #[test]
+    fn weights_that_stand_in_virtual_hosts_are_proven_by_them() {
+        let routes = with(
+            &Snapshot::empty(Name::parse("payments").unwrap()),
+            ROUTES,
+            "routes",
+        );
+        let ledger = Ledger::new(|| {});
+        let stream = StreamId(1);
+        let proxy = ProxyInfo {
+            id: "edge-1".into(),
+            address: "127.0.0.1:1".into(),
+            software: "envoy 1.40.0".into(),
+        };
+        let says = |record| ledger.record(stream, record, Timestamp::UNIX_EPOCH);
+        let proven = |snapshot: &Snapshot| {
+            let weights = Requirement::weights(snapshot.revision);
+            standing(&ledger, snapshot, &weights).is_complete()
+        };
+        ledger.connect(stream, proxy, Timestamp::UNIX_EPOCH);
+        says(Record::Accepted(ROUTES, routes.revision));
+        assert!(proven(&routes), "there are no virtual hosts");
+        let before = with(&routes, HOSTS, "blue");
+        says(Record::Accepted(HOSTS, before.revision));
+        let switched = with(&before, HOSTS, "green");
+        says(Record::Accepted(ROUTES, switched.revision));
+        assert!(!proven(&switched), "it has the hosts of before");
+        says(Record::Accepted(HOSTS, switched.revision));
+        assert!(proven(&switched));
+    }
 }
