@@ -118,7 +118,14 @@ impl Prometheus {
             return (self.check.when_empty, why);
         }
         let nan = numbers.iter().filter(|it| it.is_nan()).count();
-        if nan > 0 {
+        let conditions = [&self.check.success_condition, &self.check.failure_condition];
+        let parsed = |text: &Option<String>| Expression::parse(text.as_deref()?).ok();
+        let known = conditions
+            .into_iter()
+            .filter_map(parsed)
+            .any(|condition| condition.knows_nan());
+        // A condition that asks for it decides itself.
+        if nan > 0 && !known {
             let why = format!(
                 "{nan} of {} numbers are NaN, usually 0 divided by 0: {shown}",
                 numbers.len()
@@ -343,6 +350,12 @@ mod tests {
                 json!({ "whenNaN": "Failed" }),
                 Phase::Failed,
                 "NaN",
+            ),
+            (
+                api(StatusCode::OK, vector(&["NaN"])).await,
+                json!({ "successCondition": "isNaN(result[0]) || result[0] < 1" }),
+                Phase::Successful,
+                "result is [NaN]: isNaN(result[0]) || result[0] < 1 holds",
             ),
             (
                 api(StatusCode::SERVICE_UNAVAILABLE, failed("timeout")).await,

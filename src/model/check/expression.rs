@@ -18,6 +18,9 @@ const MAX_NESTING: usize = 32;
 /// The longest problem, in characters.
 const MAX_PROBLEM: usize = 300;
 
+/// A function beside CEL's own.
+const IS_NAN: &str = "isNaN";
+
 /// A condition that can't be used.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ExpressionError {
@@ -95,6 +98,17 @@ impl Expression {
         })
     }
 
+    /// Whether it is about one of these variables.
+    pub fn is_about(&self, variables: &[&str]) -> bool {
+        let references = self.program.references();
+        variables.iter().any(|name| references.has_variable(name))
+    }
+
+    /// Whether it says itself what NaN means.
+    pub fn knows_nan(&self) -> bool {
+        self.program.references().has_function(IS_NAN)
+    }
+
     /// Whether it holds for these variables. `isNaN(NUMBER)` is known beside CEL's own functions.
     ///
     /// # Errors
@@ -121,8 +135,8 @@ impl Expression {
     fn evaluate(&self, variables: &[(&str, Operand)]) -> Result<Value, ExecutionError> {
         let mut context = Context::default();
         context
-            .add_function("isNaN", |number: f64| number.is_nan())
-            .map_err(|error| ExecutionError::function_error("isNaN", error))?;
+            .add_function(IS_NAN, |number: f64| number.is_nan())
+            .map_err(|error| ExecutionError::function_error(IS_NAN, error))?;
         for (name, value) in variables {
             context.add_variable_from_value(*name, to_cel(value));
         }

@@ -196,10 +196,22 @@ pub(super) fn conditions(
     path: &Path,
     success: Option<&String>,
     failure: Option<&String>,
+    variables: &[&str],
 ) {
     for (key, text) in [("successCondition", success), ("failureCondition", failure)] {
-        if let Some(Err(error)) = text.map(|text| Expression::parse(text)) {
-            findings.add(path.join(key), error.to_string());
+        let Some(text) = text else { continue };
+        match Expression::parse(text) {
+            Err(error) => findings.add(path.join(key), error.to_string()),
+            // It would be an Error each time, which in a bake takes a good version back.
+            Ok(condition) if !condition.is_about(variables) => findings.add(
+                path.join(key),
+                format!(
+                    "{} is about nothing that is measured: there is {}",
+                    quoted(text, 64),
+                    variables.join(", ")
+                ),
+            ),
+            Ok(_) => {}
         }
     }
 }

@@ -261,6 +261,7 @@ pub(super) fn proxies(findings: &mut Findings, path: &Path, check: &ProxiesCheck
         path,
         check.success_condition.as_ref(),
         check.failure_condition.as_ref(),
+        &["requests", "successRate", "metrics", "baseline"],
     );
 }
 

@@ -222,6 +222,7 @@ fn prometheus(findings: &mut Findings, path: &Path, check: &PrometheusCheck) {
         path,
         check.success_condition.as_ref(),
         check.failure_condition.as_ref(),
+        &["result"],
     );
     for (key, phase) in [("whenEmpty", check.when_empty), ("whenNaN", check.when_nan)] {
         if matches!(phase, Phase::Pending | Phase::Running) {

@@ -379,6 +379,12 @@ fn each_rule_refuses_what_breaks_it() {
         (
             "errors",
             "/prometheus/successCondition",
+            json!("rslt[0] < 0.05"),
+            "[7].prometheus.successCondition: \"rslt[0] < 0.05\" is about nothing that is measured: there is result",
+        ),
+        (
+            "errors",
+            "/prometheus/successCondition",
             json!("result >"),
             "[7].prometheus.successCondition: ",
         ),
