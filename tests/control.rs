@@ -8,6 +8,8 @@ mod bad_input;
 mod calls;
 #[path = "control/counting.rs"]
 mod counting;
+#[path = "control/crowds.rs"]
+mod crowds;
 #[path = "control/flows.rs"]
 mod flows;
 #[path = "control/names.rs"]

@@ -57,7 +57,7 @@ pub(super) async fn follow(
             delivery: views::delivery(handle.name(), &progress, arrived_at),
             how,
         };
-        let delivery = views::delivery_so_far(handle.name(), &progress, arrived_at);
+        let delivery = views::brief(handle.name(), &progress, arrived_at);
         if sent.as_ref() != Some(&delivery) {
             let event = api::CommandEvent {
                 event: Some(Event::Delivery(delivery.clone())),

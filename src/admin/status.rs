@@ -38,7 +38,11 @@ pub(super) fn get(
         let Some(head) = handle.head() else {
             continue;
         };
-        let delivery = views::delivery_of(handle, &head);
+        let delivery = match request.service.is_empty() {
+            // It stands with every service of the fleet.
+            true => views::brief_of(handle, &head),
+            false => views::delivery_of(handle, &head),
+        };
         for service in head.state.services.values() {
             if request.service.is_empty() || service.name.as_str() == request.service {
                 services.push(service_status(handle, service, &head, &delivery));

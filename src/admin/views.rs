@@ -14,8 +14,8 @@ use crate::{
     store::Head,
 };
 
-/// Proxies that have not accepted and are named while a delivery is on its way.
-const LISTED_ON_THE_WAY: usize = 100;
+/// So many proxies that have not accepted are named also where that is said again and again.
+const NAMED_IN_BRIEF: usize = 100;
 
 pub(super) fn colour(colour: Colour) -> api::Colour {
     match colour {
@@ -50,6 +50,12 @@ pub(super) fn delivery_of(handle: &Handle, head: &Head) -> api::Delivery {
     delivery(handle.name(), &progress, Some(head.meta.arrived_at))
 }
 
+/// The same [in brief](brief).
+pub(super) fn brief_of(handle: &Handle, head: &Head) -> api::Delivery {
+    let progress = handle.progress(head);
+    brief(handle.name(), &progress, Some(head.meta.arrived_at))
+}
+
 /// How far a fleet is with a revision; milliseconds count from `arrived_at`.
 pub(super) fn delivery(
     fleet: &Name,
@@ -63,14 +69,14 @@ pub(super) fn delivery(
     }
 }
 
-/// The same for who follows it from ACK to ACK: of more than [`LISTED_ON_THE_WAY`] only how many they are. To list a large
-/// fleet again and again takes longer than to push to it.
-pub(super) fn delivery_so_far(
+/// The same where it is said again and again, from ACK to ACK or service by service: of more than [`NAMED_IN_BRIEF`] only how many
+/// they are. To list a large fleet each time takes longer than to push to it.
+pub(super) fn brief(
     fleet: &Name,
     progress: &Progress,
     arrived_at: Option<Timestamp>,
 ) -> api::Delivery {
-    match progress.proof.not_acked.len() <= LISTED_ON_THE_WAY {
+    match progress.proof.not_acked.len() <= NAMED_IN_BRIEF {
         true => delivery(fleet, progress, arrived_at),
         false => numbers(fleet, progress, arrived_at),
     }
@@ -210,17 +216,17 @@ mod tests {
     }
 
     #[test]
-    fn proxies_are_named_in_order_and_on_the_way_only_if_they_are_few() {
+    fn proxies_are_named_in_order_and_in_brief_only_if_they_are_few() {
         let fleet: Name = "payments".parse().unwrap();
         let names = |delivery: api::Delivery| -> Vec<String> {
             let missing = delivery.not_acked.into_iter();
             missing.map(|one| one.proxy).collect()
         };
-        for (proxies, listed) in [(3, 3), (LISTED_ON_THE_WAY, LISTED_ON_THE_WAY), (101, 0)] {
+        for (proxies, listed) in [(3, 3), (NAMED_IN_BRIEF, NAMED_IN_BRIEF), (101, 0)] {
             let progress = silent(proxies);
-            let so_far = delivery_so_far(&fleet, &progress, None);
-            assert_eq!(so_far.pending as usize, proxies);
-            assert_eq!(names(so_far).len(), listed);
+            let in_brief = brief(&fleet, &progress, None);
+            assert_eq!(in_brief.pending as usize, proxies);
+            assert_eq!(names(in_brief).len(), listed);
             let all = names(delivery(&fleet, &progress, None));
             assert_eq!(all.len(), proxies);
             assert!(all.is_sorted());

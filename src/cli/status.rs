@@ -8,7 +8,7 @@ use super::{
     client::Context,
     convert,
     error::Error,
-    out::{self, BAD, GOOD, WARN, paint},
+    out::{self, BAD, DIM, GOOD, WARN, paint},
     report::{NotAcked, Proxies},
     report_text::not_acked_text,
     rollout::{self, ReleaseView},
@@ -18,7 +18,8 @@ use crate::api;
 
 /// Show what is live, what is ready, and how far the fleet is
 ///
-/// With -o json or yaml: one object for SERVICE, a list of such objects without it.
+/// With -o json or yaml: one object for SERVICE, a list of such objects without it. The list names the proxies that have not
+/// accepted the fleet's revision only if they are a hundred at most; the object has all of them.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -270,6 +271,46 @@ fn proxies_text(status: &Status) -> String {
             (style, accepted)
         }
     };
-    let summary = paint(style, format_args!("  proxies: {summary}"));
-    format!("{summary}\n{}", not_acked_text(&status.not_acked, "    "))
+    let mut text = format!("{}\n", paint(style, format_args!("  proxies: {summary}")));
+    if proxies.acked < proxies.total && status.not_acked.is_empty() {
+        let whole = format!(
+            "    the others are too many to list here: `bluegreen fleet {}` names them",
+            status.fleet
+        );
+        let _ = writeln!(text, "{}", paint(DIM, whole));
+    }
+    text.push_str(&not_acked_text(&status.not_acked, "    "));
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_nobody_is_named_it_says_who_names_them() {
+        let said = |not_acked: Vec<api::ProxyDelivery>| {
+            let delivery = api::Delivery {
+                total: 250,
+                acked: 3,
+                pending: 247,
+                not_acked,
+                ..Default::default()
+            };
+            let service = api::ServiceStatus {
+                fleet: "payments".to_owned(),
+                delivery: Some(delivery),
+                ..Default::default()
+            };
+            proxies_text(&status(service, &[]))
+        };
+        assert!(said(Vec::new()).contains("`bluegreen fleet payments` names them"));
+        let named = said(vec![api::ProxyDelivery {
+            proxy: "edge-1".to_owned(),
+            state: api::proxy_delivery::State::Pending.into(),
+            ..Default::default()
+        }]);
+        assert!(named.contains("edge-1"));
+        assert!(!named.contains("bluegreen fleet"));
+    }
 }
