@@ -98,10 +98,11 @@ impl Expression {
         })
     }
 
-    /// Whether it is about one of these variables.
-    pub fn is_about(&self, variables: &[&str]) -> bool {
+    /// Whether it is about other things than these variables. One that is about nothing, as `false`, is a constant.
+    pub fn is_about_others_than(&self, variables: &[&str]) -> bool {
         let references = self.program.references();
-        variables.iter().any(|name| references.has_variable(name))
+        let is_about = |name: &&str| references.has_variable(name);
+        !references.variables().is_empty() && !variables.iter().any(is_about)
     }
 
     /// Whether it says itself what NaN means.
@@ -216,6 +217,24 @@ mod tests {
             ("isNaN(result)", Operand::Number(f64::NAN), true),
         ] {
             assert_eq!(holds(text, result), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn constants_are_about_nothing_and_so_about_nothing_unknown() {
+        for (text, expected) in [
+            ("rslt[0] > 1", true),
+            ("rslt.all(x, x > 0)", true),
+            ("result.all(x, x > 0)", false),
+            ("false", false),
+            ("1 > 2", false),
+        ] {
+            let condition = Expression::parse(text).unwrap();
+            assert_eq!(
+                condition.is_about_others_than(&["result"]),
+                expected,
+                "{text}"
+            );
         }
     }
 

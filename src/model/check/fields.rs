@@ -203,7 +203,7 @@ pub(super) fn conditions(
         match Expression::parse(text) {
             Err(error) => findings.add(path.join(key), error.to_string()),
             // It would be an Error each time, which in a bake takes a good version back.
-            Ok(condition) if !condition.is_about(variables) => findings.add(
+            Ok(condition) if condition.is_about_others_than(variables) => findings.add(
                 path.join(key),
                 format!(
                     "{} is about nothing that is measured: there is {}",
