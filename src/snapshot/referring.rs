@@ -1,6 +1,6 @@
 //! Finds what a resource refers to, wherever it stands: also in filters, which are messages of their own.
 
-use std::convert::Infallible;
+use std::{collections::BTreeSet, convert::Infallible, sync::Arc};
 
 use prost_reflect::{DynamicMessage, ReflectMessage as _, Value};
 
@@ -57,10 +57,6 @@ impl References {
         }
     }
 
-    fn ask_apart(&mut self, type_url: TypeUrl, name: &str) {
-        self.apart.insert((type_url, name.into()));
-    }
-
     fn add(&mut self, message: &DynamicMessage) {
         for (_, used, name) in clusters_of(message) {
             match used {
@@ -76,30 +72,24 @@ impl References {
         }
         if let Some(discovery) = dynamic::child(message, "config_discovery") {
             let name = dynamic::text(message, "name");
-            let needs = !discovery.has_field_by_name("default_config");
-            let filters = &mut self.filters;
-            match Source::of(&discovery, "config_source") {
-                Source::Same if needs => drop(filters.insert(name.into())),
-                Source::Apart => self.ask_apart(TypeUrl::TypedExtensionConfig, &name),
-                _ => {}
+            let source = Source::of(&discovery, "config_source");
+            // With a default it works without.
+            if source != Source::Same || !discovery.has_field_by_name("default_config") {
+                let of = TypeUrl::TypedExtensionConfig;
+                source.enter(of, &name, &mut self.filters, &mut self.apart);
             }
         }
         match message.descriptor().full_name() {
             "envoy.extensions.transport_sockets.tls.v3.SdsSecretConfig" => {
                 let name = dynamic::text(message, "name");
-                match Source::of(message, "sds_config") {
-                    Source::Same => drop(self.secrets.insert(name.into())),
-                    Source::Apart => self.ask_apart(TypeUrl::Secret, &name),
-                    Source::Elsewhere => {}
-                }
+                let source = Source::of(message, "sds_config");
+                source.enter(TypeUrl::Secret, &name, &mut self.secrets, &mut self.apart);
             }
             "envoy.extensions.filters.network.http_connection_manager.v3.Rds" => {
                 let name = dynamic::text(message, "route_config_name");
-                match Source::of(message, "config_source") {
-                    Source::Same => drop(self.routes.insert(name.into())),
-                    Source::Apart => self.ask_apart(TypeUrl::RouteConfiguration, &name),
-                    Source::Elsewhere => {}
-                }
+                let source = Source::of(message, "config_source");
+                let of = TypeUrl::RouteConfiguration;
+                source.enter(of, &name, &mut self.routes, &mut self.apart);
             }
             "envoy.config.route.v3.ScopedRouteConfiguration" => {
                 let name = dynamic::text(message, "route_configuration_name");
@@ -107,13 +97,12 @@ impl References {
                     self.routes.insert(name.into());
                 }
             }
-            "envoy.config.cluster.v3.Cluster" => match endpoints_name(message) {
-                Some((name, Source::Same)) => drop(self.endpoints.insert(name.into())),
-                Some((name, Source::Apart)) => {
-                    self.ask_apart(TypeUrl::ClusterLoadAssignment, &name);
+            "envoy.config.cluster.v3.Cluster" => {
+                if let Some((name, source)) = endpoints_name(message) {
+                    let of = TypeUrl::ClusterLoadAssignment;
+                    source.enter(of, &name, &mut self.endpoints, &mut self.apart);
                 }
-                _ => {}
-            },
+            }
             "envoy.config.route.v3.RouteAction" => self.add_route(message),
             _ => {}
         }
@@ -164,11 +153,26 @@ impl Source {
             () => Self::Elsewhere,
         }
     }
+
+    /// Enters a name of a type where it belongs: with those that are asked for on the same stream, or apart.
+    fn enter(
+        self,
+        of: TypeUrl,
+        name: &str,
+        same: &mut BTreeSet<Arc<str>>,
+        apart: &mut BTreeSet<(TypeUrl, Arc<str>)>,
+    ) {
+        match self {
+            Self::Same => drop(same.insert(name.into())),
+            Self::Apart => drop(apart.insert((of, name.into()))),
+            Self::Elsewhere => {}
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::BTreeSet, sync::Arc, time::Duration};
+    use std::time::Duration;
 
     use serde_json::json;
 
