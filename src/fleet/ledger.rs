@@ -153,13 +153,11 @@ impl Ledger {
         all
     }
 
-    /// When each proxy that has accepted a requirement did so; None: before this server ran.
-    pub fn acks(&self, requirement: &Requirement) -> Vec<(Arc<str>, Option<Timestamp>)> {
+    /// When each proxy that has accepted all of these had the last of them; None: before this server ran.
+    pub fn acks(&self, all: &[Requirement]) -> Vec<(Arc<str>, Option<Timestamp>)> {
         let mut acks = Vec::new();
         self.proxies.each(|id, row| {
-            row.each_standing(requirement, |told| {
-                acks.extend(told.ok().map(|at| (id.clone(), at)));
-            });
+            row.each_having(all, |at| acks.push((id.clone(), at)));
         });
         acks
     }

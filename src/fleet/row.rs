@@ -229,6 +229,23 @@ impl Row {
         self.stands.set(stands.filter(|_| members == 1));
     }
 
+    /// Each proxy behind this node id that has all of these, and since when.
+    pub(super) fn each_having(&self, all: &[Requirement], mut f: impl FnMut(Option<Timestamp>)) {
+        if let [one] = all {
+            return self.each_standing(one, |told| {
+                if let Ok(at) = told {
+                    f(at);
+                }
+            });
+        }
+        self.each_member(|member| {
+            let told: Result<Vec<_>, _> = all.iter().map(|one| member.accepted(one)).collect();
+            if let Ok(times) = told {
+                f(times.into_iter().max().flatten());
+            }
+        });
+    }
+
     /// The proxies behind this node id, as a rule one. Streams over one connection are one proxy, whatever they ask for: an
     /// Envoy has one for each secret or cluster that is not on ADS, and a gRPC process one for each channel. Connections
     /// that ask for different types are one too, an older one that fell silent when a newer one came is a leftover, and two

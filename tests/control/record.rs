@@ -5,18 +5,24 @@ use std::sync::Arc;
 
 use bluegreen::{
     controller::{Command, Handle, Request, Waivers},
-    model::{Colour, check::Phase},
+    fleet::Requirement,
+    model::{Colour, TypeUrl, check::Phase},
     release::{Purpose, ReleaseRecord, RolloutPhase, Verb},
 };
 
-use super::releases::{
-    SERVICE, Script, baking, baking_on, endpoint, name, reached, recorded, request, run, settings,
-    steer,
+use jiff::Timestamp;
+
+use super::{
+    calls::apply,
+    releases::{
+        SERVICE, Script, USUAL, baking, baking_on, begun, endpoint, name, reached, recorded,
+        release, request, run, settings, steer, switch,
+    },
 };
 use crate::support::{
     backend::Backend,
     keeping::Keeping,
-    server::{LedgerProxy, Server},
+    server::{LedgerProxy, Says, Server},
 };
 
 /// All traffic goes back to blue, by a release that takes the place of the one that bakes.
@@ -156,4 +162,42 @@ async fn the_digests_of_a_switch_are_not_those_of_a_later_change() {
     let after = paused(&server, &handle, 1).await;
     assert_eq!(after.endpoints.len(), 2);
     assert_eq!(after.after, before.after);
+}
+
+/// A virtual host on its own that leads to the service.
+const HOST: &str = "---
+apiVersion: bluegreen/v1
+kind: EnvoyResources
+metadata: { name: edge }
+spec:
+  fleet: payments
+  resources:
+    - '@type': type.googleapis.com/envoy.config.route.v3.VirtualHost
+      name: edge/one
+      domains: [one.test]
+      routes: [ { match: { prefix: / }, route: { cluster: 'service:fraud-model' } } ]
+";
+
+#[tokio::test]
+async fn an_ack_of_weights_in_virtual_hosts_is_that_of_the_hosts() {
+    let script = Script::new();
+    let (server, handle, proxy) = begun(settings(&script), USUAL).await;
+    apply(&mut server.client().await, HOST).await.outcome();
+    let green = Backend::start("v1.3").await;
+    script.say(Purpose::Validation, Phase::Successful);
+    run(&handle, release(&[&green])).await.unwrap();
+    reached(&handle, RolloutPhase::Ready).await;
+    proxy.say(Says::AcceptBut(TypeUrl::VirtualHost));
+    let switched = run(&handle, switch()).await.unwrap().revision;
+    let weights = [Requirement::weights(switched)];
+    let mut changes = handle.ledger_changes();
+    while handle.ledger().acks(&weights).is_empty() {
+        changes.changed().await.unwrap();
+    }
+    let hosts_come = Timestamp::now();
+    proxy.say(Says::Accept);
+    let accepted = |it: &ReleaseRecord| it.deliveries.iter().any(|push| push.acked == 1);
+    let record = recorded(&server, 1, accepted).await;
+    let first = record.deliveries[0].first.unwrap();
+    assert!(first >= hosts_come, "{first} {hosts_come}");
 }

@@ -269,6 +269,8 @@ impl Resolve for TestNames {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Says {
     Accept,
+    /// Accept all other types, and say nothing yet of this one.
+    AcceptBut(TypeUrl),
     /// Reject route configurations, with this message.
     RejectRoutes(&'static str),
     /// Reject everything, with this message.
@@ -359,7 +361,8 @@ async fn answer(handle: Handle, stream: StreamId, mut says: watch::Receiver<Says
 fn answer_one(handle: &Handle, stream: StreamId, says: &Says, snapshot: &Snapshot) {
     for set in snapshot.types() {
         let rejected = match says {
-            Says::Accept => None,
+            Says::AcceptBut(type_url) if set.type_url == *type_url => continue,
+            Says::Accept | Says::AcceptBut(_) => None,
             Says::Nothing | Says::RejectOnce(_) => continue,
             Says::RejectRoutes(message) if set.type_url == TypeUrl::RouteConfiguration => {
                 Some(*message)

@@ -6,7 +6,7 @@ use tokio::time::{Duration, Instant};
 
 use super::{job::Jobs, look::retain_services, record::update};
 use crate::{
-    controller::handle::Handle,
+    controller::{handle::Handle, proof::acks},
     fleet::{Proof, Requirement},
     model::{Colour, Name, Revision, TypeUrl},
     release::{
@@ -74,7 +74,7 @@ impl Book {
                 open = true;
                 continue;
             }
-            open |= self.enter(handle, name, service, rollout).await;
+            open |= self.enter(handle, head, name, service, rollout).await;
         }
         open
     }
@@ -113,6 +113,7 @@ impl Book {
     async fn enter(
         &mut self,
         handle: &Handle,
+        head: &Head,
         name: &Name,
         service: &ServiceState,
         rollout: &Rollout,
@@ -140,11 +141,11 @@ impl Book {
         } else if let Some((revision, ..)) = following
             && (news || due)
         {
-            let proof = handle.ledger().proof(&Requirement::weights(revision));
+            let proof = handle.standing(head, &Requirement::weights(revision));
             on_its_way = !proof.is_complete();
             if news || proof.acked != acked {
                 acked = proof.acked;
-                delivery = Some(found(handle, &proof));
+                delivery = Some(found(handle, head, &proof));
             }
         }
         if news || delivery.is_some() {
@@ -260,7 +261,7 @@ async fn remember(handle: &Handle, service: &Name, number: u64) {
 }
 
 /// A push with all proxies that have accepted it, not summed up yet.
-fn found(handle: &Handle, proof: &Proof) -> DeliveryRecord {
+fn found(handle: &Handle, head: &Head, proof: &Proof) -> DeliveryRecord {
     let mut record = DeliveryRecord {
         revision: proof.revision,
         what: String::new(),
@@ -276,7 +277,10 @@ fn found(handle: &Handle, proof: &Proof) -> DeliveryRecord {
     // As a rule this is asked first when a push has just begun.
     let acks = match proof.acked {
         0 => Vec::new(),
-        _ => handle.ledger().acks(&Requirement::weights(proof.revision)),
+        _ => {
+            let weights = Requirement::weights(proof.revision);
+            acks(handle.ledger(), &head.snapshot, &weights)
+        }
     };
     let timed = acks.into_iter().filter_map(|(proxy, at)| {
         let at = at?;

@@ -3,7 +3,12 @@
 //! A type that a revision left alone is asked for at its own, older revision: there is nothing newer of it to accept,
 //! so a proxy that had it then has it still, also where nobody has told the ledger of the later revision.
 
-use std::collections::{BTreeMap, btree_map::Entry};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    sync::Arc,
+};
+
+use jiff::Timestamp;
 
 use crate::{
     controller::named::named,
@@ -12,14 +17,10 @@ use crate::{
     snapshot::Snapshot,
 };
 
-/// Who has `types` as they were at `requirement.revision`, where `newest` is the newest snapshot. Weights also stand in virtual
-/// hosts of their own, where there are any.
-pub(in crate::controller) fn standing(
-    ledger: &Ledger,
-    newest: &Snapshot,
-    requirement: &Requirement,
-) -> Proof {
-    let mut groups: BTreeMap<Revision, Vec<TypeUrl>> = BTreeMap::new();
+/// What is required in each part, where `newest` is the newest snapshot. Weights also stand in virtual hosts of their own, where
+/// there are any.
+fn parts(newest: &Snapshot, requirement: &Requirement) -> Vec<Requirement> {
+    let mut parts: BTreeMap<Revision, Vec<TypeUrl>> = BTreeMap::new();
     let hosts = requirement.weights_only.then_some(&TypeUrl::VirtualHost);
     let hosts = hosts.filter(|hosts| !requirement.types.contains(hosts));
     for type_url in requirement.types.iter().chain(hosts) {
@@ -27,15 +28,24 @@ pub(in crate::controller) fn standing(
             continue;
         };
         let revision = requirement.revision.min(set.changed_in);
-        groups.entry(revision).or_default().push(*type_url);
+        parts.entry(revision).or_default().push(*type_url);
     }
-    let proofs = groups.into_iter().map(|(revision, types)| {
-        ledger.proof(&Requirement {
-            revision,
-            types,
-            weights_only: requirement.weights_only,
-        })
+    let parts = parts.into_iter().map(|(revision, types)| Requirement {
+        revision,
+        types,
+        weights_only: requirement.weights_only,
     });
+    parts.collect()
+}
+
+/// How far the fleet is with all parts of a requirement.
+pub(in crate::controller) fn standing(
+    ledger: &Ledger,
+    newest: &Snapshot,
+    requirement: &Requirement,
+) -> Proof {
+    let parts = parts(newest, requirement);
+    let proofs = parts.iter().map(|part| ledger.proof(part));
     let merged = proofs.reduce(merge).unwrap_or_else(|| {
         // Nothing to accept: everybody has.
         ledger.proof(&Requirement::new(requirement.revision, Vec::new()))
@@ -44,6 +54,15 @@ pub(in crate::controller) fn standing(
         revision: requirement.revision,
         ..merged
     }
+}
+
+/// Who has accepted all parts of a requirement, and since when it has the last of them; None: from before this server ran.
+pub(in crate::controller) fn acks(
+    ledger: &Ledger,
+    newest: &Snapshot,
+    requirement: &Requirement,
+) -> Vec<(Arc<str>, Option<Timestamp>)> {
+    ledger.acks(&parts(newest, requirement))
 }
 
 /// A proxy has accepted if both say so.
@@ -100,10 +119,6 @@ pub(in crate::controller) fn names_of(proof: &Proof) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use jiff::Timestamp;
-
     use super::*;
     use crate::{
         fleet::{ProxyInfo, Record, StreamId},
