@@ -21,6 +21,7 @@ mod pages;
 mod releases;
 mod restart;
 mod rollout;
+mod scopes;
 mod seen;
 mod shadowing;
 mod shifting;
