@@ -4,6 +4,12 @@ mod support;
 
 use std::{net::SocketAddr, process::Stdio};
 
+use envoy_types::pb::envoy::{
+    config::core::v3::Node,
+    service::discovery::v3::{
+        DiscoveryRequest, aggregated_discovery_service_client::AggregatedDiscoveryServiceClient,
+    },
+};
 use support::{
     http,
     world::{BINARY, START},
@@ -30,7 +36,7 @@ struct Server {
     xds: SocketAddr,
     admin: SocketAddr,
     http: SocketAddr,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 /// Starts the server on ports that it picks itself; the admin port may listen elsewhere.
@@ -43,7 +49,7 @@ async fn start(admin: &str, more: &[&str]) -> Server {
         .arg(dir.path().join("data"))
         .args(more)
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
+        .stderr(std::fs::File::create(dir.path().join("log")).unwrap())
         .kill_on_drop(true)
         .spawn()
         .unwrap();
@@ -61,7 +67,7 @@ async fn start(admin: &str, more: &[&str]) -> Server {
         xds: addresses[0],
         admin: addresses[1],
         http: addresses[2],
-        _dir: dir,
+        dir,
     }
 }
 
@@ -228,4 +234,35 @@ async fn an_admin_port_of_the_network_needs_a_token_and_asks_for_it() {
         let answer = client.get_server_info(request).await;
         assert_eq!(answer.err().map(|status| status.code()), code, "{token:?}");
     }
+}
+
+#[tokio::test]
+async fn a_proxy_that_is_refused_is_counted_and_named_in_the_log_once() {
+    let mut server = start("127.0.0.1:0", &["--unknown-fleet=reject"]).await;
+    let mut discovery = AggregatedDiscoveryServiceClient::new(channel(server.xds).await);
+    for proxy in ["p1", "p2"] {
+        let node = Node {
+            id: proxy.to_owned(),
+            cluster: "paymens".to_owned(),
+            ..Node::default()
+        };
+        let first = DiscoveryRequest {
+            node: Some(node),
+            type_url: "type.googleapis.com/envoy.config.cluster.v3.Cluster".to_owned(),
+            ..DiscoveryRequest::default()
+        };
+        let answer = discovery.stream_aggregated_resources(tokio_stream::once(first));
+        let refused = answer.await.unwrap().into_inner().message().await;
+        assert_eq!(refused.unwrap_err().code(), Code::NotFound);
+    }
+    let (_, text) = http::get(server.http, "/metrics").await.unwrap();
+    let counted = "bluegreen_xds_streams_refused_total{code=\"NOT_FOUND\"} 2";
+    let text = String::from_utf8(text.to_vec()).unwrap();
+    assert!(text.lines().any(|line| line == counted), "{text}");
+    server.terminate().await;
+    let log = std::fs::read_to_string(server.dir.path().join("log")).unwrap();
+    let told = log
+        .lines()
+        .filter(|line| line.contains("no fleet paymens is declared"));
+    assert_eq!(told.count(), 1, "{log}");
 }

@@ -7,12 +7,17 @@ use prometheus_client::{
     registry::Registry,
 };
 
+use tonic::Code;
+
 use crate::model::TypeUrl;
 
 /// grpc-go refuses larger messages unless it was told otherwise.
 pub(super) const LARGE_RESPONSE: usize = 4 * 1024 * 1024;
 
 type ByType = Family<[(&'static str, &'static str); 1], Counter>;
+
+/// By the name of the gRPC status.
+type ByCode = Family<[(&'static str, &'static str); 1], Counter>;
 
 /// Counters since the server started.
 #[derive(Debug)]
@@ -22,6 +27,7 @@ pub struct Meters {
     large: ByType,
     types: BTreeMap<TypeUrl, OfType>,
     load_reports: Counter,
+    refused: ByCode,
 }
 
 /// Looked up once, so that a push takes no lock that other streams want too.
@@ -50,6 +56,7 @@ impl Default for Meters {
             large,
             types: types.into(),
             load_reports: Counter::default(),
+            refused: Family::default(),
         }
     }
 }
@@ -66,6 +73,17 @@ impl Meters {
         large
     }
 
+    /// A client was not taken as a proxy.
+    pub(super) fn refused(&self, code: Code) {
+        let code = match code {
+            Code::InvalidArgument => "INVALID_ARGUMENT",
+            Code::NotFound => "NOT_FOUND",
+            Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+            _ => "OTHER",
+        };
+        self.refused.get_or_create_owned(&[("code", code)]).inc();
+    }
+
     pub(super) fn load_report(&self) {
         self.load_reports.inc();
     }
@@ -77,6 +95,11 @@ impl Meters {
             "load_reports",
             "Load reports that came",
             self.load_reports.clone(),
+        );
+        xds.register(
+            "streams_refused",
+            "Discovery streams whose first request was refused",
+            self.refused.clone(),
         );
         xds.register("responses", "Responses to proxies", self.responses.clone());
         xds.register(
@@ -104,12 +127,14 @@ mod tests {
         let mut registry = Registry::default();
         meters.register(&mut registry);
         meters.load_report();
+        meters.refused(Code::NotFound);
         assert!(!meters.response(TypeUrl::Cluster, 100));
         assert!(meters.response(TypeUrl::Cluster, LARGE_RESPONSE + 1));
         let mut text = String::new();
         encode(&mut text, &registry).unwrap();
         for line in [
             "bluegreen_xds_load_reports_total 1",
+            "bluegreen_xds_streams_refused_total{code=\"NOT_FOUND\"} 1",
             "bluegreen_xds_responses_total{type=\"Cluster\"} 2",
             "bluegreen_xds_response_bytes_total{type=\"Cluster\"} 4194405",
             "bluegreen_xds_large_responses_total{type=\"Cluster\"} 1",

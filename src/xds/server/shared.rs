@@ -2,8 +2,12 @@
 
 use std::{
     collections::BTreeMap,
+    net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
 };
+
+use tonic::Status;
 
 use super::{directory::Directory, options::Options, told::Told};
 use crate::{model::Name, xds::session::Cache};
@@ -12,12 +16,16 @@ use crate::{model::Name, xds::session::Cache};
 /// name any fleet.
 const CACHES_KEPT: usize = 1_000;
 
+/// Why clients are refused is logged again after so long, if they still are.
+const REFUSED_AGAIN: Duration = Duration::from_secs(600);
+
 /// What the streams of all services share.
 pub(super) struct Shared {
     pub(super) directory: Arc<dyn Directory>,
     pub(super) options: Options,
-    /// Rejections that the log has already.
+    /// What the log has already.
     pub(super) told: Told,
+    began: Instant,
     caches: Mutex<BTreeMap<Name, Arc<Cache>>>,
 }
 
@@ -27,7 +35,17 @@ impl Shared {
             directory,
             options,
             told: Told::default(),
+            began: Instant::now(),
             caches: Mutex::default(),
+        }
+    }
+
+    /// A client was not taken as a proxy. It comes again and again, and others like it do: the log has it now and then.
+    pub(super) fn refused(&self, peer: SocketAddr, why: &Status) {
+        self.options.meters.refused(why.code());
+        let again = self.began.elapsed().as_secs() / REFUSED_AGAIN.as_secs();
+        if self.told.is_news(("refused", why.message(), again)) {
+            tracing::warn!(%peer, why = why.message(), "a proxy is refused; others for the same reason are counted in /metrics");
         }
     }
 

@@ -79,7 +79,9 @@ async fn serve<Q: Said>(opened: &mut Opened, shared: Arc<Shared>) -> Result<(), 
     let Some(first) = poll_fn(|cx| opened.poll_request(cx)).await? else {
         return Ok(());
     };
-    let mut stream = Stream::begin::<Q>(opened, shared, first)?;
+    let peer = opened.peer;
+    let begun = Stream::begin::<Q>(opened, shared.clone(), first);
+    let mut stream = begun.inspect_err(|refused| shared.refused(peer, refused))?;
     let ended = poll_fn(|cx| stream.poll::<Q>(opened, cx)).await;
     let proxy = &stream.proxy;
     info!(fleet = %proxy.fleet, proxy = %proxy.id, "proxy disconnected");
@@ -290,7 +292,7 @@ impl Stream {
                 message,
             } => {
                 let told = &self.shared.told;
-                if told.is_news(fleet, *type_url, *revision, message) {
+                if told.is_news((fleet.as_str(), type_url, revision.0, message)) {
                     warn!(%fleet, %proxy, r#type = %type_url, %revision, ?resources, message,
                         "rejected; others that say the same are in `bluegreen fleet`");
                 } else {

@@ -1,4 +1,4 @@
-//! Rejections that the log has already: a fleet of thousands that refuses one thing says it once.
+//! What the log has already: a fleet of thousands that refuses one thing, or is refused for one, says it once.
 
 use std::{
     collections::VecDeque,
@@ -6,10 +6,8 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use crate::model::{Name, Revision, TypeUrl};
-
-/// Rejections remembered. All proxies of a fleet refuse a revision within seconds, and few revisions are refused at a
-/// time; one that is forgotten is said once more.
+/// So much is remembered. All proxies of a fleet say the same within seconds, and few things are wrong at a time; one that is
+/// forgotten is said once more.
 const REMEMBERED: usize = 64;
 
 /// What was said lately.
@@ -17,26 +15,20 @@ const REMEMBERED: usize = 64;
 pub(super) struct Told(Mutex<VecDeque<u64>>);
 
 impl Told {
-    /// Whether nobody of the fleet has rejected that revision of the type with these words before.
-    pub(super) fn is_news(
-        &self,
-        fleet: &Name,
-        type_url: TypeUrl,
-        revision: Revision,
-        message: &str,
-    ) -> bool {
+    /// Whether nobody has said that lately.
+    pub(super) fn is_news(&self, said: impl Hash) -> bool {
         let mut hasher = DefaultHasher::new();
-        (fleet.as_str(), type_url, revision.0, message).hash(&mut hasher);
-        let rejection = hasher.finish();
+        said.hash(&mut hasher);
+        let said = hasher.finish();
         // Every change is a whole one: a panic elsewhere leaves nothing half done.
         let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.contains(&rejection) {
+        if told.contains(&said) {
             return false;
         }
         if told.len() == REMEMBERED {
             told.pop_front();
         }
-        told.push_back(rejection);
+        told.push_back(said);
         true
     }
 }
@@ -46,21 +38,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rejection_is_news_once_and_another_is_news_again() {
+    fn a_thing_is_news_once_and_another_is_news_again() {
         let told = Told::default();
-        let payments = Name::parse("payments").unwrap();
-        let lending = Name::parse("lending").unwrap();
-        let news = |fleet, revision, message| {
-            told.is_news(fleet, TypeUrl::Cluster, Revision(revision), message)
-        };
-        assert!(news(&payments, 1, "no"));
-        assert!(!news(&payments, 1, "no"));
-        assert!(news(&lending, 1, "no"));
-        assert!(news(&payments, 2, "no"));
-        assert!(news(&payments, 1, "never"));
-        for revision in 10..10 + REMEMBERED as u64 {
-            assert!(news(&payments, revision, "no"));
+        assert!(told.is_news(("payments", 1, "no")));
+        assert!(!told.is_news(("payments", 1, "no")));
+        assert!(told.is_news(("lending", 1, "no")));
+        assert!(told.is_news(("payments", 2, "no")));
+        assert!(told.is_news(("payments", 1, "never")));
+        for revision in 10..10 + REMEMBERED {
+            assert!(told.is_news(("payments", revision, "no")));
         }
-        assert!(news(&payments, 1, "no"), "long ago");
+        assert!(told.is_news(("payments", 1, "no")), "long ago");
     }
 }
