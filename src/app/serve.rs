@@ -6,7 +6,8 @@ use clap::ArgMatches;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{
-    config::{self, Config, ConfigError},
+    arguments, checked,
+    config::{Config, ConfigError},
     errors::{RunError, StartError},
     log::{self, LogError},
     server::App,
@@ -30,11 +31,6 @@ enum ServeError {
     Run(#[from] RunError),
 }
 
-/// The command line of `bluegreen serve`.
-pub fn command() -> clap::Command {
-    config::command()
-}
-
 /// Runs the server until SIGTERM or Ctrl-C.
 pub fn start(matches: &ArgMatches) -> ExitCode {
     match run(matches) {
@@ -50,13 +46,13 @@ pub fn start(matches: &ArgMatches) -> ExitCode {
 }
 
 fn run(matches: &ArgMatches) -> Result<(), ServeError> {
-    let values = config::values(matches).map_err(ConfigError::from)?;
+    let values = arguments::values(matches).map_err(ConfigError::from)?;
     if matches.get_flag("print-config") {
         let _ = write!(std::io::stdout().lock(), "{values}");
         return Ok(());
     }
-    let logs = config::log_config(&values)?;
-    let config = config::config(&values)?;
+    let logs = checked::logs(&values)?;
+    let config = checked::server(&values)?;
     log::start(&logs)?;
     tokio::runtime::Runtime::new()
         .map_err(ServeError::Runtime)?

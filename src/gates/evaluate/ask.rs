@@ -6,7 +6,7 @@ use http::{HeaderValue, Method, header};
 use serde_json::Value;
 use serde_json_path::JsonPath;
 
-use super::score::Row;
+use super::row::Row;
 use crate::{
     gates::{
         Context, Door,

@@ -1,7 +1,11 @@
 //! The `evaluate` check: labelled rows are put to the version, and to live where they are compared, and scored.
 
 mod ask;
+mod behind;
+mod examples;
+mod row;
 mod score;
+mod scored;
 #[cfg(test)]
 mod tests;
 mod truth;
@@ -16,7 +20,8 @@ use tokio::time::Instant;
 
 use self::{
     ask::{Question, Questions},
-    score::{Row, score},
+    row::Row,
+    score::score,
 };
 use super::{Check, Context, Which, data, side::AskedSide};
 use crate::model::check::{CheckSpec, EvaluateCheck, Measurement, Phase};

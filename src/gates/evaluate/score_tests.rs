@@ -6,7 +6,13 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::model::check::{DataSource, HttpRequest, Measurement};
+use crate::{
+    gates::{
+        evaluate::{behind::judge, examples::MAX_SHOWN},
+        stats::Interval,
+    },
+    model::check::{DataSource, HttpRequest, Measurement},
+};
 
 fn check(metrics: Value, more: Value) -> EvaluateCheck {
     let mut written = json!({

@@ -2,8 +2,8 @@
 
 use super::{
     super::{path::Path, validate::Findings},
-    DriftCheck, DriftField, EvaluateCheck, HttpRequest, PromptExpect, PromptsCheck,
-    PromptsEndpoint, ProxiesCheck, SampleSource,
+    DriftCheck, DriftField, EvaluateCheck, HttpRequest, Metric, MetricLimit, PromptExpect,
+    PromptsCheck, PromptsEndpoint, ProxiesCheck, SampleSource,
     fields::{
         MAX_CONCURRENCY, conditions, count, data, duration, headers, json_path, path_problem,
         positive, regex, request, templated, url, within,
@@ -39,27 +39,7 @@ pub(super) fn evaluate(findings: &mut Findings, path: &Path, check: &EvaluateChe
     }
     for (metric, limit) in &check.metrics {
         let path = path.join("metrics").join(metric.as_str());
-        let numbers = [limit.minimum, limit.maximum, limit.margin];
-        if numbers == [None; 3] {
-            findings.add(path, "says nothing: write minimum, maximum or margin");
-        } else if numbers.iter().flatten().any(|it| !it.is_finite()) {
-            findings.add(path, "must be made of finite numbers");
-        } else if let Some(beyond) = limit.minimum.filter(|it| !metric.is_error() && *it > 1.0) {
-            let problem = format!("{beyond} is never reached: {metric} is from 0 to 1");
-            findings.add(path.join("minimum"), problem);
-        } else if limit.margin.is_some_and(|margin| margin < 0.0) {
-            findings.add(path.join("margin"), "must be a number from 0");
-        } else if metric.is_error() && limit.minimum.is_some() {
-            findings.add(
-                path.join("minimum"),
-                format!("of {metric} less is better: write maximum"),
-            );
-        } else if !metric.is_error() && limit.maximum.is_some() {
-            findings.add(
-                path.join("maximum"),
-                format!("of {metric} more is better: write minimum"),
-            );
-        }
+        metric_limit(findings, path, *metric, limit);
     }
     within(
         findings,
@@ -107,6 +87,31 @@ pub(super) fn evaluate(findings: &mut Findings, path: &Path, check: &EvaluateChe
             check.minimum_samples
         );
         findings.add(path.join("maximumSamples"), problem);
+    }
+}
+
+/// What the metric of a version must be, by itself and beside live.
+fn metric_limit(findings: &mut Findings, path: Path, metric: Metric, limit: &MetricLimit) {
+    let numbers = [limit.minimum, limit.maximum, limit.margin];
+    if numbers == [None; 3] {
+        findings.add(path, "says nothing: write minimum, maximum or margin");
+    } else if numbers.iter().flatten().any(|it| !it.is_finite()) {
+        findings.add(path, "must be made of finite numbers");
+    } else if let Some(beyond) = limit.minimum.filter(|it| !metric.is_error() && *it > 1.0) {
+        let problem = format!("{beyond} is never reached: {metric} is from 0 to 1");
+        findings.add(path.join("minimum"), problem);
+    } else if limit.margin.is_some_and(|margin| margin < 0.0) {
+        findings.add(path.join("margin"), "must be a number from 0");
+    } else if metric.is_error() && limit.minimum.is_some() {
+        findings.add(
+            path.join("minimum"),
+            format!("of {metric} less is better: write maximum"),
+        );
+    } else if !metric.is_error() && limit.maximum.is_some() {
+        findings.add(
+            path.join("maximum"),
+            format!("of {metric} more is better: write minimum"),
+        );
     }
 }
 

@@ -53,6 +53,17 @@ fn http(findings: &mut Findings, path: &Path, check: &HttpCheck) {
         _ => {}
     }
     let expect = path.join("expect");
+    if check
+        .expect
+        .status
+        .as_ref()
+        .is_some_and(|it| it.codes().is_empty())
+    {
+        findings.add(
+            expect.join("status"),
+            "no answer would have any of no statuses: list some, or leave it out for any 2xx",
+        );
+    }
     for code in check.expect.status.iter().flat_map(|it| it.codes()) {
         if !(100..=599).contains(code) {
             findings.add(expect.join("status"), format!("{code} is no HTTP status"));

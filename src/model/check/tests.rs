@@ -246,6 +246,12 @@ fn each_rule_refuses_what_breaks_it() {
         ),
         (
             "smoke",
+            "/http/expect/status",
+            json!([]),
+            "[0].http.expect.status: no answer would have any of no statuses: list some, or leave it out",
+        ),
+        (
+            "smoke",
             "/http/expect/matches",
             json!("("),
             "[0].http.expect.matches: \"(\" is no regular expression",
