@@ -98,6 +98,17 @@ pub enum StoreError {
         /// What was found.
         detail: String,
     },
+    /// What is on disk is what was written, and means nothing to this version: a newer one has written it. Nothing is changed,
+    /// also where an older revision would do.
+    #[error(
+        "the data directory {path} holds what this bluegreen can't read ({detail}), whole as it is: a newer version has written it. Run that version, or restore a backup made with this one; nothing was changed, and proxies go on with what they have"
+    )]
+    Unfamiliar {
+        /// The data directory.
+        path: String,
+        /// What was found.
+        detail: String,
+    },
     /// The store is older than its HEAD file says.
     #[error(
         "the store in {path} went back in time: fleet {fleet} is at revision {found}, HEAD says {head}. Restore a newer backup, or start once with --accept-older to go on from revision {found}"

@@ -5,5 +5,6 @@ mod crash;
 mod damage;
 mod disk_full;
 mod fixture;
+mod newer;
 mod retention;
 mod sequences;

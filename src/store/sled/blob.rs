@@ -64,8 +64,7 @@ impl Tables {
         let (length, rest) = value.split_first_chunk().ok_or_else(damaged)?;
         let length = usize::try_from(u64::from_be_bytes(*length)).map_err(|_| damaged())?;
         let (beside, bytes) = rest.split_at_checked(length).ok_or_else(damaged)?;
-        let Beside::<References> { references, ttl } =
-            serde_json::from_slice(beside).map_err(|_| damaged())?;
+        let Beside::<References> { references, ttl } = from_json(beside)?;
         let mut resource = Resource::new(type_url, name, Bytes::copy_from_slice(bytes), references);
         if let Some(millis) = ttl {
             resource = resource.with_ttl(Duration::from_millis(millis));
@@ -101,7 +100,7 @@ pub(super) fn json(value: &impl Serialize) -> Result<Vec<u8>, Fault> {
     serde_json::to_vec(value).map_err(|error| Fault::Io(error.into()))
 }
 
-/// The other way round.
+/// The other way round. Whatever is read was checked against its digest: what makes no sense now did so to who wrote it.
 pub(super) fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
-    serde_json::from_slice(bytes).map_err(|error| Fault::Damaged(format!("a record: {error}")))
+    serde_json::from_slice(bytes).map_err(|error| Fault::Unfamiliar(format!("a record: {error}")))
 }

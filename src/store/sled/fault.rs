@@ -9,6 +9,8 @@ use crate::store::StoreError;
 pub(super) enum Fault {
     /// What is on disk is not what was written.
     Damaged(String),
+    /// It is what was written, by a version that knows more than this one.
+    Unfamiliar(String),
     /// The system said no.
     Io(io::Error),
     /// Another process has it open.
@@ -23,6 +25,7 @@ impl Fault {
         let path = path.display().to_string();
         match self {
             Fault::Damaged(detail) => StoreError::Damaged { path, detail },
+            Fault::Unfamiliar(detail) => StoreError::Unfamiliar { path, detail },
             Fault::Io(source) => StoreError::Io { path, source },
             Fault::Locked => StoreError::Locked { path },
             Fault::Closed => StoreError::Closed,

@@ -167,9 +167,9 @@ impl Delta {
         bytes
     }
 
-    /// The other way round.
+    /// The other way round. The bytes were checked against their digest: entries of another kind were meant by who wrote them.
     pub fn decode(bytes: &[u8]) -> Result<Self, Fault> {
-        Self::read(bytes).ok_or_else(|| Fault::Damaged("a list of changes can't be read".into()))
+        Self::read(bytes).ok_or_else(|| Fault::Unfamiliar("a list of changes".into()))
     }
 
     fn read(bytes: &[u8]) -> Option<Self> {

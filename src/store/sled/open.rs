@@ -17,6 +17,7 @@ use super::{
     layout::{FORMAT, parse_revision_key},
     options::{LEAST_HISTORY, SledOptions},
     read::Loaded,
+    recover,
     reserve::Reserve,
     retention::Kept,
     shared::Shared,
@@ -145,7 +146,12 @@ impl Writer {
             };
             match outcome {
                 Ok(loaded) => good.extend(loaded.map(|loaded| (fleet, loaded))),
-                Err(_) if options.accept_older => older.push(fleet),
+                // It is not lost, so there is nothing to go back from.
+                Err(error @ StoreError::Unfamiliar { .. }) => return Err(error),
+                Err(_) if options.accept_older => {
+                    let newest = recover::newest_whole(self, &fleet.name, &fleet.revisions)?;
+                    older.push((fleet, newest));
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -157,8 +163,8 @@ impl Writer {
             self.answers.insert(fleet.name.clone(), answered);
             self.adopt(fleet, loaded);
         }
-        for fleet in older {
-            super::recover::go_on(self, fleet.name, &fleet.revisions, fleet.answered)?;
+        for (fleet, newest) in older {
+            recover::go_on(self, fleet.name, &fleet.revisions, fleet.answered, newest)?;
         }
         if answers != Some(&self.answers) {
             self.head_file

@@ -27,19 +27,23 @@ use crate::{
 /// How far to jump where `HEAD` can't tell how many revisions there were. A damaged sled was seen to lose some fifty.
 const JUMP: u64 = 1_000;
 
+/// The newest revision of a fleet that is whole, and its place among them; None: there is none.
+pub(super) type Newest = Option<(usize, Loaded)>;
+
 /// Makes the newest revision that is whole the newest one again.
 pub(super) fn go_on(
     writer: &mut Writer,
     fleet: Name,
     revisions: &[Revision],
     answered: Option<Answered>,
+    newest_whole: Newest,
 ) -> Result<(), StoreError> {
     let newest = revisions.last().copied().unwrap_or_default();
     let last = match answered {
         Some(answered) => newest.max(answered.revision),
         None => Revision(newest.0.saturating_add(JUMP)),
     };
-    let Some((at, loaded)) = newest_whole(writer, &fleet, revisions) else {
+    let Some((at, loaded)) = newest_whole else {
         if !revisions.is_empty() {
             let detail = format!("no revision of fleet {fleet} is whole");
             return Err(Fault::Damaged(detail).at(&writer.dir));
@@ -70,14 +74,20 @@ pub(super) fn go_on(
     }
 }
 
-fn newest_whole(writer: &Writer, fleet: &Name, revisions: &[Revision]) -> Option<(usize, Loaded)> {
-    let newest_first = revisions.iter().enumerate().rev();
-    newest_first
-        .filter_map(|(at, revision)| {
-            let loaded = guard(|| writer.tables.load(fleet, *revision)).ok()??;
-            Some((at, loaded))
-        })
-        .next()
+/// Looks for it. One that a newer version has written is whole, though it can't be read here: it must not be given up.
+pub(super) fn newest_whole(
+    writer: &Writer,
+    fleet: &Name,
+    revisions: &[Revision],
+) -> Result<Newest, StoreError> {
+    for (at, revision) in revisions.iter().enumerate().rev() {
+        match guard(|| writer.tables.load(fleet, *revision)) {
+            Ok(Some(loaded)) => return Ok(Some((at, loaded))),
+            Err(fault @ Fault::Unfamiliar(_)) => return Err(fault.at(&writer.dir)),
+            Ok(None) | Err(_) => {}
+        }
+    }
+    Ok(None)
 }
 
 /// Newer ones that are not whole: they would be in the way.
