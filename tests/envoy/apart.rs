@@ -5,19 +5,18 @@ use std::net::SocketAddr;
 use crate::{
     fixtures::{Backends, Flip, extra_cluster, service},
     support::{
-        http, waiting,
+        document, http, waiting,
         world::{World, delta},
     },
 };
 
 /// Two clusters, each with a stream of its own for its endpoints.
-fn document(one: &str, other: &str) -> String {
+fn clusters(one: &str, other: &str) -> String {
     let api_type = if delta() { "DELTA_GRPC" } else { "GRPC" };
     let clusters = [("one", one), ("other", other)].map(|(name, endpoint)| {
         let (address, port) = endpoint.rsplit_once(':').expect("an address and a port");
         format!(
-            r#"
-    - "@type": type.googleapis.com/envoy.config.cluster.v3.Cluster
+            r#"    - "@type": type.googleapis.com/envoy.config.cluster.v3.Cluster
       name: {name}
       type: EDS
       connect_timeout: 1s
@@ -31,20 +30,12 @@ fn document(one: &str, other: &str) -> String {
             grpc_services: [ {{ envoy_grpc: {{ cluster_name: bluegreen }} }} ]
     - "@type": type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment
       cluster_name: {name}
-      endpoints: [ {{ lb_endpoints: [ {{ endpoint: {{ address: {{ socket_address: {{ address: {address}, port_value: {port} }} }} }} }} ] }} ]"#
+      endpoints: [ {{ lb_endpoints: [ {{ endpoint: {{ address: {{ socket_address: {{ address: {address}, port_value: {port} }} }} }} }} ] }} ]
+"#
         )
     });
-    format!(
-        "---
-apiVersion: bluegreen/v1
-kind: EnvoyResources
-metadata: {{ name: apart }}
-spec:
-  fleet: payments
-  resources:{}
-",
-        clusters.concat()
-    )
+    let [one, other] = &clusters;
+    document::resources("apart", &[one, other])
 }
 
 /// How many proxies are counted, and how many of them have accepted.
@@ -64,9 +55,9 @@ async fn line_02_an_envoy_with_streams_of_one_type_beside_ads_is_one_proxy() {
     let at = |backend: &crate::support::backend::Backend| backend.addr().to_string();
     let [blue, green] = [at(&backends.blue[0]), at(&backends.green[0])];
     for document in [
-        document(&blue, &blue),
-        document(&blue, &green),
-        document(&green, &green),
+        clusters(&blue, &blue),
+        clusters(&blue, &green),
+        clusters(&green, &green),
     ] {
         let applied = world.apply(&document, &["--wait", "30s"]).await.ok().json();
         assert_eq!(
@@ -83,7 +74,7 @@ async fn line_02_an_envoy_with_streams_of_one_type_beside_ads_is_one_proxy() {
     // One of the streams rejects what the others have nothing to say about.
     let rejected = world
         .apply(
-            &document("0.0.0.0:70000", &green),
+            &clusters("0.0.0.0:70000", &green),
             &["--no-verify", "--wait", "30s"],
         )
         .await;
@@ -106,15 +97,8 @@ fn secret(world: &World, pem: &str) -> String {
     let at = world.listener.addr();
     let (address, port) = (at.ip(), at.port());
     let api_type = if delta() { "DELTA_GRPC" } else { "GRPC" };
-    format!(
-        r#"---
-apiVersion: bluegreen/v1
-kind: EnvoyResources
-metadata: {{ name: secret }}
-spec:
-  fleet: payments
-  resources:
-    - "@type": type.googleapis.com/envoy.config.listener.v3.Listener
+    let resources = format!(
+        r#"    - "@type": type.googleapis.com/envoy.config.listener.v3.Listener
       name: tls
       address: {{ socket_address: {{ address: {address}, port_value: {port} }} }}
       filter_chains:
@@ -144,7 +128,8 @@ spec:
       name: key
       tls_certificate: {{ certificate_chain: {{ inline_string: {pem} }}, private_key: {{ inline_string: {pem} }} }}
 "#
-    )
+    );
+    document::resources("secret", &[&resources])
 }
 
 #[tokio::test(flavor = "multi_thread")]

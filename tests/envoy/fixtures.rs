@@ -25,6 +25,9 @@ pub const PROXIES: usize = 2;
 /// The number of clusters that an Envoy warms.
 pub const WARMING: &str = "^cluster_manager.warming_clusters$";
 
+/// Where a listener of the users' own has its routes from: the route configuration `edge`.
+pub const RDS: &str = "rds: { route_config_name: edge, config_source: { ads: {}, resource_api_version: V3, initial_fetch_timeout: 0s } }";
+
 /// Two backends per environment; each answers with its colour.
 pub struct Backends {
     pub blue: [Backend; 2],
@@ -76,20 +79,14 @@ pub fn service(
 
 /// Something that only Envoy refuses, if its connect timeout is zero: a cluster of the users' own.
 pub fn extra_cluster(connect_timeout: &str) -> String {
-    format!(
-        "---
-apiVersion: bluegreen/v1
-kind: EnvoyResources
-metadata: {{ name: extra }}
-spec:
-  fleet: payments
-  resources:
-    - \"@type\": type.googleapis.com/envoy.config.cluster.v3.Cluster
+    let cluster = format!(
+        "    - \"@type\": type.googleapis.com/envoy.config.cluster.v3.Cluster
       name: extra
       type: STATIC
       connect_timeout: {connect_timeout}
 "
-    )
+    );
+    document::resources("extra", &[&cluster])
 }
 
 /// A service at `/cold` that warms as long as its first health check lasts: its endpoint takes connections (the kernel

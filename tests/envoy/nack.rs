@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use crate::{
     fixtures::{
-        Backends, Cold, Flip, all_answered, environments, extra_cluster, load, no_trouble, only,
-        service, world,
+        Backends, Cold, Flip, RDS, all_answered, environments, extra_cluster, load, no_trouble,
+        only, service, world,
     },
     support::{
         document,
@@ -195,30 +195,9 @@ async fn a_rejection_that_comes_with_the_answer_to_the_correction_blames_the_rig
 
 /// A listener and routes of the users' own, whose route leads to the service; `regex` is of another route.
 fn edge(target: std::net::SocketAddr, regex: &str) -> String {
-    format!(
-        "---
-apiVersion: bluegreen/v1
-kind: EnvoyResources
-metadata: {{ name: edge }}
-spec:
-  fleet: payments
-  resources:
-    - \"@type\": type.googleapis.com/envoy.config.listener.v3.Listener
-      name: edge
-      address: {{ socket_address: {{ address: {}, port_value: {} }} }}
-      filter_chains:
-        - filters:
-            - name: envoy.filters.network.http_connection_manager
-              typed_config:
-                \"@type\": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
-                stat_prefix: edge
-                rds:
-                  route_config_name: edge
-                  config_source: {{ ads: {{}}, resource_api_version: V3, initial_fetch_timeout: 0s }}
-                http_filters:
-                  - name: envoy.filters.http.router
-                    typed_config: {{ \"@type\": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router }}
-    - \"@type\": type.googleapis.com/envoy.config.route.v3.RouteConfiguration
+    let listener = document::http_listener("edge", target, RDS, &[]);
+    let routes = format!(
+        "    - \"@type\": type.googleapis.com/envoy.config.route.v3.RouteConfiguration
       name: edge
       virtual_hosts:
         - name: edge
@@ -228,10 +207,9 @@ spec:
               direct_response: {{ status: 200 }}
             - match: {{ prefix: / }}
               route: {{ cluster: \"service:fraud-model\", timeout: 2s }}
-",
-        target.ip(),
-        target.port(),
-    )
+"
+    );
+    document::resources("edge", &[&listener, &routes])
 }
 
 #[tokio::test(flavor = "multi_thread")]

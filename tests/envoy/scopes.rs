@@ -8,8 +8,6 @@ use crate::{
 /// A listener whose scopes are named by `x-tenant`, and scopes with route configurations: those that are open lead to the
 /// service, the others are closed.
 fn scopes(world: &World, open: &[&str], closed: &[&str]) -> String {
-    let at = world.listener.addr();
-    let (address, port) = (at.ip(), at.port());
     let open = open
         .iter()
         .map(|scope| (scope, "route: { cluster: 'service:fraud-model' }"));
@@ -18,45 +16,24 @@ fn scopes(world: &World, open: &[&str], closed: &[&str]) -> String {
         .map(|scope| (scope, "direct_response: { status: 403 }"));
     let scopes = open.chain(closed).map(|(scope, does)| {
         format!(
-            r#"
-    - "@type": type.googleapis.com/envoy.config.route.v3.ScopedRouteConfiguration
+            r#"    - "@type": type.googleapis.com/envoy.config.route.v3.ScopedRouteConfiguration
       name: tenant-{scope}
       route_configuration_name: routes-{scope}
       key: {{ fragments: [ {{ string_key: {scope} }} ] }}
     - "@type": type.googleapis.com/envoy.config.route.v3.RouteConfiguration
       name: routes-{scope}
-      virtual_hosts: [ {{ name: all, domains: ["*"], routes: [ {{ match: {{ prefix: / }}, {does} }} ] }} ]"#
+      virtual_hosts: [ {{ name: all, domains: ["*"], routes: [ {{ match: {{ prefix: / }}, {does} }} ] }} ]
+"#
         )
     });
     let scopes: String = scopes.collect();
-    format!(
-        r#"---
-apiVersion: bluegreen/v1
-kind: EnvoyResources
-metadata: {{ name: tenants }}
-spec:
-  fleet: payments
-  resources:
-    - "@type": type.googleapis.com/envoy.config.listener.v3.Listener
-      name: tenants
-      address: {{ socket_address: {{ address: {address}, port_value: {port} }} }}
-      enable_reuse_port: true
-      filter_chains:
-        - filters:
-            - name: envoy.filters.network.http_connection_manager
-              typed_config:
-                "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
-                stat_prefix: tenants
-                scoped_routes:
-                  name: tenants
-                  scope_key_builder: {{ fragments: [ {{ header_value_extractor: {{ name: x-tenant, index: 0 }} }} ] }}
-                  rds_config_source: {{ ads: {{}}, resource_api_version: V3 }}
-                  scoped_rds: {{ scoped_rds_config_source: {{ ads: {{}}, resource_api_version: V3 }} }}
-                http_filters:
-                  - name: envoy.filters.http.router
-                    typed_config: {{ "@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router }}{scopes}
-"#
-    )
+    let key = "{ fragments: [ { header_value_extractor: { name: x-tenant, index: 0 } } ] }";
+    let ads = "{ ads: {}, resource_api_version: V3 }";
+    let routes = format!(
+        "scoped_routes: {{ name: tenants, scope_key_builder: {key}, rds_config_source: {ads}, scoped_rds: {{ scoped_rds_config_source: {ads} }} }}"
+    );
+    let listener = document::http_listener("tenants", world.listener.addr(), &routes, &[]);
+    document::resources("tenants", &[&listener, &scopes])
 }
 
 /// What a request of that tenant gets.
