@@ -60,6 +60,7 @@ impl Commit {
             meta: self.meta,
             state: self.state,
             snapshot: self.snapshot,
+            durable_at: None,
         }
     }
 }

@@ -6,6 +6,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::{
@@ -92,7 +93,10 @@ impl Store for MemoryStore {
             return Err(unknown());
         }
         inner.epoch = commit.epoch;
-        let head = Arc::new(commit.into_head());
+        let head = Arc::new(Head {
+            durable_at: Some(Timestamp::now()),
+            ..commit.into_head()
+        });
         inner
             .fleets
             .entry(head.meta.fleet.clone())

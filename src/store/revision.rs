@@ -37,6 +37,8 @@ pub struct Head {
     pub state: Arc<FleetState>,
     /// What proxies are served: the stored bytes, never rebuilt.
     pub snapshot: Arc<Snapshot>,
+    /// When it was flushed, just before anybody heard of it; None: before this server ran.
+    pub durable_at: Option<Timestamp>,
 }
 
 /// A revision read back.

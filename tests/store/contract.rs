@@ -255,6 +255,29 @@ async fn heads_come_in_order(kind: &dyn Kind) {
     assert_eq!(store.fleets(), [name("payments"), name("search")]);
 }
 
+async fn a_head_says_when_it_was_durable(kind: &dyn Kind) {
+    let store = kind.open().await;
+    let mut heads = store.watch_head(&name("payments"));
+    let watcher = tokio::spawn(async move {
+        heads.changed().await.unwrap();
+        let heard = Timestamp::now();
+        (heads.borrow().clone().unwrap(), heard)
+    });
+    let before = Timestamp::now();
+    let commit = World::new("payments").put(&[("fraud", Blue)], CommitKind::Change);
+    let answered = store.commit(commit).await.unwrap().durable_at.unwrap();
+    let (head, heard) = watcher.await.unwrap();
+    assert_eq!(head.durable_at, Some(answered));
+    assert!(before <= answered && answered <= heard);
+    // A server that is started later was not there.
+    store.close().await.unwrap();
+    drop(store);
+    if let Some(store) = kind.reopen().await {
+        let head = store.watch_head(&name("payments")).borrow().clone();
+        assert_eq!(head.unwrap().durable_at, None);
+    }
+}
+
 async fn history_and_operations(kind: &dyn Kind) {
     let store = kind.open().await;
     let mut world = World::new("payments");
@@ -423,6 +446,7 @@ suite!(
     a_commit_that_contradicts_itself_is_refused,
     of_two_writers_one_wins,
     heads_come_in_order,
+    a_head_says_when_it_was_durable,
     history_and_operations,
     rosters,
     a_restart_changes_nothing,

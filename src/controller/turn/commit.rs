@@ -67,7 +67,10 @@ pub(super) async fn commit(
         revision: head.meta.revision,
         what: head.meta.what.clone(),
         requirement: requirement(&head.meta, &head.snapshot),
-        durable_ms: ms_between(request.arrived_at, shared.now()),
+        durable_ms: ms_between(
+            request.arrived_at,
+            head.durable_at.unwrap_or_else(|| shared.now()),
+        ),
         meta: Some(head.meta.clone()),
         touched: Touched::of(&plan.changes, &plan.new),
         plan: Some(plan),

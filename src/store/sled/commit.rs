@@ -71,10 +71,9 @@ impl Writer {
         .map_err(|fault| CommitError::Unknown(fault.at(&self.dir)))?;
         crate::fault::point("store-after-flush");
 
-        let head = Arc::new(new);
-        let fleet = head.meta.fleet.clone();
+        let fleet = new.meta.fleet.clone();
         let answered = Answered {
-            revision: head.meta.revision,
+            revision: new.meta.revision,
             record: Some(prepared.record),
         };
         self.dirty = false;
@@ -85,10 +84,12 @@ impl Writer {
             .entry(fleet)
             .or_insert_with(Fleet::empty)
             .advance(prepared.next);
-        self.unsettled = Some(head.clone());
         self.shared.unsettled();
-        self.settle()
-            .map_err(|fault| CommitError::Unknown(fault.at(&self.dir)))?;
+        if let Err(fault) = self.head_file.write(&self.answers) {
+            self.unsettled = Some(new);
+            return Err(CommitError::Unknown(Fault::from(fault).at(&self.dir)));
+        }
+        let head = self.make_known(new);
         crate::fault::point("store-after-head");
         self.begin_chore(&head);
         Ok(head)

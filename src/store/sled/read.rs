@@ -172,6 +172,7 @@ impl Tables {
                 state: Arc::new(self.fleet_state(&manifest)?),
                 snapshot: Arc::new(self.snapshot(fleet, revision, &record.types, &manifest)?),
                 meta,
+                durable_at: None,
             },
             manifest,
             record: digest,

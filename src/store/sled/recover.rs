@@ -134,5 +134,6 @@ fn as_new(old: &Head, last: Revision) -> Head {
         },
         state: Arc::clone(&old.state),
         snapshot: Arc::new(Snapshot::restore(fleet, revision, sets)),
+        durable_at: None,
     }
 }

@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use jiff::Timestamp;
 use sled::Batch;
 use tokio::sync::oneshot;
 
@@ -79,7 +80,7 @@ pub(super) struct Writer {
     pub epoch: u64,
     pub fleets: BTreeMap<Name, Fleet>,
     /// Flushed, but `HEAD` could not be written.
-    pub unsettled: Option<Arc<Head>>,
+    pub unsettled: Option<Head>,
     /// Something was written and not flushed.
     pub dirty: bool,
     /// sled failed in the middle of something: what it has in memory is not to be trusted.
@@ -178,14 +179,24 @@ impl Writer {
 
     /// Writes `HEAD` where that failed before, and makes the revision known.
     pub fn settle(&mut self) -> Result<(), Fault> {
-        let Some(head) = &self.unsettled else {
-            return Ok(());
-        };
-        self.head_file.write(&self.answers)?;
-        self.shared.heads.publish(head.clone());
-        self.unsettled = None;
-        self.shared.settled();
+        if self.unsettled.is_some() {
+            self.head_file.write(&self.answers)?;
+        }
+        if let Some(head) = self.unsettled.take() {
+            self.make_known(head);
+        }
         Ok(())
+    }
+
+    /// What `HEAD` names is durable, and from now on served.
+    pub fn make_known(&mut self, head: Head) -> Arc<Head> {
+        let head = Arc::new(Head {
+            durable_at: Some(Timestamp::now()),
+            ..head
+        });
+        self.shared.heads.publish(head.clone());
+        self.shared.settled();
+        head
     }
 
     // What these two read may be damaged, and that is no reason not to take commits: only a write that fails is.
