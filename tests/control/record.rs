@@ -201,3 +201,52 @@ async fn an_ack_of_weights_in_virtual_hosts_is_that_of_the_hosts() {
     let first = record.deliveries[0].first.unwrap();
     assert!(first >= hosts_come, "{first} {hosts_come}");
 }
+
+/// A release that is ready to be switched, and what a second proxy of the fleet says.
+async fn ready_with(says: Says) -> (Server, Handle, (LedgerProxy, LedgerProxy), Backend) {
+    let script = Script::new();
+    let (server, handle, first) = begun(settings(&script), USUAL).await;
+    let second = LedgerProxy::connect(&server, "payments", "p2");
+    let green = Backend::start("v1.3").await;
+    script.say(Purpose::Validation, Phase::Successful);
+    run(&handle, release(&[&green])).await.unwrap();
+    reached(&handle, RolloutPhase::Ready).await;
+    second.say(says);
+    (server, handle, (first, second), green)
+}
+
+#[tokio::test]
+async fn who_rejected_a_switch_that_was_taken_back_is_in_the_record() {
+    let (server, handle, proxies, _green) = ready_with(Says::RejectRoutes("no")).await;
+    let moved = run(&handle, switch()).await.unwrap().revision;
+    reached(&handle, RolloutPhase::RollingBack).await;
+    // What it says to the way back is no word about the switch.
+    proxies.1.say(Says::Accept);
+    let record = recorded(&server, 1, |it| {
+        it.rollout.is_over() && it.deliveries.iter().any(|push| push.acked == 2)
+    })
+    .await;
+    let push = record.deliveries.iter().find(|it| it.revision == moved);
+    let push = push.expect("the switch is in the record");
+    assert_eq!((push.total, push.acked, push.nacked), (2, 1, 1));
+}
+
+#[tokio::test]
+async fn who_accepted_a_switch_that_somebody_took_back_at_once_is_in_the_record() {
+    let (server, handle, _proxies, _green) = ready_with(Says::Nothing).await;
+    let moved = run(&handle, switch()).await.unwrap().revision;
+    let weights = Requirement::weights(moved);
+    let mut changes = handle.ledger_changes();
+    while handle.ledger().proof(&weights).acked == 0 {
+        changes.changed().await.unwrap();
+    }
+    let back = Command::Rollback {
+        service: name(SERVICE),
+    };
+    run(&handle, back).await.unwrap();
+    let record = recorded(&server, 1, |it| it.deliveries.len() == 2).await;
+    let push = record.deliveries.iter().find(|it| it.revision == moved);
+    let push = push.expect("the switch is in the record");
+    assert_eq!((push.total, push.acked, push.nacked), (2, 1, 0));
+    assert_eq!(&*push.proxies[0].proxy, "p1");
+}

@@ -104,6 +104,10 @@ fn blamed(handle: &Handle, revision: Revision, proof: &Proof) -> Option<Proof> {
 async fn rejected(handle: &Handle, meta: &RevisionMeta, policy: NackPolicy, proof: &Proof) {
     let (fleet, revision) = (handle.name(), meta.revision);
     let who = quote(proof);
+    // Before it is taken back: then proxies say something else. Kept after it, which is not to wait for a record.
+    let seen = handle
+        .head()
+        .map(|head| engine::Rejected::look(handle, &head, meta, proof));
     let verdict = match policy.on_nack {
         OnNack::Halt => Verdict::Left("the policy is halt".to_owned()),
         OnNack::Revert => match revert(handle, revision, &who).await {
@@ -112,6 +116,9 @@ async fn rejected(handle: &Handle, meta: &RevisionMeta, policy: NackPolicy, proo
             Err(error) => Verdict::Left(error.to_string()),
         },
     };
+    if let Some(seen) = seen {
+        seen.enter(handle).await;
+    }
     let note = match &verdict {
         Verdict::Reverted(by) => {
             tracing::warn!(%fleet, %revision, reverted_by = %by, "revision was rejected and taken back: {who}");

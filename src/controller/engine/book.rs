@@ -4,14 +4,18 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use tokio::time::{Duration, Instant};
 
-use super::{job::Jobs, look::retain_services, record::update};
+use super::{
+    job::Jobs,
+    look::retain_services,
+    push::{Seen, overtaken_in, said},
+    record::update,
+};
 use crate::{
-    controller::{handle::Handle, proof::acks},
-    fleet::{Proof, Requirement},
+    controller::handle::Handle,
+    fleet::Requirement,
     model::{Colour, Name, Revision, TypeUrl},
     release::{
-        DeliveryRecord, ProxyAck, ReleaseRecord, Replaced, ResourceDigest, Rollout, ServiceState,
-        Side,
+        DeliveryRecord, ReleaseRecord, Replaced, ResourceDigest, Rollout, ServiceState, Side,
     },
     snapshot::{Snapshot, cluster_name},
     store::{Head, StoreError},
@@ -120,6 +124,12 @@ impl Book {
     ) -> bool {
         let now = Instant::now();
         let known = self.written.get(name);
+        if let Some(known) = known
+            && let Err(error) = overtaken(handle, head, name, known, rollout).await
+        {
+            tracing::warn!(service = %name, %error, "the end of a push was not kept");
+            return true;
+        }
         let news = known.is_none_or(|known| known.rollout != *rollout);
         let push = match (rollout.moved_in, known.and_then(|known| known.push)) {
             (Some(revision), Some(push)) if push.0 == revision => Some(push),
@@ -145,12 +155,12 @@ impl Book {
             on_its_way = !proof.is_complete();
             if news || proof.acked != acked {
                 acked = proof.acked;
-                delivery = Some(found(handle, head, &proof));
+                delivery = Some(Seen::of(handle, head, &proof));
             }
         }
         if news || delivery.is_some() {
             let (mut before, mut after) = (Vec::new(), Vec::new());
-            if let Some(revision) = delivery.as_ref().map(|it| it.revision)
+            if let Some(revision) = delivery.as_ref().map(Seen::revision)
                 && begins
             {
                 let earlier = Revision(revision.0.saturating_sub(1));
@@ -158,8 +168,12 @@ impl Book {
                 after = self.digests_at(handle, service, revision).await;
             }
             let pushed = match delivery {
-                Some(found) => Some(Pushed {
-                    delivery: said(handle, found).await,
+                Some(seen) => Some(Pushed {
+                    // Another push may have come between the look and what was seen in it.
+                    delivery: match overtaken_in(handle, name, seen.revision()) {
+                        Some(by) => said(handle, seen.before(handle, by).await).await,
+                        None => said(handle, seen.record()).await,
+                    },
                     before,
                     after,
                 }),
@@ -198,6 +212,30 @@ async fn close(handle: &Handle, service: &Name, replaced: &Replaced) -> Result<(
         }
     };
     update(handle, service, replaced.release, close).await
+}
+
+/// Enters how far a push had come, once another one has taken its place: the looks at it are over, and who accepts the
+/// next one says nothing of it.
+async fn overtaken(
+    handle: &Handle,
+    head: &Head,
+    service: &Name,
+    known: &Written,
+    rollout: &Rollout,
+) -> Result<(), StoreError> {
+    let (Some((revision, ..)), Some(by)) = (known.push, rollout.moved_in) else {
+        return Ok(());
+    };
+    if revision == by {
+        return Ok(());
+    }
+    let proof = handle.standing(head, &Requirement::weights(revision));
+    let seen = Seen::of(handle, head, &proof).before(handle, by).await;
+    let seen = said(handle, seen).await;
+    update(handle, service, known.rollout.number, |record| {
+        record.delivered_at_last(seen);
+    })
+    .await
 }
 
 /// A push, as it is entered.
@@ -257,49 +295,6 @@ async fn remember(handle: &Handle, service: &Name, number: u64) {
             }
         }
         Err(error) => tracing::warn!(%service, %error, "the record of a release can't be read"),
-    }
-}
-
-/// A push with all proxies that have accepted it, not summed up yet.
-fn found(handle: &Handle, head: &Head, proof: &Proof) -> DeliveryRecord {
-    let mut record = DeliveryRecord {
-        revision: proof.revision,
-        what: String::new(),
-        at: handle.0.shared.now(),
-        total: proof.total,
-        acked: 0,
-        nacked: proof.nacked,
-        first: None,
-        median: None,
-        last: None,
-        proxies: Vec::new(),
-    };
-    // As a rule this is asked first when a push has just begun.
-    let acks = match proof.acked {
-        0 => Vec::new(),
-        _ => {
-            let weights = Requirement::weights(proof.revision);
-            acks(handle.ledger(), &head.snapshot, &weights)
-        }
-    };
-    let timed = acks.into_iter().filter_map(|(proxy, at)| {
-        let at = at?;
-        Some(ProxyAck { proxy, at })
-    });
-    record.proxies = timed.collect();
-    record.acked = u32::try_from(record.proxies.len()).unwrap_or(u32::MAX);
-    record
-}
-
-/// A push with what its revision did, and when that was durable; as it is, where the revision is not kept.
-async fn said(handle: &Handle, push: DeliveryRecord) -> DeliveryRecord {
-    match handle.meta(push.revision).await {
-        Some(meta) => DeliveryRecord {
-            what: meta.what,
-            at: meta.at,
-            ..push
-        },
-        None => push,
     }
 }
 

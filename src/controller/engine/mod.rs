@@ -16,6 +16,7 @@ mod job;
 mod look;
 mod presence;
 mod proxies;
+mod push;
 mod record;
 mod reports;
 mod run;
@@ -23,5 +24,6 @@ mod signal;
 mod tried;
 
 pub(in crate::controller) use clock::store_counted;
+pub(in crate::controller) use push::Rejected;
 pub(in crate::controller) use run::run;
 pub(in crate::controller) use signal::rejected;

@@ -197,6 +197,15 @@ impl ReleaseRecord {
         }
     }
 
+    /// Enters how far a push had come when another one took its place, which says nothing more of who rejected it.
+    pub fn delivered_at_last(&mut self, mut record: DeliveryRecord) {
+        let mut known = self.deliveries.iter();
+        if let Some(known) = known.find(|it| it.revision == record.revision) {
+            record.nacked = record.nacked.max(known.nacked);
+        }
+        self.delivered(record);
+    }
+
     /// Enters how far a push is; its `proxies` are all that accepted it, as far as is known now.
     pub fn delivered(&mut self, mut record: DeliveryRecord) {
         match self
