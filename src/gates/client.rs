@@ -141,6 +141,9 @@ pub enum AskError {
     /// What came is no HTTP, or not the version that was asked.
     #[error("the answer is no HTTP: {0}")]
     NotHttp(String),
+    /// The request was turned down by HTTP/2's own means, without an answer: gRPC servers do so with what is no gRPC.
+    #[error("the server reset the stream of HTTP/2: {0}")]
+    Reset(String),
     /// It led from one place to the next and to no end.
     #[error("more than {MAX_REDIRECTS} redirects")]
     Redirects,
@@ -328,6 +331,14 @@ fn explain(error: &legacy::Error) -> AskError {
             if hyper.is_user() {
                 return AskError::Request(hyper.to_string());
             }
+        }
+        if let Some(http2) = cause.downcast_ref::<h2::Error>()
+            && http2.is_reset()
+            && http2.is_remote()
+            // Who says this does not speak HTTP/2 here.
+            && http2.reason() != Some(h2::Reason::HTTP_1_1_REQUIRED)
+        {
+            return AskError::Reset(last);
         }
         if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
             return AskError::Tls(tls.to_string());

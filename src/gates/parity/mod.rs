@@ -108,8 +108,8 @@ impl Parity {
             .await?
             .into_iter()
             .find_map(|(address, answer)| match answer {
-                // A long answer is one too.
-                Ok(_) | Err(AskError::TooLong { .. }) => None,
+                // A long answer is one too, and a refusal in the protocol's own words: gRPC servers answer nothing to a GET.
+                Ok(_) | Err(AskError::TooLong { .. } | AskError::Reset(_)) => None,
                 Err(error) => Some((address, error)),
             });
         match wrong {

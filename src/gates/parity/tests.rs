@@ -4,7 +4,10 @@ use axum::{Json, Router, routing::get};
 use serde_json::json;
 
 use super::*;
-use crate::gates::testkit::{self, Then, aimed};
+use crate::{
+    gates::testkit::{self, Then, aimed},
+    model::Protocol,
+};
 
 async fn telling(info: Value) -> SocketAddr {
     let router = Router::new().route("/info", get(move || async move { Json(info) }));
@@ -195,4 +198,38 @@ async fn endpoints_of_one_version_must_tell_the_same() {
         measured.message,
         "endpoints of v1.3 differ from each other at /info: - \"a\": 1 + \"a\": 2"
     );
+}
+
+/// A server that speaks HTTP/2 and resets every request for that reason: so do those of gRPC with what is no gRPC.
+async fn resetting(reason: h2::Reason) -> SocketAddr {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (socket, _) = listener.accept().await.unwrap();
+            tokio::spawn(async move {
+                let mut connection = h2::server::handshake(socket).await.unwrap();
+                while let Some(Ok((_, mut respond))) = connection.accept().await {
+                    respond.send_reset(reason);
+                }
+            });
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn a_grpc_server_that_answers_nothing_else_speaks_its_protocol() {
+    let protocol = json!({ "endpoints": false, "protocol": true });
+    for (reason, phase) in [
+        (h2::Reason::INTERNAL_ERROR, Phase::Successful),
+        (h2::Reason::HTTP_1_1_REQUIRED, Phase::Error),
+    ] {
+        let (old, new) = (resetting(reason).await, resetting(reason).await);
+        let context = aimed(testkit::context(&[new], &[old]), |target| {
+            target.protocol = Protocol::Grpc;
+        });
+        let measured = measure(&context, protocol.clone()).await;
+        assert_eq!(measured.phase, phase, "{}", measured.message);
+    }
 }
