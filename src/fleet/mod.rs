@@ -13,4 +13,4 @@ mod types;
 pub use ledger::{Counts, ForgetError, Ledger};
 pub use proof::{NotAcked, NotAckedState, Proof, Requirement};
 pub use record::{ProxyInfo, ProxyView, Record, RosterEntry, StreamId, TypeState, TypeView};
-pub use software::{OLDEST_ENVOY, software_warning};
+pub use software::{OLDEST_ENVOY, is_grpc, software_warning};

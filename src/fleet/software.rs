@@ -21,6 +21,11 @@ pub fn software_warning(software: &str) -> Option<String> {
     })
 }
 
+/// Whether it is a gRPC client without a proxy: those of all languages begin their name so.
+pub fn is_grpc(software: &str) -> bool {
+    software.split_whitespace().next() == Some("gRPC")
+}
+
 /// Major and minor of `1.40.0` or `1.40.0-dev`. Nothing was ever released as 0.0: that is a build that was not told.
 fn version(text: &str) -> Option<(u32, u32)> {
     let mut parts = text.split(['.', '-']);
