@@ -43,7 +43,7 @@ async fn preview(client: &mut Client, duration_ms: u64) -> Events {
     Events::of(client.preview(request).await).await
 }
 
-async fn switch_all(client: &mut Client, services: &[&str]) -> Events {
+pub(super) async fn switch_all(client: &mut Client, services: &[&str]) -> Events {
     let request = api::SwitchRequest {
         meta: meta(),
         services: services.iter().map(|one| (*one).to_owned()).collect(),
@@ -53,7 +53,7 @@ async fn switch_all(client: &mut Client, services: &[&str]) -> Events {
     Events::of(client.switch(request).await).await
 }
 
-async fn rollback_all(client: &mut Client, services: &[&str]) -> Events {
+pub(super) async fn rollback_all(client: &mut Client, services: &[&str]) -> Events {
     let request = api::RollbackRequest {
         meta: meta(),
         services: services.iter().map(|one| (*one).to_owned()).collect(),

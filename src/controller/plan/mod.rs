@@ -12,6 +12,7 @@ mod prepared;
 mod restore;
 mod steps;
 mod target;
+mod together;
 
 pub(in crate::controller) use build::Builder;
 pub use documents::{drift, in_force};

@@ -6,11 +6,12 @@ use super::{
     ended_by::ended_by,
     in_use::{open_on, routed, unheard},
     restore,
+    together::in_one_revision,
 };
 use crate::{
     controller::request::{Command, CommandError, Refusals, Request, not_found},
     model::Name,
-    release::{Event, FleetState, InUse, StepKind, Temporary},
+    release::{Event, FleetState, InUse, Refusal, StepKind, Temporary},
 };
 
 /// Works out what the request makes of the fleet.
@@ -83,7 +84,9 @@ pub(in crate::controller) fn draft(
         Command::SwitchGroup { services } => {
             let event = request.waivers.switch(None);
             // Where a release mirrors first, the key that ends the mirror comes with its routes.
-            if all(&mut draft, ground, services, &event)? {
+            let routes_only = all(&mut draft, ground, services, &event)?;
+            in_one_revision(ground.head.map(|head| &*head.state), &draft, services)?;
+            if routes_only {
                 let waived = request.waivers.force;
                 draft.making = Making::RoutesOnly { waived };
             }
@@ -255,6 +258,22 @@ fn all(
         let result = result.map(|kind| moved &= kind.is_none_or(|kind| kind == StepKind::Switch));
         refusals.enter(service, result)?;
     }
-    refusals.none_of(services.len())?;
-    Ok(moved)
+    let others: Vec<&Name> = services.iter().filter(|it| !refusals.has(it)).collect();
+    match refusals.none_of(services.len()) {
+        Err(CommandError::Refused(refusal)) if matches!(event, Event::Rollback) => {
+            Err(without_those(refusal, &others).into())
+        }
+        refused => refused.map(|()| moved),
+    }
+}
+
+/// A rollback that some can't take says how the others go back all the same: the way back is never shut.
+fn without_those(mut refusal: Refusal, others: &[&Name]) -> Refusal {
+    if !others.is_empty() {
+        let names: Vec<&str> = others.iter().map(|name| name.as_str()).collect();
+        let names = names.join(" ");
+        let without = format!("; without what is in the way: `bluegreen rollback {names}`");
+        refusal.remedy.push_str(&without);
+    }
+    refusal
 }

@@ -93,6 +93,11 @@ impl Refusals {
         Ok(())
     }
 
+    /// Whether something of that service is refused.
+    pub fn has(&self, service: &Name) -> bool {
+        self.0.iter().any(|(refused, _)| refused == service)
+    }
+
     /// Of how many services it is.
     ///
     /// # Errors
