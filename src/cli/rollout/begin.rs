@@ -13,7 +13,7 @@ use crate::{
         perform::{carry_out, finish},
         rollout::text::status_lines,
     },
-    model::HumanDuration,
+    model::{Endpoint, HumanDuration},
 };
 
 /// Release a version: stage it, run the gates, move the traffic, watch it, keep the way back
@@ -24,7 +24,7 @@ use crate::{
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  bluegreen release fraud-model --version v1.3 --endpoint 10.0.2.1:9000 --endpoint 10.0.2.2:9000
+  bluegreen release fraud-model --version v1.3 --endpoint 10.0.2.1:9000 10.0.2.2:9000
   bluegreen release fraud-model --version v1.3 --promotion automatic --until completed
   bluegreen release fraud-model --version v1.3 --detach -o json
 
@@ -35,9 +35,9 @@ pub struct Args {
     /// The version's label, e.g. v1.3
     #[arg(long, value_name = "VERSION")]
     version: String,
-    /// HOST:PORT where it runs; repeat for several. Without it: it is staged already, or the provision hook says where
-    #[arg(long = "endpoint", value_name = "HOST:PORT")]
-    endpoints: Vec<String>,
+    /// Where it runs; several may follow. Without it: it is staged already, or the provision hook says where
+    #[arg(long = "endpoint", value_name = "HOST:PORT", num_args = 1.., value_delimiter = ',')]
+    endpoints: Vec<Endpoint>,
     /// Who says go once all gates have passed, instead of `spec.release.promotion`
     #[arg(long, value_enum, value_name = "WHO")]
     promotion: Option<Promotion>,
@@ -76,7 +76,7 @@ pub(in crate::cli) async fn run(cx: &Context, args: Args) -> Result<u8, Error> {
         meta: Some(meta.clone()),
         service: args.service.clone(),
         version: args.version,
-        endpoints: args.endpoints,
+        endpoints: args.endpoints.iter().map(Endpoint::to_string).collect(),
         promotion: match args.promotion {
             None => api::Promotion::Unspecified,
             Some(Promotion::Manual) => api::Promotion::Manual,
