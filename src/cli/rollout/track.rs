@@ -143,6 +143,13 @@ fn ends(release: &ReleaseView, until: Until) -> bool {
     release.over || release.waits_for_command || until.is_reached(&release.phase)
 }
 
+/// What the server does next is refused for now: it says so of the phase, which has begun for another reason.
+fn in_the_way(release: &ReleaseView) -> Option<String> {
+    let began = release.log.last().map(|step| &step.reason);
+    let news = !release.reason.is_empty() && began != Some(&release.reason);
+    news.then(|| release.reason.clone())
+}
+
 /// What was shown of a release so far.
 #[derive(Default)]
 struct Shown {
@@ -150,6 +157,7 @@ struct Shown {
     last: Option<String>,
     checks: BTreeMap<(String, String), CheckView>,
     no_time: Option<String>,
+    in_the_way: Option<String>,
     open_line: bool,
 }
 
@@ -180,6 +188,14 @@ impl Shown {
                 self.checks.insert(key, check.clone());
             }
         }
+        let in_the_way = in_the_way(release);
+        if let Some(line) = in_the_way
+            .as_ref()
+            .filter(|_| self.in_the_way != in_the_way)
+        {
+            self.line(&format!("         {line}"));
+        }
+        self.in_the_way = in_the_way;
         let no_time = no_time(release);
         if let Some(line) = no_time.as_ref().filter(|_| self.no_time != no_time) {
             self.line(&format!("         {line}"));

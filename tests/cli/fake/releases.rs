@@ -7,6 +7,9 @@ use super::answers::not_found;
 
 /// The status of a service while its release goes on, one after another.
 pub fn course(service: &str) -> Option<Vec<api::GetStatusResponse>> {
+    if service == "hindered" {
+        return Some(hindered());
+    }
     let phases: &[&str] = match service {
         "gated" => &["Validating", "Ready"],
         "refused" => &["Validating", "Failed"],
@@ -32,6 +35,29 @@ pub fn course(service: &str) -> Option<Vec<api::GetStatusResponse>> {
         alarms: vec![],
     });
     Some(statuses.collect())
+}
+
+/// A release that goes on by itself, once what stands in its way is gone.
+fn hindered() -> Vec<api::GetStatusResponse> {
+    let held = |in_the_way: &str| api::ReleaseStatus {
+        reason: in_the_way.into(),
+        waits_for_command: false,
+        ..release(&["Validating", "Ready"])
+    };
+    let many = held("2 of 3 proxies have not accepted revision 43");
+    let few = held("1 of 3 proxies have not accepted revision 43");
+    let whole = release(&["Validating", "Ready", "Switching", "Baking"]);
+    let course = [many.clone(), many, few, whole].into_iter();
+    let status = |release| api::GetStatusResponse {
+        services: vec![api::ServiceStatus {
+            service: "hindered".into(),
+            fleet: "payments".into(),
+            release: Some(release),
+            ..Default::default()
+        }],
+        alarms: vec![],
+    };
+    course.map(status).collect()
 }
 
 /// A release that has come so far.
