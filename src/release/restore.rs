@@ -35,6 +35,8 @@ pub struct Restored {
 ///   own: nobody would watch them now, so they are restored only with a release that is at the same step today. Those of an
 ///   operator come back.
 /// - A deployment that was rolled back since is still marked so, unless it is live again.
+/// - An environment that was empty then, and has traffic now, is not emptied: proxies get endpoints before routes, and requests
+///   would find none for as long as that takes. What is in it stays, without traffic, as after a rollback.
 pub fn restore(now: &FleetState, then: &FleetState, exact: bool, context: &Context) -> Restored {
     let mut notices = Vec::new();
     let mut services = std::collections::BTreeMap::new();
@@ -100,6 +102,9 @@ fn restore_service(
     if !now.is_some_and(|now| is_at_the_same_step(now, then, &service)) {
         give_back(&mut service, notices, then);
     }
+    if let Some(now) = now.filter(|_| !exact) {
+        keep_under_requests(&mut service, now, notices);
+    }
     (service.rollout, service.outbox) = match now {
         Some(now) => restore_rollout(now, &service, context, notices),
         None => (None, Vec::new()),
@@ -109,6 +114,32 @@ fn restore_service(
         tell_of_end(&mut service, now);
     }
     service
+}
+
+/// Leaves in its environment what loses its traffic and would be taken away with it; and what was left so before.
+fn keep_under_requests(service: &mut ServiceState, now: &ServiceState, notices: &mut Vec<Notice>) {
+    for colour in Colour::BOTH {
+        let present = now.environment(colour);
+        let in_use = now.split().weight(colour) > 0;
+        let Some(deployment) = &present.deployment else {
+            continue;
+        };
+        if service.environment(colour).role != Role::Empty || !(in_use || present.rolled_back) {
+            continue;
+        }
+        notices.push(Notice {
+            kind: "not-emptied",
+            text: format!(
+                "{}: {colour} was empty then; {} (deployment {}) stays in it without traffic, so that no request fails",
+                now.name, deployment.version, deployment.number
+            ),
+        });
+        *service.environment_mut(colour) = Environment {
+            role: Role::Staged,
+            deployment: Some(deployment.clone()),
+            rolled_back: true,
+        };
+    }
 }
 
 /// Whoever listens to a release hears that going back has brought it into another phase.
@@ -237,6 +268,10 @@ fn restore_rollout(
         restored.shifting.weight
     };
     rollout.end(phase, reason, weight, context);
+    if rollout.moved_in.is_some() && now.split() != restored.split() {
+        // The last push of its traffic: its record says who has accepted that one too.
+        rollout.moved_in = Some(context.revision);
+    }
     (Some(rollout), outbox)
 }
 

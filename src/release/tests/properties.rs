@@ -273,6 +273,19 @@ proptest! {
         prop_assert_eq!(service.deployments, now.deployments.max(then.deployments));
         for colour in Colour::BOTH {
             let (is, was) = (service.environment(colour), then.environment(colour));
+            let left = now.environment(colour);
+            if was.role == Role::Empty && is.role == Role::Staged {
+                // What had traffic until now keeps its endpoints, and nothing else does.
+                prop_assert!(!exact && is.rolled_back);
+                prop_assert!(now.split().weight(colour) > 0 || left.rolled_back);
+                prop_assert_eq!(&is.deployment, &left.deployment);
+                continue;
+            }
+            let endpoints = |e: &Environment| {
+                e.deployment.as_ref().is_some_and(|it| !it.endpoints.is_empty())
+            };
+            let loses = now.split().weight(colour) > 0 && endpoints(left) && was.role == Role::Empty;
+            prop_assert!(exact || !loses, "emptied under its requests");
             prop_assert_eq!(is.role, was.role);
             let label = |e: &Environment| e.deployment.as_ref().map(|d| (d.number, d.version.clone()));
             prop_assert_eq!(label(is), label(was));

@@ -139,6 +139,33 @@ fn a_release_whose_traffic_moves_is_ended() {
 }
 
 #[test]
+fn an_environment_with_traffic_is_not_emptied_under_its_requests() {
+    let then = Story::one().state;
+    let staged = || Story::one().then(deploy("v1.3", &["10.0.0.2:80"]));
+    let shifted = staged().then(Event::Shift {
+        weight: 20,
+        force: false,
+    });
+    for now in [staged().then(switch(None)), shifted] {
+        let (story, restored) = back(&now, &then, false);
+        assert_eq!(story.state.split().blue, 100);
+        assert_eq!(story.state.green.role, Role::Staged);
+        assert_eq!(story.state.green.deployment, now.state.green.deployment);
+        assert_eq!(
+            story.would(&switch(None)).unwrap_err().reason,
+            Reason::WasRolledBack
+        );
+        assert!(kinds(&restored).contains(&"not-emptied"));
+
+        let (exactly, _) = back(&now, &then, true);
+        assert_eq!(exactly.state.green.role, Role::Empty);
+    }
+    // Nobody uses what is only staged.
+    let (story, _) = back(&staged(), &then, false);
+    assert_eq!(story.state.green.role, Role::Empty);
+}
+
+#[test]
 fn a_standby_of_then_is_guarded_and_can_be_switched_to_by_name() {
     let switched = Story::one()
         .then(deploy("v1.3", &["10.0.0.2:80"]))
@@ -271,6 +298,8 @@ fn the_share_of_a_canary_is_not_restored_without_its_release() {
         assert_eq!(story.state.split().blue, 100);
         assert_eq!(story.phase(), phase);
         assert_eq!(story.rollout().log.last().unwrap().weight, 0);
+        let its = story.rollout().moved_in == Some(Revision(story.revision));
+        assert_eq!(its, now.state.split() != story.state.split(), "{phase}");
         assert_eq!(kinds(&restored), said);
     }
 }
