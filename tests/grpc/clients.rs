@@ -94,6 +94,19 @@ impl Backends {
         let (blue, green) = self.addresses.split_at(2);
         document::environments(blue, green)
     }
+
+    /// The same with nothing in green yet.
+    pub fn blue_alone(&self) -> String {
+        document::environments(&self.addresses[..2], &[])
+    }
+
+    /// Where those run that answer `green`.
+    pub fn green(&self) -> Vec<String> {
+        self.addresses[2..]
+            .iter()
+            .map(ToString::to_string)
+            .collect()
+    }
 }
 
 /// Calls that have ended.

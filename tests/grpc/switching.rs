@@ -113,3 +113,46 @@ async fn a_control_plane_that_goes_and_comes_back_costs_no_call() {
     let expected = [("before", "blue"), ("after", "green")];
     answered(&client.stop().await, &expected);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fleet_that_goes_back_to_before_there_was_a_green_loses_no_call() {
+    let backends = Backends::start().await;
+    let world = World::start().await;
+    let grpc = "  client: grpc\n  cluster: { protocol: grpc }\n";
+    let service = document::service("fraud-model", &[grpc, &backends.blue_alone()]);
+    world.apply(&service, &[]).await.ok();
+    let mut client = Client::start(&world, "scoring-1", "fraud-model").await;
+    in_step(&world, 1).await;
+    let green = backends.green();
+    let mut expected = Vec::new();
+    for round in 0..5 {
+        let version = format!("v2.{round}");
+        let deploy = ["deploy", "fraud-model", "--version", &version, "--endpoint"];
+        let deploy: Vec<&str> = deploy
+            .into_iter()
+            .chain(green.iter().map(|it| &**it))
+            .collect();
+        client.during("moving").await;
+        flip(&world, 1, &deploy).await;
+        flip(&world, 1, &["switch", "fraud-model"]).await;
+        client.throughout(&version).await;
+        let back = [
+            "rollback",
+            "--fleet",
+            "payments",
+            "--to-revision",
+            "1",
+            "--yes",
+        ];
+        client.during("moving").await;
+        flip(&world, 1, &back).await;
+        let settled = format!("back from {version}");
+        client.throughout(&settled).await;
+        expected.extend([(version, "green"), (settled, "blue")]);
+    }
+    let expected: Vec<(&str, &str)> = expected
+        .iter()
+        .map(|(during, colour)| (&**during, *colour))
+        .collect();
+    answered(&client.stop().await, &expected);
+}
