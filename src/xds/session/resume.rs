@@ -1,10 +1,10 @@
 //! What a client shows of an earlier stream: nothing is sent of what it has, and it is never taken to have more.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{cache::Cache, channel::Channel, presented::Presented, state::Session, version};
 use crate::{
-    model::TypeUrl,
+    model::{Revision, TypeUrl},
     snapshot::{Item, Items, Snapshot},
 };
 
@@ -63,8 +63,10 @@ impl Session {
             }
             Presented::Versions(shown) if shown.is_empty() => {}
             Presented::Versions(shown) => {
+                let ahead = of_a_newer_revision(&shown, snapshot.revision);
                 let items = presented_items(channel, shown, newest.items(), &cache);
                 channel.asked.retain(|name| !items.contains_key(name));
+                channel.asked.extend(ahead);
                 let has = cache.view(type_url, items);
                 let has = if has.digest == newest.digest {
                     newest
@@ -75,6 +77,15 @@ impl Session {
             }
         }
     }
+}
+
+/// What the client has of a revision that the store went back from, and is served all the same (`--accept-older`). It is said again,
+/// also where its content is the same: the client would come with that revision again, to a server that does not accept it.
+fn of_a_newer_revision(shown: &BTreeMap<String, String>, newest: Revision) -> Vec<Arc<str>> {
+    let ahead = shown
+        .iter()
+        .filter(|(_, shown)| version::revision(shown).is_some_and(|shown| shown > newest));
+    ahead.map(|(name, _)| name.as_str().into()).collect()
 }
 
 /// What a client has by these versions, as far as that is known here. There may be hundreds of thousands: each is let go
@@ -112,7 +123,7 @@ fn presented_items(
 
 impl Channel {
     /// The client has exactly this, from an earlier stream.
-    fn resume(&mut self, has: std::sync::Arc<crate::snapshot::View>) {
+    fn resume(&mut self, has: Arc<crate::snapshot::View>) {
         self.accepted = has.clone();
         self.told = has;
         self.ever_accepted = true;

@@ -1,5 +1,7 @@
 //! What only delta has: versions per resource, names that come and go, several nonces open at once.
 
+use std::collections::BTreeMap;
+
 use super::*;
 
 fn names(names: &[&str]) -> Vec<String> {
@@ -112,6 +114,45 @@ fn line_12_a_client_of_a_newer_revision_gets_nothing_in_delta_either() {
     let shown = client.ask(CDS, &[]);
     assert_eq!(sent(&shown), []);
     assert!(shown.records.contains(&Record::Newer(CDS, rev(9))));
+}
+
+/// A content that has not changed, in a store that went back in time: the client must not come with the newer revision again
+/// when the server is started without `--accept-older`.
+#[test]
+fn line_12_what_a_client_has_of_a_newer_revision_is_said_again_in_delta_once_that_is_allowed() {
+    let fleet = Fleet::with_a();
+    let mut newer = settled(&fleet);
+    for version in newer.versions.values_mut().flat_map(BTreeMap::values_mut) {
+        let (_, digest) = version.split_once('-').unwrap();
+        *version = format!("9-{digest}");
+    }
+    let accept_older = Options {
+        accept_older: true,
+        ..Options::default()
+    };
+    let mut allowed = Client::with(Mode::Delta, accept_older);
+    allowed.versions = newer.versions.clone();
+    allowed.push(fleet.newest());
+    let types = [
+        (CDS, &[][..]),
+        (EDS, &["a/blue", "a/green"]),
+        (LDS, &[]),
+        (RDS, &["main"]),
+    ];
+    for (type_url, list) in types {
+        assert_eq!(sent(&allowed.ask(type_url, list)).len(), 1, "{type_url}");
+        allowed.ack(type_url);
+    }
+    let mut started_again = allowed.elsewhere();
+    started_again.push(fleet.newest());
+    for (type_url, list) in types {
+        let resumed = started_again.ask(type_url, list);
+        assert_eq!(sent(&resumed), [], "{type_url}");
+        assert!(
+            accepted(&resumed).contains(&(type_url, rev(1))),
+            "{type_url}"
+        );
+    }
 }
 
 #[test]
