@@ -12,6 +12,8 @@ mod counting;
 mod crowds;
 #[path = "control/flows.rs"]
 mod flows;
+#[path = "control/going_back.rs"]
+mod going_back;
 #[path = "control/groups.rs"]
 mod groups;
 #[path = "control/names.rs"]

@@ -143,13 +143,9 @@ impl Draft<'_> {
         };
         let target = release.from;
         if release.phase == Phase::RolledBack {
-            // Whoever goes back while another release is on its way must not believe that nothing will move.
-            let next = self.active().filter(|it| it.standing().is_before_traffic());
-            let next = next.map_or_else(String::new, |next| {
-                format!(
-                    "; release {} ({}) is {}: `bluegreen abort {name}` gives it up",
-                    next.number, next.to.version, next.phase
-                )
+            let next = self.next_on_its_way();
+            let next = next.map_or_else(String::new, |(next, abort)| {
+                format!("; {next}: {abort} gives it up")
             });
             let what = format!(
                 "{name} is rolled back already, from {} to {} in {target}{next}",
@@ -161,17 +157,23 @@ impl Draft<'_> {
         let deployment = match &environment.deployment {
             Some(present) if self.state.live != target && release.from_deployment != 0 => {
                 if present.number != release.from_deployment {
+                    let (next, give_up) = match self.next_on_its_way() {
+                        Some((next, abort)) => {
+                            (format!("; {next}"), format!("{abort} first, then "))
+                        }
+                        None => (String::new(), String::new()),
+                    };
                     return Err(Refusal::new(
                         Reason::StandbyReplaced,
                         format!(
-                            "{target} was {} (deployment {}), now {} ({}): it can't be rolled back to",
+                            "{target} was {} (deployment {}), now {} ({}): it can't be rolled back to{next}",
                             release.from_version,
                             release.from_deployment,
                             present.version,
                             present.number
                         ),
                         format!(
-                            "deploy {} again: `{}`, then `bluegreen switch {name}`",
+                            "{give_up}deploy {} again: `{}`, then `bluegreen switch {name}`",
                             release.from_version,
                             words::deploy(&self.state, &release.from_version, &[])
                         ),
@@ -208,8 +210,23 @@ impl Draft<'_> {
             ..release
         });
         self.make_live(target, Role::Staged, true);
-        self.went_back(why);
+        if !self.gave_up_the_next(&moved, why) {
+            self.went_back(why);
+        }
         Ok(Done::new(StepKind::Switch, what).moved(moved))
+    }
+
+    /// A release that has moved no traffic yet and goes on, and the command that gives it up: whoever goes back must not believe
+    /// that nothing will move.
+    fn next_on_its_way(&self) -> Option<(String, String)> {
+        let next = self
+            .active()
+            .filter(|it| it.standing().is_before_traffic())?;
+        let what = format!(
+            "release {} ({}) is {}",
+            next.number, next.to.version, next.phase
+        );
+        Some((what, format!("`bluegreen abort {}`", self.state.name)))
     }
 
     /// Named invariant: **exactly one environment is live**, before and after.

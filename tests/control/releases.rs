@@ -52,7 +52,7 @@ impl Script {
         });
     }
 
-    fn runs(&self, purpose: Purpose) -> usize {
+    pub(super) fn runs(&self, purpose: Purpose) -> usize {
         let runs = self.runs.borrow();
         runs.iter().filter(|it| **it == purpose).count()
     }

@@ -241,6 +241,24 @@ impl Draft<'_> {
         self.enter(phase, reason);
     }
 
+    /// The traffic that the release before moved went back, while the environment of this one was being made, or could not be made: it
+    /// was to replace what is no longer live. False: the release is the one whose traffic went back.
+    pub(in crate::release) fn gave_up_the_next(&mut self, moved: &Moved, why: &str) -> bool {
+        let Some(rollout) = self.state.rollout.as_deref() else {
+            return false;
+        };
+        let switched = self.state.release.as_ref().map(|it| it.number);
+        let without_traffic = rollout.standing().is_before_traffic()
+            || matches!(rollout.phase, RolloutPhase::Failed | RolloutPhase::Aborted);
+        if switched.is_none_or(|switched| rollout.number <= switched) || !without_traffic {
+            return false;
+        }
+        let (from, to) = (&moved.from_version, &moved.to_version);
+        let reason = format!("given up: the traffic went back from {from} to {to}, {why}");
+        self.enter(RolloutPhase::Aborted, reason);
+        true
+    }
+
     /// A rollback of a release whose new environment has a share of the traffic, or had and was rolled back. None: there is
     /// no such.
     pub(in crate::release) fn unshift(&mut self, why: &str) -> Option<Done> {

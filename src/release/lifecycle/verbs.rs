@@ -183,6 +183,11 @@ impl Draft<'_> {
                 });
                 Ok(self.moved_on())
             }
+            RolloutPhase::Aborted if rollout.to.deployment == 0 => Err(self.wrong_phase(
+                &rollout,
+                "retry",
+                &format!("its environment was never made; begin another: `bluegreen release {name} --version VERSION`"),
+            )),
             RolloutPhase::Failed | RolloutPhase::Aborted => self.validate_again(),
             RolloutPhase::Paused => self.resume(),
             RolloutPhase::Validating => Ok(Done::already(

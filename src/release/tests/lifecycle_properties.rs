@@ -109,7 +109,7 @@ pub(super) fn nexts() -> impl Strategy<Value = Next> {
     ]
 }
 
-fn insist_release() -> Event {
+pub(super) fn insist_release() -> Event {
     match release("v1.6", &["10.0.0.6:80"]) {
         Event::Release {
             version,

@@ -4,6 +4,7 @@ mod cases;
 mod counting;
 mod deciding;
 mod generators;
+mod going_back;
 mod lifecycle;
 mod lifecycle_properties;
 mod lifecycle_table;
