@@ -309,6 +309,7 @@ pub(super) fn now(
         status.elapsed_ms = status.elapsed_ms.saturating_add(more).min(status.limit_ms);
         status.time_waits_for = progress.waits_for(rollout).unwrap_or_default().to_owned();
     }
+    status.stuck = progress.stuck(rollout).unwrap_or_default().to_owned();
     if let Some((purpose, analysis)) = &progress.analysis {
         status.checks = check_statuses(*purpose, analysis);
     }
@@ -352,6 +353,7 @@ fn status(rollout: &Rollout) -> api::ReleaseStatus {
         over: rollout.is_over(),
         waits_for_command: false,
         time_waits_for: String::new(),
+        stuck: String::new(),
     }
 }
 

@@ -12,10 +12,11 @@ use bluegreen::{
 
 use super::{
     calls::{apply, document, meta},
-    releases::{Script, USUAL, begun, reached, release, run, settings, switch},
+    releases::{Script, USUAL, begun, begun_on, reached, release, run, settings, switch},
 };
 use crate::support::{
     backend::Backend,
+    keeping::Keeping,
     server::{Client, Events, LedgerProxy, Server, Settings},
 };
 
@@ -147,4 +148,29 @@ async fn status_says_why_no_time_counts_for_as_long_as_none_does() {
     let _second = LedgerProxy::connect(&server, "payments", "p2");
     let status = seen(&mut client, "that it counts", |it| !still(it)).await;
     assert_eq!((&*status.phase, status.limit_ms), ("Baking", 3_600_000));
+}
+
+#[tokio::test]
+async fn status_says_that_a_full_disk_keeps_a_release_where_it_is() {
+    let script = Script::new();
+    let store = Keeping::new();
+    let server = Server::on(store.clone(), settings(&script)).await;
+    let (server, handle, _proxy) = begun_on(server, USUAL).await;
+    let green = Backend::start("v1.3").await;
+    run(&handle, release(&[&green])).await.unwrap();
+    reached(&handle, RolloutPhase::Validating).await;
+    store.fill(true);
+    script.say(Purpose::Validation, Phase::Successful);
+    let mut client = server.client().await;
+    let still = |it: &api::ReleaseStatus| !it.stuck.is_empty();
+    let status = seen(&mut client, "what keeps it", still).await;
+    assert_eq!(status.phase, "Validating");
+    assert_eq!(
+        status.stuck,
+        "the disk of the data directory has only 0 bytes free, 1 are kept for rollbacks"
+    );
+
+    store.fill(false);
+    let ready = seen(&mut client, "that it goes on", |it| !still(it)).await;
+    assert_eq!(ready.phase, "Ready");
 }

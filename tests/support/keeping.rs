@@ -1,6 +1,9 @@
-//! A store whose records of releases can't be written while a test says so. All else is a store in memory.
+//! A store whose records of releases can't be written, or whose disk is full, while a test says so. All else is a store in memory.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use async_trait::async_trait;
 use bluegreen::{
@@ -20,6 +23,8 @@ pub struct Keeping {
     refusing: watch::Sender<Option<u64>>,
     /// Writes that were refused.
     refused: watch::Sender<u64>,
+    /// The disk is full: only what goes back is taken.
+    full: AtomicBool,
 }
 
 impl Keeping {
@@ -28,6 +33,7 @@ impl Keeping {
             kept: MemoryStore::new(),
             refusing: watch::Sender::new(None),
             refused: watch::Sender::new(0),
+            full: AtomicBool::new(false),
         })
     }
 
@@ -41,6 +47,11 @@ impl Keeping {
         self.refusing.send_replace(None);
     }
 
+    /// The disk is full from now on, or not any more.
+    pub fn fill(&self, full: bool) {
+        self.full.store(full, Ordering::SeqCst);
+    }
+
     /// Waits until so many writes were refused.
     pub async fn refused(&self, times: u64) {
         let mut refused = self.refused.subscribe();
@@ -51,6 +62,10 @@ impl Keeping {
 #[async_trait]
 impl Store for Keeping {
     async fn commit(&self, commit: Commit) -> Result<Arc<Head>, CommitError> {
+        if self.full.load(Ordering::SeqCst) && !commit.uses_reserve {
+            let (free, needed) = (0, 1);
+            return Err(CommitError::DiskFull { free, needed });
+        }
         self.kept.commit(commit).await
     }
 

@@ -46,7 +46,7 @@ pub(in crate::cli) fn status_lines(release: &ReleaseView) -> String {
     if !release.reason.is_empty() {
         let _ = writeln!(text, "    {}", release.reason);
     }
-    if let Some(line) = no_time(release) {
+    if let Some(line) = standstill(release) {
         let _ = writeln!(text, "    {line}");
     }
     for check in &release.checks {
@@ -69,10 +69,13 @@ pub(super) fn left(release: &ReleaseView) -> String {
     )
 }
 
-/// Why the time of a phase stands still, if it does.
-pub(super) fn no_time(release: &ReleaseView) -> Option<String> {
-    let why = release.time_waits_for.as_str();
-    (!why.is_empty()).then(|| paint(WARN, format_args!("no time counts: {why}")))
+/// Why the release, or the time of its phase, stands still, if it does.
+pub(super) fn standstill(release: &ReleaseView) -> Option<String> {
+    match (&*release.stuck, &*release.time_waits_for) {
+        ("", "") => None,
+        ("", why) => Some(paint(WARN, format_args!("no time counts: {why}"))),
+        (why, _) => Some(paint(WARN, format_args!("it can't go on: {why}"))),
+    }
 }
 
 /// A check and how far it is.
@@ -151,9 +154,17 @@ mod tests {
             Some("    no time counts: 0 of 2 proxies are connected")
         );
         assert_eq!(
-            no_time(&ReleaseView::from(crate::api::ReleaseStatus::default())),
+            standstill(&ReleaseView::from(crate::api::ReleaseStatus::default())),
             None
         );
+        // A full disk comes first: until there is room, nothing comes of it that time counts again.
+        let stuck = ReleaseView {
+            stuck: "the disk is full".into(),
+            ..release
+        };
+        let text = anstream::adapter::strip_str(&status_lines(&stuck)).to_string();
+        let last = text.lines().last();
+        assert_eq!(last, Some("    it can't go on: the disk is full"));
     }
 
     #[test]

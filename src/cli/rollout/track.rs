@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    text::{check_line, left, no_time, step_line},
+    text::{check_line, left, standstill, step_line},
     view::{CheckView, ReleaseView},
 };
 use crate::{
@@ -156,7 +156,7 @@ struct Shown {
     steps: usize,
     last: Option<String>,
     checks: BTreeMap<(String, String), CheckView>,
-    no_time: Option<String>,
+    standstill: Option<String>,
     in_the_way: Option<String>,
     open_line: bool,
 }
@@ -196,11 +196,14 @@ impl Shown {
             self.line(&format!("         {line}"));
         }
         self.in_the_way = in_the_way;
-        let no_time = no_time(release);
-        if let Some(line) = no_time.as_ref().filter(|_| self.no_time != no_time) {
+        let standstill = standstill(release);
+        if let Some(line) = standstill
+            .as_ref()
+            .filter(|_| self.standstill != standstill)
+        {
             self.line(&format!("         {line}"));
         }
-        self.no_time = no_time;
+        self.standstill = standstill;
         let left = left(release);
         if out::stderr_is_terminal() && !left.is_empty() && !release.over {
             out::stderr(&format!("\r\x1b[K{}{left}", release.phase));

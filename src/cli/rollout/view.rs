@@ -25,6 +25,9 @@ pub struct ReleaseView {
     /// Why no time counts at present.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub time_waits_for: String,
+    /// Why its next step can't be stored at present.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub stuck: String,
     /// Of its last push.
     pub revision: u64,
     pub at: String,
@@ -78,6 +81,7 @@ impl From<api::ReleaseStatus> for ReleaseView {
             elapsed_ms: timed.then_some(release.elapsed_ms),
             limit_ms: timed.then_some(release.limit_ms),
             time_waits_for: release.time_waits_for,
+            stuck: release.stuck,
             revision: release.revision,
             at: release.at,
             over: release.over,

@@ -10,8 +10,8 @@ use crate::{
         request::{Command, CommandError, Request},
     },
     model::Name,
-    release::{Signal, SignalKind},
-    store::RevisionMeta,
+    release::{ClockKey, Signal, SignalKind},
+    store::{CommitError, RevisionMeta},
 };
 
 /// A command of the server's own that was refused, or could not be stored, is given again after this, and then after twice as
@@ -32,7 +32,30 @@ pub(super) async fn advance(
         signal,
     };
     let request = Request::by_server(command, handle.0.shared.now());
-    handle.execute(request, &|_| {}).await.map(drop)
+    let outcome = handle.execute(request, &|_| {}).await.map(drop);
+    tell_what_the_store_says(handle, service, &outcome);
+    outcome
+}
+
+/// Whoever looks at a release that stands still must see that it is the store that stops it: nothing of it is stored.
+fn tell_what_the_store_says(handle: &Handle, service: &Name, outcome: &Result<(), CommandError>) {
+    let stuck = match outcome {
+        Ok(()) => None,
+        Err(CommandError::Commit(CommitError::Conflict { .. })) => return,
+        Err(CommandError::Commit(error)) => Some(error.to_string()),
+        Err(CommandError::Store(error)) => Some(error.to_string()),
+        Err(_) => return,
+    };
+    let Some(head) = handle.head() else { return };
+    let state = head.state.services.get(service);
+    let Some(rollout) = state.and_then(|state| state.rollout.as_deref()) else {
+        return;
+    };
+    if handle.set_stuck(service, ClockKey::of(rollout), stuck.clone())
+        && let Some(why) = stuck
+    {
+        tracing::warn!(%service, release = rollout.number, "a release can't go on: {why}");
+    }
 }
 
 /// The same, until it is stored. It ends with its effect, or with the server.

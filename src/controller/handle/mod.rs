@@ -283,6 +283,20 @@ impl Handle {
         }
     }
 
+    /// See [`ReleaseProgress::stuck`]; true: it is news.
+    pub(in crate::controller) fn set_stuck(
+        &self,
+        service: &Name,
+        of: ClockKey,
+        why: Option<String>,
+    ) -> bool {
+        let news = self.0.progress.set_stuck(service, of, why);
+        if news {
+            bump(&self.0.shared.changes);
+        }
+        news
+    }
+
     /// See [`ReleaseProgress::analysis`].
     pub(in crate::controller) fn set_analysis(
         &self,

@@ -17,6 +17,8 @@ pub struct ReleaseProgress {
     counted: Option<(ClockKey, Duration)>,
     /// Why no time counts.
     waits_for: Option<String>,
+    /// Why the next step can't be stored, and from where it is one.
+    stuck: Option<(ClockKey, String)>,
     /// The analysis that runs as far as it is, or the one that ran last, and what it is for.
     pub analysis: Option<(Purpose, Analysis)>,
 }
@@ -33,6 +35,12 @@ impl ReleaseProgress {
         self.counted
             .filter(|(of, _)| *of == ClockKey::of(rollout))?;
         self.waits_for.as_deref()
+    }
+
+    /// Why the release can't take its next step from where it is: the store refuses it. None: nothing is in the way.
+    pub fn stuck(&self, rollout: &Rollout) -> Option<&str> {
+        let here = |(of, _): &&(ClockKey, String)| *of == ClockKey::of(rollout);
+        self.stuck.as_ref().filter(here).map(|(_, why)| &**why)
     }
 }
 
@@ -58,6 +66,17 @@ impl ReleaseProgresses {
             news = progress.waits_for != waits_for;
             progress.counted = Some((of, elapsed));
             progress.waits_for = waits_for;
+        });
+        news
+    }
+
+    /// True: it is news.
+    pub fn set_stuck(&self, service: &Name, of: ClockKey, why: Option<String>) -> bool {
+        let stuck = why.map(|why| (of, why));
+        let mut news = false;
+        self.change(service, of.release, |progress| {
+            news = progress.stuck != stuck;
+            progress.stuck = stuck;
         });
         news
     }

@@ -93,6 +93,7 @@ pub fn release(phases: &[&str]) -> api::ReleaseStatus {
         over: matches!(phase, "Failed" | "RolledBack" | "Aborted"),
         waits_for_command: matches!(phase, "Ready" | "Paused"),
         time_waits_for: String::new(),
+        stuck: String::new(),
     }
 }
 
