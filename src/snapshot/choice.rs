@@ -5,7 +5,9 @@ use std::{collections::BTreeSet, sync::Arc};
 use envoy_types::pb::envoy::{
     config::{
         listener::v3::Listener,
-        route::v3::{RouteConfiguration, route::Action, route_action::ClusterSpecifier},
+        route::v3::{
+            RouteConfiguration, VirtualHost, route::Action, route_action::ClusterSpecifier,
+        },
     },
     extensions::filters::network::http_connection_manager::v3::{
         HttpConnectionManager, http_connection_manager::RouteSpecifier,
@@ -25,7 +27,7 @@ pub struct Choice {
     pub weighted: BTreeSet<Arc<str>>,
 }
 
-/// The choices in a route configuration, or in the one that stands in an API listener, each once. Bytes that are none hold no
+/// The choices in a route configuration, in a virtual host, or in the routes that stand in an API listener, each once. Bytes that are none hold no
 /// choice.
 pub fn choices(resource: &Resource) -> BTreeSet<Choice> {
     let configuration = match resource.type_url {
@@ -33,7 +35,12 @@ pub fn choices(resource: &Resource) -> BTreeSet<Choice> {
         TypeUrl::Listener => in_listener(&resource.bytes),
         _ => None,
     };
+    let host = match resource.type_url {
+        TypeUrl::VirtualHost => VirtualHost::decode(&resource.bytes[..]).ok(),
+        _ => None,
+    };
     let hosts = configuration.unwrap_or_default().virtual_hosts.into_iter();
+    let hosts = hosts.chain(host);
     let routes = hosts.flat_map(|host| host.routes);
     routes
         .filter_map(|route| of_action(route.action?))

@@ -14,6 +14,7 @@ mod draining;
 mod fixtures;
 mod fleets;
 mod gated;
+mod going_back;
 mod habits;
 mod hosts;
 mod nack;

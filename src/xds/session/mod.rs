@@ -17,6 +17,7 @@ mod channel;
 mod channels;
 mod deadline;
 mod due;
+mod emptied;
 mod hold;
 mod message;
 mod mode;

@@ -178,6 +178,9 @@ impl Session {
                 instead.insert(name.clone(), before);
             }
         }
+        let emptied = self.emptied_too_soon(channel, &newest, snapshot);
+        let leaves = !emptied.is_empty();
+        instead.extend(emptied.into_iter().map(|(name, kept)| (name, Some(kept))));
         let asked = channel.asked.iter();
         let absent = match self.mode {
             Mode::Sotw => Vec::new(),
@@ -196,6 +199,7 @@ impl Session {
             may_be_empty: newest.is_empty(),
             complete: waits_for.is_empty()
                 && !refused
+                && !leaves
                 && (kept.is_empty() || self.mode == Mode::Sotw && type_url != TypeUrl::Cluster),
             kept,
         }

@@ -2,6 +2,7 @@
 
 mod claims;
 mod delta;
+mod emptied;
 mod extensions;
 mod grpc;
 mod hosts;
