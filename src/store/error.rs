@@ -35,6 +35,16 @@ pub enum CommitError {
         /// The reserve, in bytes.
         needed: u64,
     },
+    /// The disk can hold hardly any more files, however many bytes are free: `HEAD` is written beside itself. Rollbacks still work.
+    #[error(
+        "the disk of the data directory has room for only {free} more files, {needed} are kept for rollbacks"
+    )]
+    FilesFull {
+        /// Files that can still be made.
+        free: u64,
+        /// The reserve.
+        needed: u64,
+    },
     /// Its parts are not about the same revision.
     #[error("the commit contradicts itself ({detail}): this is a bug of bluegreen")]
     Contradiction {
@@ -57,6 +67,9 @@ impl CommitError {
             Self::Fenced { .. } => "send the command to that server; nothing was changed",
             Self::DiskFull { .. } => {
                 "free space on the disk of the data directory; nothing was changed, and rollbacks still work"
+            }
+            Self::FilesFull { .. } => {
+                "remove files from the disk of the data directory (`df -i`); nothing was changed, and rollbacks still work"
             }
             Self::Contradiction { .. } => "report this with the server's log; nothing was changed",
             Self::Unknown(_) => "see `bluegreen history` for what was done, and the server's log",

@@ -13,9 +13,13 @@ struct SmallDisk(tempfile::TempDir);
 
 impl SmallDisk {
     fn mount() -> Option<Self> {
+        Self::with("size=64m")
+    }
+
+    fn with(options: &str) -> Option<Self> {
         let dir = tempfile::tempdir().unwrap();
         let mount = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=64m", "tmpfs"])
+            .args(["-t", "tmpfs", "-o", options, "tmpfs"])
             .arg(dir.path())
             .output();
         mount
@@ -143,5 +147,46 @@ async fn the_server_starts_on_a_full_disk() {
     let store = open(&disk.data()).await;
     let head = store.watch_head(&world.fleet).borrow().clone().unwrap();
     assert_eq!(head.meta.revision, world.revision);
+    store.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_can_hold_no_more_files_is_a_full_one() {
+    let Some(disk) = SmallDisk::with("size=64m,nr_inodes=100") else {
+        println!("SKIPPED: mounting a tmpfs is not allowed here, run it as root");
+        return;
+    };
+    let store = open(&disk.data()).await;
+    let mut world = World::new("payments");
+    let first = world.put(&[("fraud", Blue)], CommitKind::Change);
+    store.commit(first).await.unwrap();
+    let others = disk.0.path().join("others");
+    fs::create_dir(&others).unwrap();
+    let made = (0..).take_while(|at| fs::write(others.join(at.to_string()), "").is_ok());
+    assert!(made.count() > 50);
+
+    let change = world.clone().put(&[("fraud", Green)], CommitKind::Switch);
+    let refused = store.commit(change).await.unwrap_err();
+    assert!(
+        matches!(refused, CommitError::FilesFull { free: 0, .. }),
+        "{refused}"
+    );
+    for live in [Green, Blue, Green] {
+        let mut rollback = world.put(&[("fraud", live)], CommitKind::Switch);
+        rollback.uses_reserve = true;
+        store.commit(rollback).await.unwrap();
+    }
+    assert!(!disk.data().join("RESERVE").exists(), "given up for it");
+    let before = store.watch_head(&world.fleet).borrow().clone().unwrap();
+    store.close().await.unwrap();
+    drop(store);
+    let store = open(&disk.data()).await;
+    let after = store.watch_head(&world.fleet).borrow().clone().unwrap();
+    assert_eq!(sight(&after), sight(&before));
+
+    // With room again, everything goes.
+    fs::remove_dir_all(&others).unwrap();
+    let change = world.put(&[("fraud", Blue)], CommitKind::Switch);
+    store.commit(change).await.unwrap();
     store.close().await.unwrap();
 }

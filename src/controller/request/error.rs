@@ -43,7 +43,9 @@ impl CommandError {
         match self {
             Self::Refused(refusal) => Some(refusal.reason),
             Self::Commit(CommitError::Conflict { .. }) => Some(Reason::FleetMovedOn),
-            Self::Commit(CommitError::DiskFull { .. }) => Some(Reason::StoreFull),
+            Self::Commit(CommitError::DiskFull { .. } | CommitError::FilesFull { .. }) => {
+                Some(Reason::StoreFull)
+            }
             Self::Commit(_) | Self::Store(_) => Some(Reason::StoreFailed),
             Self::Stale { .. } => Some(Reason::FleetMovedOn),
             Self::Internal { .. } | Self::Stopping => None,

@@ -20,6 +20,19 @@ const RESERVE: u64 = 8 * 1024 * 1024;
 /// Below this, a commit could fail in the middle, and the store with it: two segments and a `HEAD`.
 const LEAST_FREE: u64 = 2 * 1024 * 1024;
 
+/// Ordinary commits stop below so many more files: one is needed at a time, by `HEAD`, and a few by sled now and then.
+const KEPT_FILES: u64 = 16;
+
+/// Below this `HEAD` could not be written. The reserve is a file, too.
+const LEAST_FILES: u64 = 1;
+
+/// What a disk has left.
+struct Free {
+    bytes: u64,
+    /// Files that can still be made; as many as one likes where the file system does not count them.
+    files: u64,
+}
+
 /// Looks at the disk before each commit.
 pub(super) struct Reserve {
     dir: PathBuf,
@@ -35,15 +48,21 @@ impl Reserve {
         }
     }
 
-    /// Bytes that are free for us.
-    pub fn free(&self) -> io::Result<u64> {
+    fn free(&self) -> io::Result<Free> {
         let disk = statvfs(&self.dir)?;
-        Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+        Ok(Free {
+            bytes: disk.f_bavail.saturating_mul(disk.f_frsize),
+            files: match disk.f_files {
+                0 => u64::MAX,
+                _ => disk.f_favail,
+            },
+        })
     }
 
     /// There is room for ordinary work.
     pub fn has_room(&self) -> bool {
-        self.free().is_ok_and(|free| free >= KEPT_FREE)
+        self.free()
+            .is_ok_and(|free| free.check(KEPT_FREE, KEPT_FILES).is_ok())
     }
 
     /// Lets a commit through, or refuses it; gives the reserve file up where that is what it needs.
@@ -53,37 +72,28 @@ impl Reserve {
             return Ok(());
         };
         if !uses_reserve {
-            return if free < KEPT_FREE {
-                let needed = KEPT_FREE;
-                Err(CommitError::DiskFull { free, needed })
-            } else {
-                Ok(())
-            };
+            return free.check(KEPT_FREE, KEPT_FILES);
         }
-        let free = if free < RESERVE {
-            self.give_up().unwrap_or(free)
-        } else {
-            free
+        let free = match free.check(RESERVE, LEAST_FILES) {
+            Ok(()) => free,
+            Err(_) => self.give_up().unwrap_or(free),
         };
-        if free < LEAST_FREE {
-            let needed = LEAST_FREE;
-            return Err(CommitError::DiskFull { free, needed });
-        }
-        Ok(())
+        free.check(LEAST_FREE, LEAST_FILES)
     }
 
     /// Makes room before sled is opened: it writes then, too, and damages its own files where it can't.
     pub fn make_room(&self) -> io::Result<()> {
-        if self.free()? >= LEAST_FREE || self.give_up()? >= LEAST_FREE {
+        let enough = |free: Free| free.check(LEAST_FREE, LEAST_FILES).is_ok();
+        if enough(self.free()?) || enough(self.give_up()?) {
             return Ok(());
         }
         let message = format!(
-            "less than {LEAST_FREE} bytes of disk are free: free some space, nothing was changed"
+            "less than {LEAST_FREE} bytes of disk are free, or it can hold no more files: free some space, nothing was changed"
         );
         Err(io::Error::new(io::ErrorKind::StorageFull, message))
     }
 
-    fn give_up(&self) -> io::Result<u64> {
+    fn give_up(&self) -> io::Result<Free> {
         match fs::remove_file(&self.file) {
             Ok(()) => {
                 tracing::warn!("the disk is full: the space kept for rollbacks is used now");
@@ -96,7 +106,8 @@ impl Reserve {
 
     /// Takes the reserve (again), where there is ample room. That it can't be taken is no reason not to work.
     pub fn refill(&self) {
-        if self.file.exists() || self.free().is_ok_and(|free| free < KEPT_FREE + 2 * RESERVE) {
+        let ample = |free: Free| free.check(KEPT_FREE + 2 * RESERVE, KEPT_FILES + 1).is_ok();
+        if self.file.exists() || !self.free().is_ok_and(ample) {
             return;
         }
         if let Err(error) = self.allocate() {
@@ -112,6 +123,21 @@ impl Reserve {
             .truncate(true)
             .open(&self.file)?;
         fallocate(&file, FallocateFlags::empty(), 0, RESERVE)?;
+        Ok(())
+    }
+}
+
+impl Free {
+    /// Refuses where less is left.
+    fn check(&self, bytes: u64, files: u64) -> Result<(), CommitError> {
+        if self.bytes < bytes {
+            let (free, needed) = (self.bytes, bytes);
+            return Err(CommitError::DiskFull { free, needed });
+        }
+        if self.files < files {
+            let (free, needed) = (self.files, files);
+            return Err(CommitError::FilesFull { free, needed });
+        }
         Ok(())
     }
 }
