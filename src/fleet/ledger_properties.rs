@@ -16,11 +16,13 @@ enum Step {
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let types = prop_oneof![Just(CDS), Just(RDS)];
-    let record = (types, 1u64..8, 0u8..7).prop_map(|(type_url, revision, kind)| match kind {
+    let record = (types, 1u64..8, 0u8..8).prop_map(|(type_url, revision, kind)| match kind {
         0 => Record::Subscribed(type_url),
         1 => Record::Sent(type_url, Revision(revision)),
         2 => Record::Unsubscribed(type_url),
         5 => Record::Weighted(Revision(revision)),
+        6 if revision < 3 => Record::Listeners(vec![]),
+        6 => Record::Listeners(vec![revision.to_string().into()]),
         3 => Record::Rejected {
             type_url,
             revision: Revision(revision),

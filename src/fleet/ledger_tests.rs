@@ -223,6 +223,60 @@ fn line_01_streams_over_one_connection_are_one_proxy_that_has_what_all_of_them_h
     assert_eq!(view(&ledger), (TypeState::Nacked, Revision(3)));
 }
 
+/// Proxy `a` with two connections, which lead to a target each, and have what revision 3 makes of them.
+fn two_targets() -> Ledger {
+    let ledger = one();
+    ledger.connect(StreamId(2), proxy_at("a", 2), at(1));
+    ledger.record(StreamId(2), Record::Subscribed(RDS), at(1));
+    for (stream, target) in [(1, "fraud"), (2, "risk")] {
+        let stream = StreamId(stream);
+        ledger.record(stream, Record::Listeners(vec![target.into()]), at(2));
+        ledger.record(stream, accepted(3), at(2));
+    }
+    ledger
+}
+
+#[test]
+fn line_01_connections_that_lead_to_different_targets_are_one_proxy_that_has_what_all_of_them_have()
+{
+    for behind in [1, 2] {
+        let ledger = two_targets();
+        ledger.record(StreamId(3 - behind), accepted(4), at(3));
+        let proof = ledger.proof(&routes(4));
+        assert_eq!((proof.total, counts(&proof)), (1, (0, 1, 0, 0)));
+        ledger.record(StreamId(behind), accepted(4), at(60));
+        let proof = ledger.proof(&routes(4));
+        assert_eq!((proof.total, counts(&proof)), (1, (1, 0, 0, 0)));
+        assert_eq!(
+            proof.last_ack,
+            Some(at(60)),
+            "it adopts no time of the other's"
+        );
+        assert!(!ledger.proxies(&BTreeMap::new())[0].duplicate);
+    }
+    // A connection to one of the two that takes the place of an older one does not count twice.
+    let ledger = two_targets();
+    ledger.connect(StreamId(3), proxy_at("a", 3), at(4));
+    ledger.record(StreamId(3), Record::Subscribed(RDS), at(4));
+    ledger.record(StreamId(3), Record::Listeners(vec!["fraud".into()]), at(4));
+    assert_eq!(counts(&ledger.proof(&routes(3))), (0, 1, 0, 0));
+    ledger.record(StreamId(3), accepted(3), at(5));
+    assert_eq!(counts(&ledger.proof(&routes(3))), (1, 0, 0, 0));
+}
+
+#[test]
+fn a_process_that_ends_leaves_the_proxy_with_what_all_of_its_connections_had() {
+    for order in [[1, 2], [2, 1]] {
+        let ledger = two_targets();
+        ledger.record(StreamId(2), accepted(4), at(60));
+        for stream in order {
+            ledger.disconnect(StreamId(stream), at(61));
+        }
+        assert!(ledger.proof(&routes(3)).is_complete());
+        assert_eq!(counts(&ledger.proof(&routes(4))), (0, 0, 0, 1));
+    }
+}
+
 #[test]
 fn a_connection_that_ends_leaves_the_proxy_with_what_all_of_its_streams_had() {
     for order in [[1, 2], [2, 1]] {

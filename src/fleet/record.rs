@@ -27,6 +27,8 @@ pub struct ProxyInfo {
 pub enum Record {
     /// The proxy asked for resources of a type.
     Subscribed(TypeUrl),
+    /// The listeners that the proxy names, as gRPC clients do; empty: it wants all of them, none, or very many.
+    Listeners(Vec<Arc<str>>),
     /// The proxy no longer wants any resource of a type.
     Unsubscribed(TypeUrl),
     /// What the stream sent of the type is the state of that revision; the answer is open.

@@ -19,7 +19,8 @@ const RECONNECT_GRACE: Duration = Duration::from_secs(10);
 /// the server waits for a sign of it.
 const OUTLIVES: Duration = Duration::from_secs(30);
 
-/// Streams of one connection that end within this time have ended with it. It is one task, which ends them one by one.
+/// Streams of one proxy that end within this time have ended with it: those of a connection are ended one by one, and so
+/// are the connections of a process.
 const TOGETHER: Duration = Duration::from_secs(1);
 
 /// One open stream of a proxy.
@@ -30,9 +31,28 @@ struct StreamRow {
     /// When the proxy last said something on it.
     last_word: Timestamp,
     types: Types,
+    /// The listeners that it names.
+    listeners: Box<[Arc<str>]>,
 }
 
 impl StreamRow {
+    /// Both can be parts of one proxy: they come over one connection, or lead to other targets of a gRPC process, which has a
+    /// connection for each of them (seen with gRPC Go 1.85).
+    fn is_beside(&self, other: &StreamRow) -> bool {
+        self.info.address == other.info.address || self.names_others_than(other)
+    }
+
+    fn names_others_than(&self, other: &StreamRow) -> bool {
+        let both = [self, other];
+        both.iter().all(|one| !one.listeners.is_empty())
+            && !self.listeners.iter().any(|it| other.listeners.contains(it))
+    }
+
+    /// They want the same, so that one may have taken the place of the other.
+    fn rivals(&self, other: &StreamRow) -> bool {
+        !self.names_others_than(other) && self.shares_a_type_with(other)
+    }
+
     fn shares_a_type_with(&self, other: &StreamRow) -> bool {
         let asks = |its: &TypeOf<'_>| its.subscribed();
         let mut mine = self.types.iter().filter(asks);
@@ -54,8 +74,8 @@ pub(super) struct Row {
     streams: Vec<(StreamId, StreamRow)>,
     /// What the proxy had when its last streams ended.
     left: Types,
-    /// The address of the connection on which the last stream ended, and when.
-    left_at: Option<(Arc<str>, Timestamp)>,
+    /// The stream that ended last, without what it had, and when.
+    left_by: Option<Box<(StreamRow, Timestamp)>>,
     /// How it stood against what was asked last, until something happens.
     stands: Cell<Option<Stands>>,
 }
@@ -114,7 +134,7 @@ impl Row {
             newer: None,
             streams: Vec::new(),
             left: Types::default(),
-            left_at: None,
+            left_by: None,
             stands: Cell::default(),
         }
     }
@@ -135,6 +155,7 @@ impl Row {
             connected_at: at,
             last_word: at,
             types: Types::default(),
+            listeners: Box::default(),
         };
         self.streams.reserve_exact(1);
         match self.place(stream) {
@@ -152,17 +173,16 @@ impl Row {
         let Ok(at_place) = self.place(stream) else {
             return;
         };
-        let (_, ended) = self.streams.remove(at_place);
-        let address = ended.info.address;
-        let with_others = self
-            .left_at
-            .as_ref()
-            .is_some_and(|(of, since)| *of == address && !is_later_by(at, *since, TOGETHER));
+        let (_, mut ended) = self.streams.remove(at_place);
+        let types = std::mem::take(&mut ended.types);
+        let with_others = self.left_by.as_deref().is_some_and(|(other, since)| {
+            other.is_beside(&ended) && !is_later_by(at, *since, TOGETHER)
+        });
         match with_others {
-            true => self.left.keep_worse(ended.types),
-            false => self.left.replace(ended.types),
+            true => self.left.keep_worse(types),
+            false => self.left.replace(types),
         }
-        self.left_at = Some((address, at));
+        self.left_by = Some(Box::new((ended, at)));
         self.last_seen = at;
         if self.streams.is_empty() {
             self.since = at;
@@ -190,6 +210,10 @@ impl Row {
                 }
             }
             Record::Newer(_, revision) => self.newer = self.newer.max(Some(revision)),
+            Record::Listeners(names) => {
+                let listeners = names.into();
+                return std::mem::replace(&mut row.listeners, listeners) != row.listeners;
+            }
             _ => {}
         }
         self.streams[place].1.types.record(record, at) // proof: it was found there
@@ -203,9 +227,9 @@ impl Row {
             return false;
         };
         let others = before.iter().chain(&*after).rev();
-        let address = stream.info.address.clone();
-        let others = others.filter(|(_, other)| other.info.address != address);
-        let mut others = others.map(|(_, other)| &other.types).chain([&self.left]);
+        let others = others.filter(|(_, other)| !other.is_beside(stream));
+        let others: Vec<&Types> = others.map(|(_, other)| &other.types).collect();
+        let mut others = others.into_iter().chain([&self.left]);
         others.any(|other| stream.types.adopt(other, type_url, revision))
     }
 
@@ -248,8 +272,8 @@ impl Row {
 
     /// The proxies behind this node id, as a rule one. Streams over one connection are one proxy, whatever they ask for: an
     /// Envoy has one for each secret or cluster that is not on ADS, and a gRPC process one for each channel. Connections
-    /// that ask for different types are one too, an older one that fell silent when a newer one came is a leftover, and two
-    /// that are both alive are two proxies.
+    /// that ask for different types, or name different listeners, are one too. Of others, an older one that fell silent
+    /// when a newer one came is a leftover, and two that are both alive are two proxies.
     pub(super) fn each_member(&self, mut f: impl FnMut(&Member<'_>)) {
         match &self.streams[..] {
             [] => f(&Member {
@@ -292,8 +316,7 @@ impl Row {
         let mut groups: Vec<Vec<&StreamRow>> = Vec::new();
         for connection in connections {
             let newer = groups.iter().flatten();
-            let rivals =
-                newer.filter(|newer| connection.iter().any(|one| one.shares_a_type_with(newer)));
+            let rivals = newer.filter(|newer| connection.iter().any(|one| one.rivals(newer)));
             let came = rivals.map(|newer| newer.connected_at).min();
             match (came, groups.first_mut()) {
                 (Some(came), _) if !self.is_alive_beside(&connection, came) => {}

@@ -134,7 +134,7 @@ impl Types {
             Record::Held(type_url, clusters) => {
                 self.row(type_url).change(|it| it.held = clusters);
             }
-            Record::Newer(..) => {}
+            Record::Listeners(_) | Record::Newer(..) => {}
         }
         true
     }

@@ -31,6 +31,7 @@ in_both_modes!(
     line_01_a_proxy_of_a_fleet_that_does_not_exist_yet_waits,
     line_01_two_streams_of_one_node_id_are_served,
     line_01_two_streams_over_one_connection_are_one_proxy,
+    line_01_two_connections_that_name_other_listeners_are_one_proxy,
 );
 
 async fn line_01_a_node_that_cannot_be_matched_is_told_what_to_set(mode: Mode) {
@@ -78,15 +79,38 @@ async fn line_01_two_streams_of_one_node_id_are_served(mode: Mode) {
 }
 
 async fn line_01_two_streams_over_one_connection_are_one_proxy(mode: Mode) {
+    let (fleets, plane) = two_targets().await;
+    // As a gRPC process in Python or C++, which has a channel for each service.
+    let connection = channel(plane.address).await;
+    let node = Some(node("edge-1", FLEET));
+    let first = Client::on(mode, connection.clone(), node.clone()).await;
+    let second = Client::on(mode, connection, node).await;
+    are_one_proxy(&fleets, &plane, [first, second]).await;
+}
+
+async fn line_01_two_connections_that_name_other_listeners_are_one_proxy(mode: Mode) {
+    let (fleets, plane) = two_targets().await;
+    // As a gRPC process in Go, which has a connection for each target.
+    let mut first = Client::connect(mode, plane.address, "edge-1", FLEET).await;
+    let mut second = Client::connect(mode, plane.address, "edge-1", FLEET).await;
+    for (client, listener) in [(&mut first, MAIN), (&mut second, SECOND)] {
+        client.ask(LDS, &[listener]);
+        client.expect(LDS, &[listener]).await;
+        client.ack(LDS);
+    }
+    are_one_proxy(&fleets, &plane, [first, second]).await;
+}
+
+async fn two_targets() -> (Fleets, Plane) {
     let fleets = Fleets::default();
     fleets.change(FLEET, fraud(Colour::Blue));
     fleets.change(FLEET, elsewhere);
     let plane = Plane::start(&fleets).await;
-    // As a gRPC process that has a channel for each service.
-    let connection = channel(plane.address).await;
-    let node = Some(node("edge-1", FLEET));
-    let mut first = Client::on(mode, connection.clone(), node.clone()).await;
-    let mut second = Client::on(mode, connection, node).await;
+    (fleets, plane)
+}
+
+/// Each of the two streams asks for one route, of which a switch changes one.
+async fn are_one_proxy(fleets: &Fleets, plane: &Plane, [mut first, mut second]: [Client; 2]) {
     for (client, route) in [(&mut first, MAIN), (&mut second, SECOND)] {
         client.ask(RDS, &[route]);
         client.expect(RDS, &[route]).await;
@@ -101,7 +125,7 @@ async fn line_01_two_streams_over_one_connection_are_one_proxy(mode: Mode) {
     let proof = fleets.ledger(FLEET).proof(&routes_of(switch));
     assert_eq!(counts(proof), (1, 0, 1));
     first.ack(RDS);
-    accepted(&fleets, switch, &[RDS]).await;
+    accepted(fleets, switch, &[RDS]).await;
     let proof = fleets.ledger(FLEET).proof(&routes_of(switch));
     assert_eq!(counts(proof), (1, 1, 0));
     let told = crate::client_status::of_client(plane.address, RDS).await;

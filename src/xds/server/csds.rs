@@ -143,8 +143,8 @@ impl ClientStatus {
     }
 }
 
-/// One proxy: streams of one node id that come over one connection or are about different types, as in the ledger. Two
-/// connections about the same are two proxies.
+/// One proxy: streams of one node id that come over one connection, are about different types, or name different listeners, as
+/// in the ledger. Two connections about the same are two proxies.
 struct Client {
     seat: Arc<Seat>,
     /// Of its connections.
@@ -164,7 +164,9 @@ impl Client {
         let known = clients.iter_mut().find(|client| {
             client.seat.fleet == seat.fleet
                 && client.seat.proxy.id == seat.proxy.id
-                && (client.addresses.contains(&address) || client.types.is_disjoint(&types))
+                && (client.addresses.contains(&address)
+                    || client.types.is_disjoint(&types)
+                    || client.names_other_listeners(&configs))
         });
         match known {
             Some(client) => {
@@ -182,6 +184,17 @@ impl Client {
                 configs,
             }),
         }
+    }
+
+    fn names_other_listeners(&self, configs: &[GenericXdsConfig]) -> bool {
+        let named = |configs: &[GenericXdsConfig]| -> BTreeSet<String> {
+            let listeners = configs
+                .iter()
+                .filter(|one| one.type_url == TypeUrl::Listener.url());
+            listeners.map(|one| one.name.clone()).collect()
+        };
+        let (ours, theirs) = (named(&self.configs), named(configs));
+        !ours.is_empty() && !theirs.is_empty() && ours.is_disjoint(&theirs)
     }
 
     fn config(self) -> ClientConfig {

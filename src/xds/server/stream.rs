@@ -309,7 +309,10 @@ impl Stream {
                 warn!(%fleet, %proxy, r#type = %type_url, %revision,
                     "the proxy has a newer revision than the store: nothing is sent to it");
             }
-            Record::Subscribed(_) | Record::Unsubscribed(_) | Record::Sent(..) => {}
+            Record::Subscribed(_)
+            | Record::Listeners(_)
+            | Record::Unsubscribed(_)
+            | Record::Sent(..) => {}
         }
     }
 

@@ -113,8 +113,9 @@ impl Session {
             Answer::ToNewest => {
                 let was_none = channel.subscription.is_none();
                 let changed = channel.subscription.replace(&names, &cache);
+                let renamed = !changed.is_nothing();
                 let resubscribed = channel.resubscribed(was_none, changed, &cache);
-                self.record_subscription(type_url, resubscribed, &mut out);
+                self.record_subscription(type_url, resubscribed, renamed, &mut out);
             }
         }
         drop(names);
@@ -144,8 +145,9 @@ impl Session {
         let subscription = &mut channel.subscription;
         let changed = subscription.change(&request.subscribe, &request.unsubscribe, &cache);
         drop((request.subscribe, request.unsubscribe));
+        let renamed = !changed.is_nothing();
         let resubscribed = channel.resubscribed(was_none, changed, &cache);
-        self.record_subscription(type_url, resubscribed, &mut out);
+        self.record_subscription(type_url, resubscribed, renamed, &mut out);
         self.advance(now, &mut out);
         out
     }
@@ -165,6 +167,7 @@ impl Session {
         if !subscription.is_none() {
             out.records.push(Record::Subscribed(type_url));
         }
+        out.records.extend(subscription.listeners());
         let mut channel = Channel::new(type_url, self.mode, subscription, presented);
         if self.mode == Mode::Delta {
             channel.asked = channel.subscription.named().clone();
@@ -173,7 +176,16 @@ impl Session {
         self.advance(now, out);
     }
 
-    fn record_subscription(&mut self, type_url: TypeUrl, now: Option<bool>, out: &mut Output) {
+    fn record_subscription(
+        &mut self,
+        type_url: TypeUrl,
+        now: Option<bool>,
+        renamed: bool,
+        out: &mut Output,
+    ) {
+        if let (true, Some(channel)) = (renamed, self.channels.get(type_url)) {
+            out.records.extend(channel.subscription.listeners());
+        }
         match now {
             Some(true) => out.records.push(Record::Subscribed(type_url)),
             Some(false) => {

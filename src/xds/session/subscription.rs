@@ -4,12 +4,16 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use super::cache::{Cache, Names};
 use crate::{
+    fleet::Record,
     model::TypeUrl,
     snapshot::{Digest, Items, Resource, View},
 };
 
 /// The name that stands for everything.
 const EVERYTHING: &str = "*";
+
+/// A gRPC client names one listener for each target, and some for its servers.
+const LISTENERS_TOLD: usize = 16;
 
 /// The resources of one type that a client wants.
 #[derive(Clone, Debug)]
@@ -192,6 +196,17 @@ impl Subscription {
     /// Nothing is asked for.
     pub(super) fn is_none(&self) -> bool {
         !self.is_wildcard() && self.names.set.is_empty()
+    }
+
+    /// Listeners by their names: what the connections of a gRPC process are told apart by.
+    pub(super) fn listeners(&self) -> Option<Record> {
+        let names = &self.names.set;
+        let are_few = !self.is_wildcard() && names.len() <= LISTENERS_TOLD;
+        let told = match are_few {
+            true => names.iter().cloned().collect(),
+            false => Vec::new(),
+        };
+        (self.type_url == TypeUrl::Listener).then_some(Record::Listeners(told))
     }
 
     /// What is asked for by name.

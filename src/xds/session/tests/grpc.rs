@@ -57,6 +57,30 @@ fn line_32_a_listener_of_grpc_clients_is_for_those_who_name_it() {
     }
 }
 
+/// The listeners that were told to be named, if any were.
+fn listeners(output: &Output) -> Option<Vec<&str>> {
+    output.records.iter().find_map(|record| match record {
+        Record::Listeners(names) => Some(names.iter().map(|name| &**name).collect()),
+        _ => None,
+    })
+}
+
+#[test]
+fn line_32_which_listeners_a_client_names_is_told_whenever_it_changes() {
+    for mode in MODES {
+        let fleet = fleet();
+        let mut client = Client::speaking(mode);
+        client.push(fleet.newest());
+        assert_eq!(listeners(&client.ask(LDS, &["a"])), Some(vec!["a"]));
+        assert_eq!(listeners(&client.ack(LDS)), None, "{mode:?}");
+        assert_eq!(listeners(&client.ask(RDS, &["a"])), None, "{mode:?}");
+        let two = client.ask_again(LDS, &["a", "b"]);
+        assert_eq!(listeners(&two), Some(vec!["a", "b"]), "{mode:?}");
+        let all = client.ask_again(LDS, &["*"]);
+        assert_eq!(listeners(&all), Some(vec![]), "{mode:?}");
+    }
+}
+
 #[test]
 fn line_33_a_switch_is_followed_by_the_clusters_and_endpoints_it_names_at_once() {
     for mode in MODES {
