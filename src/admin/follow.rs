@@ -73,6 +73,9 @@ pub(super) async fn follow(
             return end(how);
         }
         if progress.proof.is_complete() {
+            if !wait.is_zero() {
+                handle.go_on(accepted.revision).await;
+            }
             return end(How::Complete);
         }
         if wait.is_zero() || Instant::now() >= deadline {

@@ -20,7 +20,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::{
-    calls::{apply, document},
+    calls::{self, apply, document},
     silence::report,
 };
 use crate::support::{
@@ -332,6 +332,26 @@ pub(super) async fn baking_on(
     run(&handle, switch()).await.unwrap();
     reached(&handle, RolloutPhase::Baking).await;
     (server, handle, proxy, green)
+}
+
+#[tokio::test]
+async fn once_a_switch_is_answered_its_release_has_gone_on() {
+    let script = Script::new();
+    let slow = USUAL.replace("duration: 1s", "duration: 1h");
+    let (server, handle, _proxy) = begun(settings(&script), &slow).await;
+    let mut client = server.client().await;
+    let green = Backend::start("v1.3").await;
+    script.say(Purpose::Validation, Phase::Successful);
+    run(&handle, release(&[&green])).await.unwrap();
+    reached(&handle, RolloutPhase::Ready).await;
+    calls::switch(&mut client, SERVICE).await.outcome();
+    // As in a script, which pauses or extends the bake in its next line.
+    run(&handle, steer(Verb::Pause)).await.unwrap();
+    reached(&handle, RolloutPhase::Paused).await;
+    calls::rollback(&mut client, SERVICE).await.outcome();
+    let state = handle.head().unwrap().state.clone();
+    let rollout = state.services[SERVICE].rollout.as_deref().unwrap();
+    assert_eq!(rollout.phase, RolloutPhase::RolledBack);
 }
 
 #[tokio::test]

@@ -57,6 +57,7 @@ pub(in crate::controller) async fn run(handle: Handle) {
         tokio::select! {
             changed = heads.changed() => if changed.is_err() { return },
             () = sleep(next) => {}
+            () = handle.0.proven.notified() => {}
             () = handle.0.shared.stopped() => return,
         }
     }

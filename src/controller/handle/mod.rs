@@ -54,6 +54,8 @@ pub(in crate::controller) struct Inner {
     pub records: tokio::sync::Mutex<()>,
     progress: ReleaseProgresses,
     verdicts: Verdicts,
+    /// Somebody has seen that every proxy has accepted what a release waits for.
+    pub proven: tokio::sync::Notify,
 }
 
 /// What a fleet's tasks are given of it, beside the handle.
@@ -112,6 +114,7 @@ impl Handle {
             records: tokio::sync::Mutex::default(),
             progress: ReleaseProgresses::default(),
             verdicts: Verdicts::default(),
+            proven: tokio::sync::Notify::new(),
         };
         Opened {
             handle: Self(Arc::new(inner), None),
