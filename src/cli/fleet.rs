@@ -19,6 +19,7 @@ use crate::{api, model::HumanDuration};
 #[derive(Clone, Debug, clap::Args)]
 #[command(
     args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true,
     override_usage = "bluegreen fleet [NAME [PROXY]]\n       bluegreen fleet --stats [--since DURATION] [--all] [NAME [PROXY]]\n       bluegreen fleet forget FLEET PROXY",
     after_help = "\
 Examples:

@@ -60,9 +60,7 @@ pub(super) fn grouped(command: clap::Command) -> clap::Command {
     let template = format!(
         "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{text}Options:\n{{options}}{{after-help}}"
     );
-    command
-        .help_template(template)
-        .disable_help_subcommand(true)
+    command.help_template(template)
 }
 
 /// The verb with its aliases.
@@ -96,6 +94,15 @@ mod tests {
             );
         }
         whole.debug_assert();
+    }
+
+    #[test]
+    fn help_is_a_verb_too() {
+        let command = cli::command([]);
+        let help = command.try_get_matches_from(["bluegreen", "help", "switch"]);
+        let help = help.unwrap_err();
+        assert_eq!(help.kind(), clap::error::ErrorKind::DisplayHelp);
+        assert!(help.to_string().contains("in one push"), "{help}");
     }
 
     #[test]
