@@ -27,8 +27,8 @@ pub struct Choice {
     pub weighted: BTreeSet<Arc<str>>,
 }
 
-/// The choices in a route configuration, in a virtual host, or in the routes that stand in an API listener, each once. Bytes that are none hold no
-/// choice.
+/// The choices in a route configuration, in a virtual host, or in the routes that stand in an API listener, each once. Bytes that
+/// are none hold no choice.
 pub fn choices(resource: &Resource) -> BTreeSet<Choice> {
     let configuration = match resource.type_url {
         TypeUrl::RouteConfiguration => RouteConfiguration::decode(&resource.bytes[..]).ok(),

@@ -26,7 +26,8 @@ impl Session {
         newest: &View,
         snapshot: &Snapshot,
     ) -> Vec<(Arc<str>, Item)> {
-        if channel.type_url != TypeUrl::ClusterLoadAssignment {
+        let is_news = newest.digest != channel.told.digest;
+        if channel.type_url != TypeUrl::ClusterLoadAssignment || !is_news {
             return Vec::new();
         }
         let Some(clusters) = self.channels.get(TypeUrl::Cluster) else {
