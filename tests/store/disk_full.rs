@@ -3,7 +3,7 @@
 use std::{fs, io::Write as _, path::Path, process::Command};
 
 use bluegreen::{
-    model::Colour::{Blue, Green},
+    model::Colour::{self, Blue, Green},
     store::{CommitError, CommitKind, SledOptions, SledStore, Store},
 };
 
@@ -63,6 +63,24 @@ async fn open(dir: &Path) -> SledStore {
     SledStore::open(dir, SledOptions::default()).await.unwrap()
 }
 
+/// The store after a restart: what was answered for is there.
+async fn restarted(store: SledStore, dir: &Path, world: &World) -> SledStore {
+    let before = store.watch_head(&world.fleet).borrow().clone().unwrap();
+    store.close().await.unwrap();
+    drop(store);
+    let store = open(dir).await;
+    let after = store.watch_head(&world.fleet).borrow().clone().unwrap();
+    assert_eq!(sight(&after), sight(&before));
+    store
+}
+
+/// A rollback is stored, which may use the reserve.
+async fn roll_back(store: &SledStore, world: &mut World, live: Colour) {
+    let mut rollback = world.put(&[("fraud", live)], CommitKind::Switch);
+    rollback.uses_reserve = true;
+    store.commit(rollback).await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_refuses_changes_and_lets_a_rollback_through() {
     let Some(disk) = SmallDisk::mount() else {
@@ -80,9 +98,7 @@ async fn a_full_disk_refuses_changes_and_lets_a_rollback_through() {
     let change = world.clone().put(&[("fraud", Green)], CommitKind::Switch);
     let refused = store.commit(change.clone()).await.unwrap_err();
     assert!(matches!(refused, CommitError::DiskFull { .. }), "{refused}");
-    let mut rollback = world.put(&[("fraud", Green)], CommitKind::Switch);
-    rollback.uses_reserve = true;
-    store.commit(rollback).await.unwrap();
+    roll_back(&store, &mut world, Green).await;
     assert!(disk.data().join("RESERVE").exists(), "not needed yet");
 
     // Really full.
@@ -91,19 +107,12 @@ async fn a_full_disk_refuses_changes_and_lets_a_rollback_through() {
     let refused = store.commit(change).await.unwrap_err();
     assert!(matches!(refused, CommitError::DiskFull { .. }), "{refused}");
     for live in [Blue, Green, Blue] {
-        let mut rollback = world.put(&[("fraud", live)], CommitKind::Switch);
-        rollback.uses_reserve = true;
-        store.commit(rollback).await.unwrap();
+        roll_back(&store, &mut world, live).await;
     }
     assert!(!disk.data().join("RESERVE").exists(), "given up for it");
 
-    // What was answered for is there after a restart on the full disk.
-    let before = store.watch_head(&world.fleet).borrow().clone().unwrap();
-    store.close().await.unwrap();
-    drop(store);
-    let store = open(&disk.data()).await;
-    let after = store.watch_head(&world.fleet).borrow().clone().unwrap();
-    assert_eq!(sight(&after), sight(&before));
+    // The disk is still full.
+    let store = restarted(store, &disk.data(), &world).await;
 
     // With room again, everything goes.
     disk.empty();
@@ -132,9 +141,7 @@ async fn the_server_starts_on_a_full_disk() {
     let store = open(&disk.data()).await;
     let after = store.watch_head(&world.fleet).borrow().clone().unwrap();
     assert_eq!(sight(&after), sight(&before));
-    let mut rollback = world.put(&[("fraud", Green)], CommitKind::Switch);
-    rollback.uses_reserve = true;
-    store.commit(rollback).await.unwrap();
+    roll_back(&store, &mut world, Green).await;
     store.close().await.unwrap();
     drop(store);
 
@@ -172,17 +179,10 @@ async fn a_disk_that_can_hold_no_more_files_is_a_full_one() {
         "{refused}"
     );
     for live in [Green, Blue, Green] {
-        let mut rollback = world.put(&[("fraud", live)], CommitKind::Switch);
-        rollback.uses_reserve = true;
-        store.commit(rollback).await.unwrap();
+        roll_back(&store, &mut world, live).await;
     }
     assert!(!disk.data().join("RESERVE").exists(), "given up for it");
-    let before = store.watch_head(&world.fleet).borrow().clone().unwrap();
-    store.close().await.unwrap();
-    drop(store);
-    let store = open(&disk.data()).await;
-    let after = store.watch_head(&world.fleet).borrow().clone().unwrap();
-    assert_eq!(sight(&after), sight(&before));
+    let store = restarted(store, &disk.data(), &world).await;
 
     // With room again, everything goes.
     fs::remove_dir_all(&others).unwrap();
