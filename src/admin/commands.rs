@@ -11,6 +11,7 @@ use super::{
     background::in_background,
     convert::{self, Meta},
     errors::{bad_input, failed, not_found},
+    fleets::declared,
     follow::follow,
     outcome, views,
 };
@@ -65,10 +66,7 @@ impl Call {
         command: Command,
     ) -> Result<Self, Status> {
         let meta = convert::meta(meta)?;
-        let handle = controllers
-            .get(fleet)
-            .filter(|handle| handle.head().is_some())
-            .ok_or_else(|| not_found("fleet", fleet))?;
+        let handle = declared(controllers, fleet)?;
         Ok(Self::one(meta, handle, command))
     }
 

@@ -60,6 +60,19 @@ pub(super) fn not_found(what: &str, name: &str) -> Status {
     )
 }
 
+/// A fleet that only proxies have named.
+pub(super) fn undeclared(fleet: &str, waiting: usize) -> Status {
+    status(
+        Reason::NotFound,
+        format!(
+            "nothing was declared for fleet {fleet:?} yet: it has no revision, and {waiting} of its proxies wait for one"
+        ),
+        format!(
+            "apply a document with `fleet: {fleet}`, or correct the fleet's name in the proxies' nodes"
+        ),
+    )
+}
+
 /// A bug of this server.
 pub(super) fn internal(message: String) -> Status {
     let remedy = "report this with the server's log".to_owned();

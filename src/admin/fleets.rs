@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tonic::Status;
 
 use super::{
-    errors::{not_found, refused},
+    errors::{not_found, refused, undeclared},
     views,
 };
 use crate::{
@@ -63,6 +63,19 @@ fn fleet(handle: &Handle) -> api::FleetStatus {
             .map(views::proxy)
             .collect(),
         alarms: alarms(handle),
+    }
+}
+
+/// A fleet that something was declared for.
+pub(super) fn declared(controllers: &Controllers, fleet: &str) -> Result<Handle, Status> {
+    let handle = controllers.get(fleet);
+    let handle = handle.ok_or_else(|| not_found("fleet", fleet))?;
+    if handle.head().is_some() {
+        return Ok(handle);
+    }
+    match handle.ledger().proxies(&BTreeMap::new()).len() {
+        0 => Err(not_found("fleet", fleet)),
+        waiting => Err(undeclared(fleet, waiting)),
     }
 }
 

@@ -8,6 +8,7 @@ use super::{
     background::in_background,
     convert,
     errors::{not_found, refused, unreadable},
+    fleets::declared,
     views,
 };
 use crate::{
@@ -143,14 +144,6 @@ pub(super) async fn snapshot(
         }
     })
     .await
-}
-
-/// A fleet that something was declared for.
-fn declared(controllers: &Controllers, fleet: &str) -> Result<Handle, Status> {
-    controllers
-        .get(fleet)
-        .filter(|handle| handle.head().is_some())
-        .ok_or_else(|| not_found("fleet", fleet))
 }
 
 /// The snapshot of a revision; 0: the newest.

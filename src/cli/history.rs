@@ -32,7 +32,8 @@ pub struct Args {
         long,
         value_name = "N",
         allow_negative_numbers = true,
-        default_value_t = 50
+        default_value_t = 50,
+        value_parser = clap::value_parser!(u32).range(1..)
     )]
     limit: u32,
 }

@@ -33,7 +33,11 @@ async fn a_lagging_fleet_is_not_switched_and_can_be_waived() {
     assert_eq!(refusal.exit_code, 21);
     assert_eq!(refusal.code, tonic::Code::FailedPrecondition);
     assert!(refusal.message.contains("slow"), "{}", refusal.message);
-    assert!(refusal.remedy.contains("--allow-lagging 1"));
+    assert!(
+        refusal
+            .remedy
+            .contains("`bluegreen switch` with --allow-lagging 1")
+    );
 
     let waive = api::Waivers {
         allow_lagging: 1,

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bluegreen::{
+    api,
     controller::{Controllers, Handle, MAX_WAITING, Options},
     fleet::{ProxyInfo, StreamId},
     model::Name,
@@ -10,7 +11,11 @@ use bluegreen::{
 };
 use jiff::Timestamp;
 
-use crate::support::{plane::PATIENCE, server::TestNames};
+use super::calls::*;
+use crate::support::{
+    plane::PATIENCE,
+    server::{LedgerProxy, Server, TestNames},
+};
 
 /// Controllers that forget at once, and look often.
 async fn controllers() -> Arc<Controllers> {
@@ -92,4 +97,37 @@ async fn no_more_fleets_wait_than_fit_and_room_is_given_back() {
     drop(waiting);
     until(&controllers, 0).await;
     controllers.stop().await;
+}
+
+/// The fleet is listed with its proxies, so no answer may say that there is none.
+#[tokio::test]
+async fn what_a_waiting_fleet_has_not_is_said_of_it() {
+    let server = Server::start().await;
+    let mut client = server.client().await;
+    let _proxy = LedgerProxy::connect(&server, "payments", "edge-1");
+    let snapshot = api::GetSnapshotRequest {
+        fleet: "payments".to_owned(),
+        ..Default::default()
+    };
+    let history = api::GetHistoryRequest {
+        fleet: "payments".to_owned(),
+        ..Default::default()
+    };
+    let rollback = api::RollbackFleetRequest {
+        meta: with(|_| ()),
+        fleet: "payments".to_owned(),
+        to_revision: 1,
+        exact: false,
+        yes: true,
+    };
+    let answers = [
+        client.get_snapshot(snapshot).await.unwrap_err(),
+        client.get_history(history).await.unwrap_err(),
+        client.rollback_fleet(rollback).await.unwrap_err(),
+    ];
+    for answer in answers {
+        assert_eq!(answer.code(), tonic::Code::NotFound);
+        let said = answer.message();
+        assert!(said.contains("1 of its proxies wait"), "{said}");
+    }
 }

@@ -79,7 +79,7 @@ pub(in crate::controller) fn lagging(
             names_of(proof)
         ),
         format!(
-            "see `bluegreen fleet {fleet}`, then wait, forget proxies that are gone, or use --allow-lagging {behind}"
+            "see `bluegreen fleet {fleet}`, then wait, forget proxies that are gone, or `bluegreen switch` with --allow-lagging {behind}"
         ),
     ))
 }
