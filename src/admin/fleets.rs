@@ -73,7 +73,7 @@ pub(super) fn declared(controllers: &Controllers, fleet: &str) -> Result<Handle,
     if handle.head().is_some() {
         return Ok(handle);
     }
-    match handle.ledger().proxies(&BTreeMap::new()).len() {
+    match handle.ledger().len() {
         0 => Err(not_found("fleet", fleet)),
         waiting => Err(undeclared(fleet, waiting)),
     }
