@@ -60,16 +60,18 @@ pub(super) fn not_found(what: &str, name: &str) -> Status {
     )
 }
 
-/// A fleet that only proxies have named.
+/// A fleet that only proxies have named: it is there, what was asked for is not, and another code tells the two apart.
 pub(super) fn undeclared(fleet: &str, waiting: usize) -> Status {
-    status(
-        Reason::NotFound,
+    detailed(
+        Code::FailedPrecondition,
         format!(
             "nothing was declared for fleet {fleet:?} yet: it has no revision, and {waiting} of its proxies wait for one"
         ),
+        Reason::NotFound.name(),
         format!(
             "apply a document with `fleet: {fleet}`, or correct the fleet's name in the proxies' nodes"
         ),
+        Reason::NotFound.exit_code(),
     )
 }
 

@@ -26,9 +26,7 @@ pub(super) fn get(
         let handle = controllers.get(&request.fleet);
         vec![handle.ok_or_else(|| not_found("fleet", &request.fleet))?]
     };
-    let mut fleets: Vec<_> = handles.iter().map(fleet).collect();
-    // A refused document, too, names a fleet: one that nobody is in, and nothing is declared for, is none.
-    fleets.retain(|fleet| !fleet.waiting || !fleet.proxies.is_empty());
+    let mut fleets: Vec<_> = handles.iter().filter(|it| exists(it)).map(fleet).collect();
     if fleets.is_empty() && !request.fleet.is_empty() {
         return Err(not_found("fleet", &request.fleet));
     }
@@ -64,6 +62,11 @@ fn fleet(handle: &Handle) -> api::FleetStatus {
             .collect(),
         alarms: alarms(handle),
     }
+}
+
+/// A refused document, too, names a fleet: one that nobody is in, and nothing is declared for, is none.
+pub(super) fn exists(handle: &Handle) -> bool {
+    handle.head().is_some() || !handle.ledger().is_empty()
 }
 
 /// A fleet that something was declared for.

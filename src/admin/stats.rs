@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use jiff::{SignedDuration, Timestamp};
 use tonic::Status;
 
-use super::{errors::not_found, views};
+use super::{errors::not_found, fleets::exists, views};
 use crate::{
     api,
     controller::{Controllers, Handle},
@@ -36,23 +36,19 @@ pub(super) fn get(
             since,
             all_clusters: request.all_clusters,
         };
-        if request.proxy.is_empty() {
-            fleets.push(ask.fleet());
-        } else {
+        if !request.proxy.is_empty() {
             fleets.extend(ask.one_proxy(&request.proxy));
+        } else if exists(handle) || handle.telemetry().reporting() > 0 {
+            fleets.push(ask.fleet());
         }
     }
-    // A fleet that nobody is in, and nothing is declared for, is none.
-    fleets.retain(|(declared, fleet)| *declared || fleet.connected > 0 || fleet.reporting > 0);
     if fleets.is_empty() && !request.proxy.is_empty() {
         return Err(not_found("proxy", &request.proxy));
     }
     if fleets.is_empty() && !request.fleet.is_empty() {
         return Err(not_found("fleet", &request.fleet));
     }
-    Ok(api::GetStatsResponse {
-        fleets: fleets.into_iter().map(|(_, fleet)| fleet).collect(),
-    })
+    Ok(api::GetStatsResponse { fleets })
 }
 
 /// The begin of a window of that length; None: since the server started.
@@ -74,14 +70,14 @@ struct Ask<'a> {
 }
 
 impl Ask<'_> {
-    fn fleet(&self) -> (bool, api::FleetStats) {
+    fn fleet(&self) -> api::FleetStats {
         let telemetry = self.handle.telemetry();
         let clusters = self.clusters(&telemetry.clusters(self.since));
         let proxies = telemetry.proxies(self.since);
         let connected = self.handle.ledger().proxies(&BTreeMap::new());
         let connected = connected.iter().filter(|proxy| proxy.connected).count();
         let left_out = telemetry.left_out();
-        let stats = api::FleetStats {
+        api::FleetStats {
             fleet: self.handle.name().to_string(),
             clusters,
             proxies: proxies.iter().map(|proxy| self.proxy(proxy)).collect(),
@@ -90,12 +86,11 @@ impl Ask<'_> {
             clusters_left_out: left_out.clusters,
             pairs_left_out: left_out.pairs,
             metrics_left_out: left_out.metrics,
-        };
-        (self.served.head.is_some(), stats)
+        }
     }
 
     /// What one proxy reports, as a fleet of its own; None if the fleet has no such proxy.
-    fn one_proxy(&self, name: &str) -> Option<(bool, api::FleetStats)> {
+    fn one_proxy(&self, name: &str) -> Option<api::FleetStats> {
         let on_roster = self.handle.ledger().proxies(&BTreeMap::new());
         let mut on_roster = on_roster.iter().filter(|proxy| *proxy.info.id == *name);
         let connected = on_roster.clone().filter(|proxy| proxy.connected).count();
@@ -104,14 +99,13 @@ impl Ask<'_> {
             return None;
         }
         let proxies: Vec<_> = load.iter().map(|proxy| self.proxy(proxy)).collect();
-        let stats = api::FleetStats {
+        Some(api::FleetStats {
             fleet: self.handle.name().to_string(),
             reporting: saturated(proxies.iter().filter(|proxy| proxy.reporting).count()),
             proxies,
             connected: saturated(connected),
             ..Default::default()
-        };
-        Some((true, stats))
+        })
     }
 
     fn proxy(&self, proxy: &ProxyLoad) -> api::ProxyStats {

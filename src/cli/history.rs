@@ -72,6 +72,7 @@ async fn fetch(
     limit: u32,
 ) -> Result<Vec<api::HistoryEntry>, Error> {
     let mut client = cx.connect().await?;
+    let mut waiting = None;
     if !service {
         let request = api::GetHistoryRequest {
             fleet: name.to_owned(),
@@ -84,14 +85,20 @@ async fn fetch(
             }
             Ok(_) => {}
             Err(status) if status.code() == tonic::Code::NotFound => {}
+            // Only proxies have named that fleet. They may have named a service, by mistake.
+            Err(status) if status.code() == tonic::Code::FailedPrecondition => {
+                waiting = Some(cx.failed(&status));
+            }
             Err(status) => return Err(cx.failed(&status)),
         }
     }
     let entries = of_service(cx, name, limit).await;
     match entries {
-        Err(error) if error.is_not_found() && !service => Err(Error::NotFound(format!(
-            "{name:?} is neither a fleet nor a service: see `bluegreen get` and `bluegreen fleet` for what there is"
-        ))),
+        Err(error) if error.is_not_found() && !service => Err(waiting.unwrap_or_else(|| {
+            Error::NotFound(format!(
+                "{name:?} is neither a fleet nor a service: see `bluegreen get` and `bluegreen fleet` for what there is"
+            ))
+        })),
         entries => entries,
     }
 }

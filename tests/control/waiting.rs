@@ -126,8 +126,29 @@ async fn what_a_waiting_fleet_has_not_is_said_of_it() {
         client.rollback_fleet(rollback).await.unwrap_err(),
     ];
     for answer in answers {
-        assert_eq!(answer.code(), tonic::Code::NotFound);
+        assert_eq!(answer.code(), tonic::Code::FailedPrecondition);
         let said = answer.message();
         assert!(said.contains("1 of its proxies wait"), "{said}");
     }
+}
+
+/// What lists fleets, and what their proxies report, agree on which there are.
+#[tokio::test]
+async fn a_fleet_whose_proxies_are_all_away_is_in_its_statistics_too() {
+    let server = Server::start().await;
+    let mut client = server.client().await;
+    LedgerProxy::connect(&server, "payments", "edge-1").disconnect();
+    let fleets = api::GetFleetsRequest {
+        fleet: "payments".to_owned(),
+        ..Default::default()
+    };
+    let stats = api::GetStatsRequest {
+        fleet: "payments".to_owned(),
+        ..Default::default()
+    };
+    let listed = client.get_fleets(fleets).await.unwrap().into_inner();
+    let counted = client.get_stats(stats).await.unwrap().into_inner();
+    assert_eq!(listed.fleets[0].proxies.len(), 1);
+    assert_eq!(counted.fleets[0].fleet, "payments");
+    assert_eq!(counted.fleets[0].connected, 0);
 }

@@ -129,6 +129,21 @@ pub fn not_found(name: &str) -> Status {
     )
 }
 
+/// A fleet that only proxies have named.
+pub fn undeclared(fleet: &str) -> Status {
+    status(
+        Code::FailedPrecondition,
+        3,
+        "not-found",
+        &format!(
+            "nothing was declared for fleet {fleet:?} yet: it has no revision, and 2 of its proxies wait for one"
+        ),
+        &format!(
+            "apply a document with `fleet: {fleet}`, or correct the fleet's name in the proxies' nodes"
+        ),
+    )
+}
+
 fn status(code: Code, exit_code: u32, reason: &str, message: &str, remedy: &str) -> Status {
     let detail = api::ErrorDetail {
         reason: reason.to_owned(),

@@ -5,7 +5,7 @@ use bluegreen::api::{
 };
 use tonic::Status;
 
-use super::answers::{change, delivery, disconnected, nacked, not_found};
+use super::answers::{change, delivery, disconnected, nacked, not_found, undeclared};
 
 pub fn status(service: &str) -> Result<api::GetStatusResponse, Status> {
     let healthy = ServiceStatus {
@@ -222,6 +222,9 @@ fn proxy(name: &str, connected: bool, states: [(State, u64); 2]) -> api::ProxySt
 }
 
 pub fn history(asked: &api::GetHistoryRequest) -> Result<api::GetHistoryResponse, Status> {
+    if asked.fleet == "newcomers" {
+        return Err(undeclared(&asked.fleet));
+    }
     if asked.fleet != "payments" && asked.service != "fraud-model" {
         return Err(not_found(if asked.fleet.is_empty() {
             &asked.service
