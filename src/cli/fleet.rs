@@ -7,7 +7,10 @@ use super::{
     fleet_resources, fleet_stats, fleet_text,
     fleet_view::Fleet,
 };
-use crate::{api, model::HumanDuration};
+use crate::{
+    api,
+    model::{DurationError, HumanDuration},
+};
 
 /// Show the proxies of a fleet, and what each of them has accepted
 ///
@@ -38,7 +41,7 @@ pub struct Args {
     #[arg(long)]
     stats: bool,
     /// Count only what happened within that time; without it, since the server started
-    #[arg(long, value_name = "DURATION", requires = "stats")]
+    #[arg(long, value_name = "DURATION", requires = "stats", value_parser = window)]
     since: Option<HumanDuration>,
     /// Also clusters that the fleet's newest revision does not have
     #[arg(long, requires = "stats")]
@@ -57,6 +60,15 @@ enum Command {
         /// The proxy
         proxy: String,
     },
+}
+
+/// A length of time in which something can have happened.
+fn window(text: &str) -> Result<HumanDuration, String> {
+    let window: HumanDuration = text.parse().map_err(|e: DurationError| e.to_string())?;
+    if window.0.is_zero() {
+        return Err("nothing happens in no time: leave --since out to count from the start".into());
+    }
+    Ok(window)
 }
 
 /// Exit code of what does not exist (docs/operations.md).

@@ -66,6 +66,12 @@ async fn a_group_that_can_not_go_back_whole_says_how_the_others_go_back() {
     let refused = rollback_all(&mut client, &["a", "b"]).await;
     let refused = refused.refused();
     assert_eq!(refused.reason, "nothing-to-roll-back");
+    // Said once: what each refuses has a reason of its own only where it is another.
+    assert!(
+        !refused.message.contains("nothing-to-roll-back"),
+        "{}",
+        refused.message
+    );
     let way = "; without what is in the way: `bluegreen rollback a`";
     assert!(refused.remedy.ends_with(way), "{}", refused.remedy);
 }

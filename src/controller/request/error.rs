@@ -115,7 +115,12 @@ impl Refusals {
             .0
             .iter()
             .map(|(service, refusal)| {
-                format!("{service}: {} ({})", refusal.message, refusal.reason.name())
+                let mut why = format!("{service}: {}", refusal.message);
+                // The whole has the first one's reason.
+                if refusal.reason != reason {
+                    why.push_str(&format!(" ({})", refusal.reason.name()));
+                }
+                why
             })
             .collect();
         Err(Refusal::new(
