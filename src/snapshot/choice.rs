@@ -1,4 +1,4 @@
-//! Between which clusters routes choose: of them, a client that asks for clusters by name asks for those with a weight.
+//! Between which clusters routes choose: of them, requests go to those with a weight.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -6,7 +6,8 @@ use envoy_types::pb::envoy::{
     config::{
         listener::v3::Listener,
         route::v3::{
-            RouteConfiguration, VirtualHost, route::Action, route_action::ClusterSpecifier,
+            RouteConfiguration, RouteMatch, VirtualHost, route::Action,
+            route_action::ClusterSpecifier,
         },
     },
     extensions::filters::network::http_connection_manager::v3::{
@@ -43,8 +44,17 @@ pub fn choices(resource: &Resource) -> BTreeSet<Choice> {
     let hosts = hosts.chain(host);
     let routes = hosts.flat_map(|host| host.routes);
     routes
+        .filter(|route| !route.r#match.as_ref().is_some_and(never))
         .filter_map(|route| of_action(route.action?))
         .collect()
+}
+
+/// No request takes such a route: it is there for clients to know its cluster.
+fn never(matcher: &RouteMatch) -> bool {
+    matcher.runtime_fraction.as_ref().is_some_and(|fraction| {
+        let percent = fraction.default_value.unwrap_or_default();
+        fraction.runtime_key.is_empty() && percent.numerator == 0
+    })
 }
 
 /// Of other listeners no client asks by name for the clusters that they route to.
@@ -82,5 +92,37 @@ fn of_action(action: Action) -> Option<Choice> {
             Some(choice)
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::snapshot::dynamic;
+
+    #[test]
+    fn a_route_that_no_request_takes_is_no_choice() {
+        let route = |cluster: &str, fraction: serde_json::Value| json!({ "match": { "prefix": "/", "runtime_fraction": fraction }, "route": { "cluster": cluster } });
+        let some = |numerator: u32, key: &str| json!({ "default_value": { "numerator": numerator }, "runtime_key": key });
+        let message = prost_reflect::DynamicMessage::deserialize(
+            dynamic::descriptor(TypeUrl::RouteConfiguration).unwrap(),
+            json!({ "name": "r", "virtual_hosts": [{ "name": "v", "domains": ["*"], "routes": [
+                route("never", some(0, "")),
+                route("at-times", some(0, "key")),
+                route("seldom", some(1, "")),
+                { "match": { "prefix": "/" }, "route": { "cluster": "always" } },
+            ] }] }),
+        );
+        let bytes = dynamic::encode(&message.unwrap()).into();
+        let resource = Resource::new(TypeUrl::RouteConfiguration, "r", bytes, Default::default());
+        let found = choices(&resource);
+        let named: Vec<&str> = found
+            .iter()
+            .flat_map(|it| &it.named)
+            .map(|it| &**it)
+            .collect();
+        assert_eq!(named, ["always", "at-times", "seldom"]);
     }
 }

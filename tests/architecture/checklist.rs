@@ -166,7 +166,7 @@ const CHECKLIST: [Line; 36] = [
     // 32
     both("clients without a proxy: gRPC"),
     // 33
-    both("such clients are not warm before a switch"),
+    both("such clients know both environments before a switch"),
     // 34
     both("client status (CSDS)"),
     // 35

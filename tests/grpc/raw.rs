@@ -3,7 +3,7 @@
 use crate::{
     clients::{Backends, Client, answered},
     support::{document, world::World},
-    switching::{flip, in_step},
+    switching::{flip, has, in_step},
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -44,6 +44,7 @@ spec:
     world.apply(&documents, &[]).await.ok();
     let mut client = Client::start(&world, "scoring-1", "models.example").await;
     in_step(&world, 1).await;
+    has(&world, "scoring-1", "fraud-model/green").await;
     client.throughout("blue").await;
     client.during("moving").await;
     flip(

@@ -87,6 +87,33 @@ async fn line_33_a_switch_and_a_rollback_lose_no_call_of_a_grpc_client() {
     }
 }
 
+/// Waits until a client has the cluster and the endpoints of that name.
+pub async fn has(world: &World, node: &str, name: &str) {
+    let ask = async || world.json(&["fleet", "payments", node]).await;
+    waiting::until(name, ask, |page| {
+        ["Cluster", "ClusterLoadAssignment"].iter().all(|of_type| {
+            let mut resources = page["resources"].as_array().into_iter().flatten();
+            resources.any(|one| {
+                (&one["type"], &one["name"], &one["status"])
+                    == (&(*of_type).into(), &name.into(), &"synced".into())
+            })
+        })
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn line_33_a_client_has_the_environment_that_gets_no_calls_before_a_switch() {
+    let backends = Backends::start().await;
+    let world = World::start().await;
+    world.apply(&service(&backends), &[]).await.ok();
+    let mut client = Client::start(&world, "scoring-1", "fraud-model").await;
+    in_step(&world, 1).await;
+    has(&world, "scoring-1", "fraud-model/green").await;
+    client.throughout("before").await;
+    answered(&client.stop().await, &[("before", "blue")]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_control_plane_that_goes_and_comes_back_costs_no_call() {
     let backends = Backends::start().await;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use envoy_types::pb::envoy::{
     config::{
+        core::v3::RuntimeFractionalPercent,
         listener::v3::{ApiListener, Listener},
         route::v3::{
             Route, RouteAction, RouteConfiguration, RouteMatch as EnvoyMatch, VirtualHost,
@@ -21,6 +22,7 @@ use envoy_types::pb::envoy::{
             http_filter,
         },
     },
+    r#type::v3::FractionalPercent,
 };
 
 use super::{
@@ -107,7 +109,11 @@ fn route_configuration(target: &str, service: &Name, input: &ServiceInput) -> Ar
         virtual_hosts: vec![VirtualHost {
             name: target.to_owned(),
             domains: vec!["*".to_owned()],
-            routes: rules.into_iter().flat_map(routes).collect(),
+            routes: rules
+                .into_iter()
+                .flat_map(routes)
+                .chain(known(service))
+                .collect(),
             ..Default::default()
         }],
         ..Default::default()
@@ -132,6 +138,32 @@ fn routes(rule: Rule<'_>) -> impl Iterator<Item = Route> {
     let route = route(rule);
     let preview = overrides::preview(rule.service, rule.input, &route);
     preview.into_iter().chain([route])
+}
+
+/// A route for each environment that no call takes: a client asks for the clusters of all routes, so it knows both long before
+/// a switch. What a route leads to that is new to a client is there a moment later than the route: in Go, calls of that moment
+/// fail ("unknown cluster selected for RPC").
+pub(in crate::snapshot) fn known(service: &Name) -> impl Iterator<Item = Route> {
+    let route = |cluster: Arc<str>| Route {
+        name: cluster.to_string(),
+        r#match: Some(EnvoyMatch {
+            path_specifier: Some(PathSpecifier::Prefix("/".to_owned())),
+            runtime_fraction: Some(RuntimeFractionalPercent {
+                default_value: Some(FractionalPercent::default()),
+                ..Default::default()
+            }),
+            ..Default::default()
+        }),
+        // No split: a switch leaves it as it is.
+        action: Some(Action::Route(RouteAction {
+            cluster_specifier: Some(ClusterSpecifier::Cluster(cluster.to_string())),
+            ..Default::default()
+        })),
+        ..Default::default()
+    };
+    Colour::BOTH
+        .map(|colour| route(cluster_name(service, colour)))
+        .into_iter()
 }
 
 /// A route, with what gRPC clients understand of it.
@@ -274,6 +306,49 @@ mod tests {
         }
     }
 
+    /// The routes of the target.
+    fn routes_of(snapshot: &Snapshot) -> Vec<Route> {
+        let found = snapshot.resource(TypeUrl::RouteConfiguration, "fraud-model");
+        let found = RouteConfiguration::decode(found.unwrap().bytes.clone()).unwrap();
+        assert_eq!(found.virtual_hosts.len(), 1);
+        let host = found.virtual_hosts.into_iter().next().unwrap();
+        assert_eq!(host.domains, ["*"]);
+        host.routes
+    }
+
+    #[test]
+    fn line_33_both_environments_are_known_to_a_client_by_routes_that_no_call_takes() {
+        let mut known = Vec::new();
+        for live in Colour::BOTH {
+            let mut input = input(json!({}));
+            for service in input.services.values_mut() {
+                Arc::make_mut(service).split = Split::all_to(live);
+            }
+            let snapshot = first(&input);
+            assert_eq!(check(&snapshot), []);
+            let routes = routes_of(&snapshot);
+            let never = |route: &&Route| {
+                let matcher = route.r#match.clone().unwrap();
+                let fraction = matcher.runtime_fraction.unwrap_or_default();
+                let percent = fraction.default_value.map(|percent| percent.numerator);
+                percent == Some(0) && fraction.runtime_key.is_empty()
+            };
+            let (never, taken): (Vec<_>, Vec<_>) = routes.iter().partition(never);
+            assert_eq!(taken.len(), 1);
+            let clusters = never.iter().map(|route| match &route.action {
+                Some(Action::Route(RouteAction {
+                    cluster_specifier: Some(ClusterSpecifier::Cluster(name)),
+                    ..
+                })) => name.as_str(),
+                other => panic!("{other:?}"),
+            });
+            let clusters: Vec<_> = clusters.collect();
+            assert_eq!(clusters, ["fraud-model/blue", "fraud-model/green"]);
+            known.push(never.into_iter().cloned().collect::<Vec<_>>());
+        }
+        assert_eq!(known[0], known[1], "a switch leaves them as they are");
+    }
+
     #[test]
     fn a_route_keeps_what_grpc_understands_of_it() {
         let routes = json!([
@@ -283,12 +358,8 @@ mod tests {
             { "match": { "prefix": "/fraud.Model/" }, "timeout": "0s" },
         ]);
         let snapshot = first(&input(json!({ "routes": routes, "hosts": ["a.example"] })));
-        let found = snapshot.resource(TypeUrl::RouteConfiguration, "fraud-model");
-        let found = RouteConfiguration::decode(found.unwrap().bytes.clone()).unwrap();
-        assert_eq!(found.virtual_hosts.len(), 1);
-        let host = &found.virtual_hosts[0];
-        assert_eq!(host.domains, ["*"]);
-        let shapes = host.routes.iter().map(|route| {
+        let routes = routes_of(&snapshot);
+        let shapes = routes[..3].iter().map(|route| {
             let Some(Action::Route(action)) = &route.action else {
                 panic!("{route:?}");
             };

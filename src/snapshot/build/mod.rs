@@ -22,6 +22,7 @@ use std::{collections::BTreeMap, sync::Arc};
 pub use self::{cluster::cluster_name, error::BuildError};
 use self::{draft::Draft, merge::Group};
 pub(super) use self::{
+    grpc::known,
     overrides::{hash_policy, mirrors, preview},
     route::split,
 };
@@ -151,5 +152,7 @@ fn same_group(old: &Group<'_>, new: &Group<'_>) -> bool {
 
 #[cfg(test)]
 mod override_tests;
+#[cfg(test)]
+mod raw_tests;
 #[cfg(test)]
 mod tests;

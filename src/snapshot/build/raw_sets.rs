@@ -24,12 +24,21 @@ pub(super) fn changed(
         unique(after)?;
     }
     let moved = moved(before, after);
+    let dialled = raw::dialled(&after.resources);
+    let was_dialled = match before.resources == after.resources {
+        true => dialled.clone(),
+        false => raw::dialled(&before.resources),
+    };
+    let turned: BTreeSet<_> = dialled.symmetric_difference(&was_dialled).collect();
     let mut warnings = Vec::new();
     for (name, set) in &after.resources {
         let same = before.resources.get(name).is_some_and(|old| old == set);
-        let encoded = raw::encode(name, set, &after.services, |value| {
-            let is_new =
-                || raw::identity(value).is_none_or(|(type_url, name)| draft.is_new(type_url, name));
+        let encoded = raw::encode(name, set, &after.services, &dialled, |value| {
+            let is_new = || {
+                raw::identity(value).is_none_or(|(type_url, name)| {
+                    draft.is_new(type_url, name) || turned.contains(&name)
+                })
+            };
             !same || (!moved.is_empty() && raw::names_any(value, &moved)) || is_new()
         })?;
         warnings.extend(encoded.warnings);

@@ -17,16 +17,14 @@ use serde_json::json;
 use super::{BuildError, build, cluster_name, rebuild};
 use crate::{
     model::{Colour, Name, ResourceSet, Revision, ServiceSpec, Split, TypeUrl},
-    snapshot::{
-        ChangeKind, Digest, Input, Resource, ServiceInput, Snapshot, diff, only_routes_differ,
-    },
+    snapshot::{ChangeKind, Digest, Input, ServiceInput, Snapshot, diff, only_routes_differ},
 };
 
-fn name(text: &str) -> Name {
+pub(super) fn name(text: &str) -> Name {
     Name::parse(text).unwrap()
 }
 
-fn service(spec: serde_json::Value) -> ServiceInput {
+pub(super) fn service(spec: serde_json::Value) -> ServiceInput {
     let mut whole =
         json!({ "fleet": "payments", "listener": { "address": "0.0.0.0", "port": 10000 } });
     for (key, value) in spec.as_object().unwrap() {
@@ -41,7 +39,7 @@ fn service(spec: serde_json::Value) -> ServiceInput {
     )
 }
 
-fn input(services: impl IntoIterator<Item = (&'static str, ServiceInput)>) -> Input {
+pub(super) fn input(services: impl IntoIterator<Item = (&'static str, ServiceInput)>) -> Input {
     Input {
         services: services
             .into_iter()
@@ -51,12 +49,12 @@ fn input(services: impl IntoIterator<Item = (&'static str, ServiceInput)>) -> In
     }
 }
 
-fn built(after: &Input) -> Snapshot {
+pub(super) fn built(after: &Input) -> Snapshot {
     let empty = Snapshot::empty(name("payments"));
     build(&empty, &Input::default(), after).unwrap().snapshot
 }
 
-fn routes(snapshot: &Snapshot, listener: &str) -> RouteConfiguration {
+pub(super) fn routes(snapshot: &Snapshot, listener: &str) -> RouteConfiguration {
     let resource = snapshot
         .resource(TypeUrl::RouteConfiguration, listener)
         .unwrap();
@@ -295,96 +293,23 @@ fn limits_that_are_not_said_are_none() {
     }
 }
 
-fn raw_set(resources: Vec<serde_json::Value>) -> Arc<ResourceSet> {
+pub(super) fn raw_set(resources: Vec<serde_json::Value>) -> Arc<ResourceSet> {
     Arc::new(ResourceSet {
         fleet: name("payments"),
         resources,
     })
 }
 
-fn raw_routes(of: &str, to: &str) -> serde_json::Value {
+pub(super) fn raw_routes(of: &str, to: &str) -> serde_json::Value {
     json!({ "@type": TypeUrl::RouteConfiguration.url(), "name": of, "virtual_hosts": [{ "name": "v", "domains": ["*"],
         "routes": [{ "match": { "prefix": "/" }, "route": { "cluster": to } }] }] })
 }
 
-#[test]
-fn a_switch_reaches_the_raw_routes_that_name_the_service_and_no_others() {
-    let mut before = input([
-        ("a", service(json!({}))),
-        ("b", service(json!({ "hosts": ["b"] }))),
-    ]);
-    for (set, to) in [("to-a", "service:a"), ("to-b", "service:b"), ("to-c", "c")] {
-        before
-            .resources
-            .insert(name(set), raw_set(vec![raw_routes(set, to)]));
-    }
-    let cluster = json!({ "@type": TypeUrl::Cluster.url(), "name": "beside" });
-    let beside = vec![raw_routes("beside-to-a", "service:a"), cluster];
-    before.resources.insert(name("mixed"), raw_set(beside));
-    // As an older bluegreen encoded it: what a switch does not touch is not made anew, whatever it would be now.
-    let older = Cluster {
-        name: "beside".to_owned(),
-        alt_stat_name: "older".to_owned(),
-        ..Default::default()
-    };
-    let older = Resource::new(
-        TypeUrl::Cluster,
-        "beside",
-        older.encode_to_vec().into(),
-        Default::default(),
-    );
-    let older = [(older.name.clone(), Some(Arc::new(older)))].into();
-    let old = built(&before).with(Revision(1), [(TypeUrl::Cluster, older)].into());
-    let mut after = before.clone();
-    Arc::make_mut(after.services.get_mut("a").unwrap()).split = Split::all_to(Colour::Green);
-    let new = build(&old, &before, &after).unwrap().snapshot;
-    let changed: Vec<_> = diff(&old, &new)
-        .into_iter()
-        .map(|change| change.name.to_string())
-        .collect();
-    assert_eq!(changed, ["0.0.0.0:10000", "beside-to-a", "to-a"]);
-    assert_eq!(only_routes_differ(&old, &new), Ok(()));
-}
-
-#[test]
-fn a_name_that_is_taken_is_refused_with_both_that_want_it() {
-    let empty = Snapshot::empty(name("payments"));
-    let table = [
-        (TypeUrl::Cluster, "a/blue", "service a"),
-        (
-            TypeUrl::RouteConfiguration,
-            "0.0.0.0:10000",
-            "the listener of a",
-        ),
-        (TypeUrl::Runtime, "bluegreen", "bluegreen itself"),
-    ];
-    for (type_url, taken, by) in table {
-        let mut input = input([("a", service(json!({})))]);
-        let resource = json!({ "@type": type_url.url(), "name": taken });
-        input
-            .resources
-            .insert(name("extra"), raw_set(vec![resource]));
-        let error = build(&empty, &Input::default(), &input).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            format!(
-                "{type_url} {taken} comes from {by} and from EnvoyResources extra: rename or remove one"
-            )
-        );
-    }
-}
-
-#[test]
-fn a_service_that_a_raw_route_names_can_not_go() {
-    let mut before = input([("a", service(json!({})))]);
-    before
-        .resources
-        .insert(name("mine"), raw_set(vec![raw_routes("mine", "service:a")]));
-    let old = built(&before);
-    let mut after = before.clone();
-    after.services.clear();
-    let error = build(&old, &before, &after).unwrap_err();
-    assert!(matches!(error, BuildError::Raw(_)), "{error}");
+/// A listener of gRPC clients that asks for those routes.
+pub(super) fn raw_dialled(of: &str, routes: &str) -> serde_json::Value {
+    const MANAGER: &str = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
+    json!({ "@type": TypeUrl::Listener.url(), "name": of, "api_listener": { "api_listener": {
+        "@type": MANAGER, "rds": { "route_config_name": routes, "config_source": { "ads": {} } } } } })
 }
 
 /// Any declaration of service number `number`; its matches are its own, so that services can share hosts.
@@ -426,7 +351,9 @@ fn any_input() -> impl Strategy<Value = Input> {
         .collect::<Vec<_>>();
     // Which set has the route configuration of each number, and what it routes to.
     let raws = proptest::collection::vec((0..3usize, 0..4usize), 3);
-    (services, raws).prop_map(|(services, raws)| {
+    // And for some of them a listener of gRPC clients, in any set.
+    let dialled = proptest::collection::vec((0..3usize, 0..6usize), 2);
+    (services, raws, dialled).prop_map(|(services, raws, dialled)| {
         let mut input = Input::default();
         for (number, service) in services.into_iter().enumerate() {
             if let Some(service) = service {
@@ -446,6 +373,10 @@ fn any_input() -> impl Strategy<Value = Input> {
             sets.entry(set)
                 .or_default()
                 .push(raw_routes(&format!("r{number}"), &to));
+        }
+        for (number, (set, routes)) in dialled.into_iter().enumerate() {
+            let listener = raw_dialled(&format!("l{number}"), &format!("r{routes}"));
+            sets.entry(set).or_default().push(listener);
         }
         for (set, resources) in sets {
             input

@@ -1,6 +1,9 @@
 //! One resource, from JSON to bytes.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use prost_reflect::DynamicMessage;
 use serde::de::value::MapDeserializer;
@@ -10,6 +13,7 @@ use super::{
     error::{Place, RawError, RawProblem, quoted, similar},
     identity::inner,
     json::deserialize,
+    known,
     locate::locate,
     preview, split, wrapper,
 };
@@ -22,6 +26,7 @@ use crate::{
 pub(super) fn resource(
     place: &Place<'_>,
     services: &BTreeMap<Name, Arc<ServiceInput>>,
+    dialled: &BTreeSet<&str>,
 ) -> Result<(Arc<Resource>, Vec<String>), Box<RawError>> {
     let ttl = wrapper::ttl(place)?;
     let Value::Object(fields) = inner(place.value) else {
@@ -64,6 +69,9 @@ pub(super) fn resource(
         Ok::<(), Box<RawError>>(())
     })?;
     preview::insert(&mut message, type_url, inner(place.value), services);
+    if type_url == TypeUrl::RouteConfiguration && dialled.contains(name.as_str()) {
+        known::insert(&mut message, inner(place.value), services);
+    }
     let bytes = dynamic::encode(&message).into();
     let references = references_in(&mut message);
     let mut resource = Resource::new(type_url, &name, bytes, references);

@@ -4,6 +4,7 @@ mod decode;
 mod error;
 mod identity;
 mod json;
+mod known;
 mod locate;
 mod preview;
 mod split;
@@ -18,6 +19,7 @@ use serde_json::Value;
 
 pub use error::{RawError, RawProblem};
 pub(super) use identity::{identity, names, names_any};
+pub(super) use known::dialled;
 
 use super::{Resource, ServiceInput};
 use crate::model::{Name, ResourceSet};
@@ -30,7 +32,7 @@ pub(super) struct Encoded {
     pub(super) warnings: Vec<String>,
 }
 
-/// Encodes those resources of a set that are picked by what the user wrote.
+/// Encodes those resources of a set that are picked by what the user wrote; `dialled` are the route configurations of gRPC clients.
 ///
 /// # Errors
 /// The first of them that can't be used, with the place in it.
@@ -38,6 +40,7 @@ pub(super) fn encode(
     set: &Name,
     resources: &ResourceSet,
     services: &BTreeMap<Name, Arc<ServiceInput>>,
+    dialled: &BTreeSet<&str>,
     pick: impl Fn(&Value) -> bool,
 ) -> Result<Encoded, Box<RawError>> {
     let mut encoded = Encoded::default();
@@ -45,7 +48,7 @@ pub(super) fn encode(
     let picked = resources.resources.iter().enumerate();
     for (index, value) in picked.filter(|(_, value)| pick(value)) {
         let place = error::Place { set, index, value };
-        let (resource, warnings) = decode::resource(&place, services)?;
+        let (resource, warnings) = decode::resource(&place, services, dialled)?;
         if !seen.insert((resource.type_url, resource.name.clone())) {
             return Err(place.error(RawProblem::Twice));
         }

@@ -32,7 +32,10 @@ fn encoded(resources: Vec<Value>) -> Result<Encoded, String> {
         fleet: name("payments"),
         resources,
     };
-    encode(&name("extra"), &set, &services(), |_| true).map_err(|error| error.to_string())
+    encode(&name("extra"), &set, &services(), &BTreeSet::new(), |_| {
+        true
+    })
+    .map_err(|error| error.to_string())
 }
 
 fn routes(action: Value) -> Value {

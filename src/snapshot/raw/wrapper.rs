@@ -62,6 +62,8 @@ pub(super) fn ttl(place: &Place<'_>) -> Result<Option<Duration>, Box<RawError>> 
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use serde_json::json;
 
     use super::*;
@@ -76,7 +78,8 @@ mod tests {
             resources: vec![resource],
         };
         let name = Name::parse("extra").unwrap();
-        encode(&name, &set, &Default::default(), |_| true).map_err(|error| error.to_string())
+        encode(&name, &set, &Default::default(), &BTreeSet::new(), |_| true)
+            .map_err(|error| error.to_string())
     }
 
     fn wrapped(ttl: Value, name: &str) -> Value {
