@@ -1,13 +1,17 @@
 //! A full disk refuses changes and lets a rollback through. On a small tmpfs, where mounting is allowed.
 
-use std::{fs, io::Write as _, path::Path, process::Command};
+use std::{fs, io::Write as _, path::Path, process::Command, sync::Arc};
 
 use bluegreen::{
+    fleet::RosterEntry,
     model::Colour::{self, Blue, Green},
-    store::{CommitError, CommitKind, SledOptions, SledStore, Store},
+    release::ReleaseRecord,
+    store::{CommitError, CommitKind, RevisionMeta, SledOptions, SledStore, Store},
 };
+use jiff::Timestamp;
+use serde_json::json;
 
-use crate::fixture::{World, sight};
+use crate::fixture::{World, name, sight};
 
 struct SmallDisk(tempfile::TempDir);
 
@@ -122,6 +126,76 @@ async fn a_full_disk_refuses_changes_and_lets_a_rollback_through() {
     drop(store);
     let store = open(&disk.data()).await;
     assert!(disk.data().join("RESERVE").exists(), "taken again");
+    store.close().await.unwrap();
+}
+
+/// The record of a release in that phase.
+fn release(phase: &str) -> Arc<ReleaseRecord> {
+    let at = "2026-11-30T03:00:00Z";
+    let rollout = json!({
+        "number": 1, "phase": phase, "reason": "", "since": at, "begun": at, "by": "ada", "why": "",
+        "to": { "colour": "green", "deployment": 2, "version": "v1.3" }, "from": null,
+    });
+    let record = json!({
+        "fleet": "payments", "service": "fraud", "rollout": rollout, "updatedAt": at,
+    });
+    Arc::new(serde_json::from_value(record).unwrap())
+}
+
+/// What a store says of a revision, of its releases and of its proxies.
+async fn said(store: &SledStore, world: &World) -> (Vec<String>, Vec<Arc<ReleaseRecord>>, usize) {
+    let (fleet, service) = (&world.fleet, &name("fraud"));
+    let notes = |mut metas: Vec<RevisionMeta>| metas.remove(0).notes;
+    let noted = notes(store.history(fleet, None, 1).await.unwrap());
+    let stored = store.revision(fleet, world.revision).await.unwrap();
+    assert_eq!(stored.unwrap().meta.notes, noted);
+    let records = store.releases(fleet, service, 9).await.unwrap();
+    let newest = store.release(fleet, service, 1).await.unwrap();
+    assert_eq!(newest.as_ref(), records.first());
+    let roster = store.load_roster(fleet).await.unwrap();
+    (noted, records, roster.len())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_becomes_known_on_a_full_disk_is_not_forgotten() {
+    let Some(disk) = SmallDisk::mount() else {
+        println!("SKIPPED: mounting a tmpfs is not allowed here, run it as root");
+        return;
+    };
+    let store = open(&disk.data()).await;
+    let mut world = World::new("payments");
+    let first = world.put(&[("fraud", Blue)], CommitKind::Change);
+    store.commit(first).await.unwrap();
+    store.save_release(release("Baking")).await.unwrap();
+
+    disk.fill(10 << 20);
+    roll_back(&store, &mut world, Green).await;
+    for note in ["taken back", "accepted by all 2 proxies"] {
+        let note = note.to_owned();
+        let noted = store.annotate(&world.fleet, world.revision, note);
+        noted.await.unwrap();
+    }
+    store.save_release(release("RolledBack")).await.unwrap();
+    let newcomer = RosterEntry {
+        id: "envoy-1".into(),
+        address: "10.0.0.1:4711".into(),
+        software: "envoy 1.40.0".into(),
+        last_seen: Timestamp::UNIX_EPOCH,
+    };
+    let roster = vec![newcomer];
+    store.save_roster(&world.fleet, roster).await.unwrap();
+    let known = said(&store, &world).await;
+    assert_eq!(known.0, ["taken back", "accepted by all 2 proxies"]);
+    assert_eq!(known.1, [release("RolledBack")]);
+    assert_eq!(known.2, 1);
+
+    disk.empty();
+    store.tidy().await.unwrap();
+    assert_eq!(said(&store, &world).await, known);
+    store.close().await.unwrap();
+    drop(store);
+    let store = open(&disk.data()).await;
+    assert_eq!(said(&store, &world).await, known);
     store.close().await.unwrap();
 }
 

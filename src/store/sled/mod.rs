@@ -2,8 +2,9 @@
 //!
 //! In the data directory there are `db/` (sled), `HEAD` (what was answered for), `LOCK` and `RESERVE` (space for a
 //! rollback on a full disk). One thread writes ([`writer`]); readers read sled themselves. How a commit becomes durable
-//! is in [`commit`], what is checked before anything is served in [`open`].
+//! is in [`commit`], what is written between commits in [`beside`], what is checked before anything is served in [`open`].
 
+mod beside;
 mod blob;
 mod changes;
 mod chore;
@@ -23,9 +24,11 @@ mod retention;
 mod shared;
 mod table;
 mod tables;
+mod waiting;
 mod writer;
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::{Arc, PoisonError, atomic::Ordering, mpsc},
     thread,
@@ -147,9 +150,14 @@ impl Store for SledStore {
         fleet: &Name,
         revision: Revision,
     ) -> Result<Option<StoredRevision>, StoreError> {
-        let fleet = fleet.clone();
-        self.read(move |tables| Ok(tables.load(&fleet, revision)?.map(|loaded| loaded.head)))
-            .await
+        let (fleet, notes) = (fleet.clone(), self.shared.waiting().notes(fleet));
+        self.read(move |tables| {
+            let mut head = tables.load(&fleet, revision)?.map(|loaded| loaded.head);
+            head.iter_mut()
+                .for_each(|head| waiting::add(&notes, &mut head.meta));
+            Ok(head)
+        })
+        .await
     }
 
     async fn history(
@@ -158,10 +166,14 @@ impl Store for SledStore {
         from: Option<Revision>,
         limit: usize,
     ) -> Result<Vec<RevisionMeta>, StoreError> {
-        let fleet = fleet.clone();
+        let (fleet, notes) = (fleet.clone(), self.shared.waiting().notes(fleet));
         let from = from.unwrap_or(Revision(u64::MAX));
-        self.read(move |tables| tables.history(&fleet, from, limit))
-            .await
+        self.read(move |tables| {
+            let mut metas = tables.history(&fleet, from, limit)?;
+            metas.iter_mut().for_each(|meta| waiting::add(&notes, meta));
+            Ok(metas)
+        })
+        .await
     }
 
     async fn operation(
@@ -176,8 +188,14 @@ impl Store for SledStore {
             // Whoever asks now wants to know what became of a commit: it must be answered for first.
             self.ask(Job::Settle).await??;
         }
-        let (fleet, id) = (fleet.clone(), operation_id.to_owned());
-        self.read(move |tables| tables.operation(&fleet, &id)).await
+        let (fleet, notes) = (fleet.clone(), self.shared.waiting().notes(fleet));
+        let id = operation_id.to_owned();
+        self.read(move |tables| {
+            let mut meta = tables.operation(&fleet, &id)?;
+            meta.iter_mut().for_each(|meta| waiting::add(&notes, meta));
+            Ok(meta)
+        })
+        .await
     }
 
     async fn annotate(
@@ -198,6 +216,9 @@ impl Store for SledStore {
     }
 
     async fn load_roster(&self, fleet: &Name) -> Result<Vec<RosterEntry>, StoreError> {
+        if let Some(waiting) = self.shared.waiting().roster(fleet) {
+            return Ok(waiting);
+        }
         let fleet = fleet.clone();
         self.read(move |tables| tables.roster(&fleet)).await
     }
@@ -212,6 +233,10 @@ impl Store for SledStore {
         service: &Name,
         number: u64,
     ) -> Result<Option<Arc<ReleaseRecord>>, StoreError> {
+        let mut waiting = self.shared.waiting().releases(fleet, service);
+        if let Some(record) = waiting.remove(&number) {
+            return Ok(Some(record));
+        }
         let (fleet, service) = (fleet.clone(), service.clone());
         self.read(move |tables| tables.release(&fleet, &service, number))
             .await
@@ -224,8 +249,16 @@ impl Store for SledStore {
         limit: usize,
     ) -> Result<Vec<Arc<ReleaseRecord>>, StoreError> {
         let (fleet, service) = (fleet.clone(), service.clone());
-        self.read(move |tables| tables.releases(&fleet, &service, limit))
-            .await
+        let waiting = self.shared.waiting().releases(&fleet, &service);
+        let stored = self
+            .read(move |tables| tables.releases(&fleet, &service, limit))
+            .await?;
+        let stored = stored
+            .into_iter()
+            .map(|record| (record.rollout.number, record));
+        let mut all: BTreeMap<_, _> = stored.collect();
+        all.extend(waiting);
+        Ok(all.into_values().rev().take(limit).collect())
     }
 
     async fn close(&self) -> Result<(), StoreError> {

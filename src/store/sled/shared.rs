@@ -3,12 +3,12 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, PoisonError, RwLock,
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
         atomic::{AtomicBool, Ordering},
     },
 };
 
-use super::{fault::Fault, tables::Tables};
+use super::{fault::Fault, tables::Tables, waiting::Waiting};
 use crate::{
     model::{Name, Revision},
     store::heads::Heads,
@@ -23,6 +23,7 @@ pub(super) struct Shared {
     /// Something is flushed that `HEAD` does not say yet.
     pub(super) unsettled: AtomicBool,
     pub(super) starts: Mutex<BTreeMap<Name, Revision>>,
+    waiting: Mutex<Waiting>,
 }
 
 impl Shared {
@@ -37,6 +38,12 @@ impl Shared {
 
     pub(super) fn close(&self) {
         *self.tables.write().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// What is not written yet, since the disk is full.
+    pub(super) fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        // It is whole whatever happened to a thread that held it: what is in it is replaced at once.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn unsettled(&self) {

@@ -11,26 +11,23 @@ use std::{
 };
 
 use jiff::Timestamp;
-use sled::Batch;
 use tokio::sync::oneshot;
 
 use super::{
-    blob::json,
     chore::Chore,
     fault::Fault,
     fleet::Fleet,
     guard::guard,
     head_file::{Answers, HeadFile},
-    layout::{fleet_key, release_key, revision_key},
     reserve::Reserve,
     shared::Shared,
-    tables::{Batches, Tables},
+    tables::Tables,
 };
 use crate::{
     fleet::RosterEntry,
     model::{Name, Revision},
     release::ReleaseRecord,
-    store::{Commit, CommitError, Head, RELEASES_KEPT, StoreError},
+    store::{Commit, CommitError, Head, StoreError},
 };
 
 /// How long a roster or a note waits for a commit to be flushed with before it is flushed by itself; and how long the
@@ -129,18 +126,19 @@ impl Writer {
                 let _ = answer.send(outcome.map_err(|fault| fault.at(&self.dir)));
             }
             Job::Roster(fleet, roster, answer) => {
-                let outcome = self.roster(&fleet, &roster);
+                let outcome = self.roster(&fleet, roster);
                 let _ = answer.send(outcome.map_err(|fault| fault.at(&self.dir)));
             }
             Job::Release(record, answer) => {
-                let outcome = self.release(&record);
+                let outcome = self.release(record);
                 let _ = answer.send(outcome.map_err(|fault| fault.at(&self.dir)));
             }
             Job::Tidy(answer) => {
                 while !self.chore.is_done() {
                     self.do_chore();
                 }
-                let outcome = self.guarded(|writer| writer.tables.flush());
+                let written = self.catch_up();
+                let outcome = written.and_then(|()| self.guarded(|writer| writer.tables.flush()));
                 let _ = answer.send(outcome.map_err(|fault| fault.at(&self.dir)));
             }
             Job::Close(_) => {} // `run` takes these.
@@ -171,6 +169,9 @@ impl Writer {
             return;
         }
         self.reserve.refill();
+        if self.catch_up().is_err() {
+            return;
+        }
         if self.dirty && self.guarded(|writer| writer.tables.flush()).is_ok() {
             self.dirty = false;
         }
@@ -199,80 +200,10 @@ impl Writer {
         head
     }
 
-    // What these two read may be damaged, and that is no reason not to take commits: only a write that fails is.
-
-    fn annotate(&mut self, fleet: &Name, revision: Revision, note: String) -> Result<(), Fault> {
-        if self.failed {
-            return Err(Fault::Closed);
-        }
-        let tables = self.tables.clone();
-        let planned = guard(|| {
-            if tables.record(fleet, revision)?.is_none() {
-                return Ok(None);
-            }
-            let mut notes = tables.notes(fleet, revision)?;
-            notes.push(note);
-            let mut batches = Batches::default();
-            let key = revision_key(fleet, revision);
-            tables.notes.put(&mut batches.notes, &key, &json(&notes)?)?;
-            Ok(Some(batches))
-        })?;
-        match planned {
-            Some(batches) if self.reserve.has_room() => {
-                self.dirty = true;
-                self.guarded(|_| tables.write(&batches))
-            }
-            // Harmless to lose, and not worth a write that could fail in the middle.
-            _ => Ok(()),
-        }
-    }
-
-    fn roster(&mut self, fleet: &Name, roster: &[RosterEntry]) -> Result<(), Fault> {
-        if self.failed {
-            return Err(Fault::Closed);
-        }
-        let tables = self.tables.clone();
-        let batch = guard(|| {
-            let mut batch = Batch::default();
-            let roster = json(&roster)?;
-            tables.rosters.put(&mut batch, &fleet_key(fleet), &roster)?;
-            Ok(batch)
-        })?;
-        if !self.reserve.has_room() {
-            return Ok(());
-        }
-        self.dirty = true;
-        self.guarded(|_| Ok(tables.rosters.tree().apply_batch(batch)?))
-    }
-
-    fn release(&mut self, record: &ReleaseRecord) -> Result<(), Fault> {
-        if self.failed {
-            return Err(Fault::Closed);
-        }
-        let tables = self.tables.clone();
-        let batch = guard(|| {
-            let (fleet, service) = (&record.fleet, &record.service);
-            let key = release_key(fleet, service, record.rollout.number);
-            let mut batch = Batch::default();
-            tables.releases.put(&mut batch, &key, &json(record)?)?;
-            let mut kept = tables.release_keys(fleet, service)?;
-            kept.retain(|other| *other != key);
-            let excess = (kept.len() + 1).saturating_sub(RELEASES_KEPT);
-            for oldest in kept.iter().take(excess) {
-                tables.releases.remove(&mut batch, oldest)?;
-            }
-            Ok(batch)
-        })?;
-        if !self.reserve.has_room() {
-            return Ok(());
-        }
-        self.dirty = true;
-        self.guarded(|_| Ok(tables.releases.tree().apply_batch(batch)?))
-    }
-
     fn close(mut self) -> Result<(), Fault> {
         self.shared.close();
         let settled = self.settle();
+        let caught_up = self.catch_up_at_last();
         let flushed = if self.dirty {
             self.guarded(|writer| writer.tables.flush())
         } else {
@@ -284,6 +215,6 @@ impl Writer {
             drop(tables);
             Ok(())
         })?;
-        settled.and(flushed)
+        settled.and(caught_up).and(flushed)
     }
 }
