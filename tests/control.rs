@@ -6,6 +6,8 @@ mod support;
 mod bad_input;
 #[path = "control/calls.rs"]
 mod calls;
+#[path = "control/clocks.rs"]
+mod clocks;
 #[path = "control/counting.rs"]
 mod counting;
 #[path = "control/crowds.rs"]

@@ -27,13 +27,13 @@ pub(super) fn get(
         let handle = controllers.get(&request.fleet);
         vec![handle.ok_or_else(|| not_found("fleet", &request.fleet))?]
     };
-    let since = window(controllers.now(), request.window_ms);
     let mut fleets = Vec::new();
     for handle in &handles {
         let ask = Ask {
             handle,
             served: Served::of(handle),
-            since,
+            since: window(handle.telemetry().now(), request.window_ms),
+            set: controllers.now().duration_since(handle.telemetry().now()),
             all_clusters: request.all_clusters,
         };
         if !request.proxy.is_empty() {
@@ -66,6 +66,8 @@ struct Ask<'a> {
     handle: &'a Handle,
     served: Served,
     since: Option<Timestamp>,
+    /// By how much the system's clock was set since reports are stamped: people are told the time of day.
+    set: SignedDuration,
     all_clusters: bool,
 }
 
@@ -108,11 +110,17 @@ impl Ask<'_> {
         })
     }
 
+    /// The stamp of a report, by the time of day.
+    fn time(&self, stamp: Option<Timestamp>) -> String {
+        let at = stamp.map(|stamp| stamp.checked_add(self.set).unwrap_or(stamp));
+        at.map(views::time).unwrap_or_default()
+    }
+
     fn proxy(&self, proxy: &ProxyLoad) -> api::ProxyStats {
         api::ProxyStats {
             proxy: proxy.proxy.to_string(),
             reporting: proxy.streams > 0,
-            last_report: proxy.last_report.map(views::time).unwrap_or_default(),
+            last_report: self.time(proxy.last_report),
             clusters: self.clusters(&proxy.clusters),
         }
     }
@@ -129,7 +137,7 @@ impl Ask<'_> {
         let load = &cluster.load;
         let mut stats = api::ClusterStats {
             cluster: cluster.cluster.to_string(),
-            since: views::time(load.since),
+            since: self.time(Some(load.since)),
             requests: load.issued,
             successful: load.successful,
             errors: load.errors,
@@ -137,7 +145,7 @@ impl Ask<'_> {
             in_progress: load.in_progress,
             success_rate: load.success_rate(),
             metrics: load.metrics.iter().filter_map(metric).collect(),
-            last_report: load.last_report.map(views::time).unwrap_or_default(),
+            last_report: self.time(load.last_report),
             ..Default::default()
         };
         if let Some((service, colour)) = self.served.environment(&cluster.cluster) {

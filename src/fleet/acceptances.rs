@@ -59,7 +59,7 @@ struct Acceptance {
     of: Marks,
 }
 
-/// Those of one stream. For each type revisions and times grow.
+/// Those of one stream. For each type revisions grow; so do times, unless the system's clock was set back.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Acceptances(VecDeque<Acceptance>);
 
@@ -68,11 +68,10 @@ impl Acceptances {
     pub(super) fn accept(&mut self, of: Marks, revision: Revision, at: Timestamp) -> bool {
         // An operator may accept a store that is older than the proxies: what they have now is what counts.
         self.strike(|one| one.revision > revision, of);
-        match self.newest(of) {
-            Some((last, _)) if last == revision => return false,
-            Some((_, last_at)) => self.push(of, revision, at.max(last_at)),
-            None => self.push(of, revision, at),
+        if self.newest(of).is_some_and(|(last, _)| last == revision) {
+            return false;
         }
+        self.push(of, revision, at);
         true
     }
 
@@ -83,19 +82,25 @@ impl Acceptances {
     }
 
     /// When the state of `revision` or a later one was first accepted of any of these.
-    pub(super) fn since(&self, mut of: Marks, revision: Revision) -> Option<Timestamp> {
-        let mut first: Option<Timestamp> = None;
+    pub(super) fn since(&self, of: Marks, revision: Revision) -> Option<Timestamp> {
+        // From the newest back to where each of these is older: of most only the last few are looked at.
+        let (mut left, mut reach) = (of, 0);
         for one in self.0.iter().rev() {
-            if !one.of.has_any_of(of) {
-                continue;
-            }
-            if one.revision >= revision {
-                first = Some(first.map_or(one.at, |at| at.min(one.at)));
-            } else {
-                of = of.without(one.of);
-                if of.is_none() {
+            if one.revision < revision {
+                left = left.without(one.of);
+                if left.is_none() {
                     break;
                 }
+            }
+            reach += 1;
+        }
+        let mut left = of;
+        let mut first: Option<Timestamp> = None;
+        for one in self.0.iter().skip(self.0.len() - reach) {
+            if one.revision >= revision && one.of.has_any_of(left) {
+                first = Some(first.map_or(one.at, |at| at.min(one.at)));
+                // Of each the first time counts, also where a later one is earlier by the clock.
+                left = left.without(one.of);
             }
         }
         first
@@ -172,6 +177,19 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
+    /// A switch after it is not told to have taken as long as the clock was set back by.
+    #[test]
+    fn after_the_clock_was_set_back_times_are_those_of_the_clock() {
+        let mut stream = Acceptances::default();
+        stream.accept(RDS, Revision(1), at(1_000));
+        stream.accept(RDS, Revision(2), at(40));
+        stream.accept(RDS, Revision(3), at(60));
+        assert_eq!(stream.since(RDS, Revision(1)), Some(at(1_000)));
+        assert_eq!(stream.since(RDS, Revision(2)), Some(at(40)));
+        assert_eq!(stream.since(RDS, Revision(3)), Some(at(60)));
+        assert_eq!(stream.newest(RDS), Some((Revision(3), at(60))));
+    }
+
     #[test]
     fn what_is_accepted_in_one_go_takes_one_entry_and_each_type_has_its_own_time() {
         let mut all = Acceptances::default();
@@ -221,13 +239,5 @@ mod tests {
         all.accept(RDS, Revision(3), at(2));
         assert_eq!(all.newest(RDS), Some((Revision(3), at(2))));
         assert_eq!(all.newest(CDS), Some((Revision(5), at(1))));
-    }
-
-    #[test]
-    fn times_do_not_go_back() {
-        let mut all = Acceptances::default();
-        all.accept(RDS, Revision(3), at(9));
-        all.accept(RDS, Revision(4), at(2));
-        assert_eq!(all.newest(RDS), Some((Revision(4), at(9))));
     }
 }

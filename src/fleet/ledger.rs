@@ -6,7 +6,6 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
 };
 
 use jiff::Timestamp;
@@ -294,22 +293,15 @@ impl Ledger {
         Ok(())
     }
 
-    /// Takes those off the roster that have been away for `after` or longer, and names them.
-    pub fn expire(&self, now: Timestamp, after: Duration) -> Vec<Arc<str>> {
-        let after = jiff::SignedDuration::try_from(after).unwrap_or(jiff::SignedDuration::MAX);
-        let mut expired = Vec::new();
-        self.proxies.retain(|id, row| {
-            let keep = row.is_connected() || now.duration_since(row.since) < after;
-            if !keep {
-                expired.push(id.clone());
+    /// Who of the roster is away, and since when.
+    pub fn away(&self) -> Vec<(Arc<str>, Timestamp)> {
+        let mut away = Vec::new();
+        self.proxies.each(|id, row| {
+            if !row.is_connected() {
+                away.push((id.clone(), row.since));
             }
-            keep
         });
-        if !expired.is_empty() {
-            self.moved();
-        }
-        expired.sort();
-        expired
+        away
     }
 
     /// Proxies that showed a version of a revision which the fleet has not reached: the store went back in time.

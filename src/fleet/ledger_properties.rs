@@ -73,7 +73,11 @@ impl Played {
             }
             Step::Record(stream, record) => ledger.record(StreamId(stream), record, *now),
             Step::Expire => {
-                ledger.expire(*now, Duration::from_secs(40));
+                let long =
+                    |(_, since): &(_, jiff::Timestamp)| now.duration_since(*since).as_secs() >= 40;
+                for (id, _) in ledger.away().into_iter().filter(long) {
+                    ledger.forget(&id).unwrap();
+                }
             }
         }
         *now = now.checked_add(jiff::SignedDuration::from_secs(4)).unwrap();

@@ -375,11 +375,9 @@ fn the_roster_survives_a_restart_and_forgets_only_who_is_away() {
         Err(ForgetError::Connected("a".into()))
     );
     assert_eq!(restarted.forget("c"), Err(ForgetError::Unknown("c".into())));
-    assert_eq!(restarted.expire(at(609), Duration::from_secs(600)), []);
-    assert_eq!(
-        restarted.expire(at(610), Duration::from_secs(600)),
-        ["b".into()]
-    );
+    assert_eq!(restarted.away(), [("b".into(), at(10))]);
+    assert_eq!(restarted.forget("b"), Ok(()));
+    assert_eq!(restarted.away(), []);
     assert_eq!(restarted.proof(&routes(1)).total, 1);
     restarted.disconnect(StreamId(1), at(700));
     assert_eq!(restarted.forget("a"), Ok(()));

@@ -35,13 +35,6 @@ impl<K: Eq + Hash, V> Sharded<K, V> {
         }
     }
 
-    /// Part by part: drops what `keep` says no to.
-    pub fn retain(&self, mut keep: impl FnMut(&K, &V) -> bool) {
-        for shard in &self.shards {
-            lock(shard).retain(|key, value| keep(key, value));
-        }
-    }
-
     pub fn len(&self) -> usize {
         self.shards.iter().map(|shard| lock(shard).len()).sum()
     }

@@ -32,7 +32,8 @@ pub struct Side {
     pub endpoints: Vec<SocketAddr>,
     /// Its cluster as the proxies have it, in proto3 JSON, for `parity`.
     pub settings: Option<Value>,
-    /// Since when it is in its environment: what the cluster did before was another version's. None: it is not known.
+    /// Since when it is in its environment, by the time that load reports are stamped with: what the cluster did before was
+    /// another version's. None: it is not known.
     pub since: Option<Timestamp>,
 }
 
@@ -181,7 +182,8 @@ impl Context {
     /// in the same environment before. None: no report.
     pub fn reported(&self, side: &Side, window: Duration) -> Option<Load> {
         // Before the year -9999 there were no reports either.
-        let from = self.now().checked_sub(window).unwrap_or(Timestamp::MIN);
+        let now = self.telemetry.now();
+        let from = now.checked_sub(window).unwrap_or(Timestamp::MIN);
         let from = side.since.map_or(from, |since| from.max(since));
         self.telemetry.cluster(&side.cluster, Some(from))
     }

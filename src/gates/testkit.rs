@@ -1,6 +1,9 @@
 //! For tests of checks: contexts, servers that answer, and servers that do everything else.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+};
 
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
@@ -45,11 +48,24 @@ pub(crate) fn context(candidate: &[SocketAddr], baseline: &[SocketAddr]) -> Cont
             preview: None,
         }),
         client: Client::new().unwrap(),
-        telemetry: Arc::new(Telemetry::new(Timestamp::UNIX_EPOCH, || {})),
+        telemetry: Arc::new(Telemetry::new(|| Timestamp::UNIX_EPOCH, || {})),
         decisions: watch::channel(Vec::new()).1,
         files: None,
         clock: Arc::new(|| Timestamp::UNIX_EPOCH),
     }
+}
+
+/// A clock that shows what it was set to last, and what sets it.
+pub(crate) fn set_by_hand(
+    first: Timestamp,
+) -> (
+    impl Fn(Timestamp),
+    impl Fn() -> Timestamp + Clone + Send + Sync,
+) {
+    let hand = Arc::new(Mutex::new(first));
+    let read = hand.clone();
+    let set = move |at| *hand.lock().unwrap() = at;
+    (set, move || *read.lock().unwrap())
 }
 
 /// The same context with another target.

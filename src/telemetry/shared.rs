@@ -18,16 +18,28 @@ use super::{
 /// It never waits and never calls out but to `observer`, which must return at once.
 pub struct Telemetry {
     book: Mutex<Book>,
+    clock: Box<dyn Fn() -> Timestamp + Send + Sync>,
     observer: Box<dyn Fn() + Send + Sync>,
 }
 
 impl Telemetry {
     /// Nothing reported yet; `observer` is called after every report.
-    pub fn new(started: Timestamp, observer: impl Fn() + Send + Sync + 'static) -> Self {
+    ///
+    /// `clock` must go steadily: after a step of the clock, windows would hold what is older, or lack what is new.
+    pub fn new(
+        clock: impl Fn() -> Timestamp + Send + Sync + 'static,
+        observer: impl Fn() + Send + Sync + 'static,
+    ) -> Self {
         Self {
-            book: Mutex::new(Book::new(started)),
+            book: Mutex::new(Book::new(clock())),
+            clock: Box::new(clock),
             observer: Box::new(observer),
         }
+    }
+
+    /// The time that reports are stamped with, and windows end at. It is not the time of day once the system's clock was set.
+    pub fn now(&self) -> Timestamp {
+        (self.clock)()
     }
 
     fn book(&self) -> MutexGuard<'_, Book> {

@@ -22,7 +22,7 @@ fn at(second: i64) -> Timestamp {
 }
 
 fn telemetry() -> Telemetry {
-    let telemetry = Telemetry::new(at(0), || {});
+    let telemetry = Telemetry::new(|| at(0), || {});
     telemetry.open(A, "edge-1", at(0));
     telemetry.open(B, "edge-2", at(0));
     telemetry
@@ -240,9 +240,12 @@ fn made_up_names_fill_no_memory() {
 fn the_observer_hears_of_every_report() {
     let heard = Arc::new(AtomicUsize::new(0));
     let counter = heard.clone();
-    let telemetry = Telemetry::new(at(0), move || {
-        counter.fetch_add(1, Ordering::Relaxed);
-    });
+    let telemetry = Telemetry::new(
+        || at(0),
+        move || {
+            counter.fetch_add(1, Ordering::Relaxed);
+        },
+    );
     telemetry.open(A, "edge-1", at(0));
     telemetry.report(A, &[], at(1));
     telemetry.close(A, at(2));

@@ -78,7 +78,7 @@ pub fn context(candidate: (&str, Vec<SocketAddr>), baseline: (&str, Vec<SocketAd
             preview: None,
         }),
         client: Client::new().unwrap(),
-        telemetry: Arc::new(Telemetry::new(Timestamp::now(), || {})),
+        telemetry: Arc::new(Telemetry::new(Timestamp::now, || {})),
         decisions: watch::channel(Vec::new()).1,
         files: None,
         clock: Arc::new(Timestamp::now),

@@ -41,7 +41,7 @@ pub fn release(candidate: SocketAddr, baseline: SocketAddr) -> Context {
             preview: None,
         }),
         client: Client::new().unwrap(),
-        telemetry: Arc::new(Telemetry::new(Timestamp::UNIX_EPOCH, || {})),
+        telemetry: Arc::new(Telemetry::new(Timestamp::now, || {})),
         decisions: watch::channel(Vec::new()).1,
         files: Some(Arc::new(path("examples"))),
         clock: Arc::new(Timestamp::now),

@@ -47,7 +47,7 @@ impl Fleet {
         };
         Self {
             ledger: Arc::new(Ledger::new(observer())),
-            telemetry: Arc::new(Telemetry::new(Timestamp::now(), observer())),
+            telemetry: Arc::new(Telemetry::new(Timestamp::now, observer())),
             input: Input::default(),
             newest: Snapshot::empty(name.clone()),
             snapshots: watch::Sender::new(None),

@@ -15,7 +15,9 @@ use async_trait::async_trait;
 use bluegreen::{
     admin, api,
     api::{admin_client::AdminClient, command_event::Event},
-    controller::{Controllers, Handle, Options, ReleaseOptions, Resolve, ResolveError, Resolved},
+    controller::{
+        Clock, Controllers, Handle, Options, ReleaseOptions, Resolve, ResolveError, Resolved,
+    },
     fleet::{ProxyInfo, Record, StreamId},
     model::{Name, TypeUrl},
     snapshot::Snapshot,
@@ -47,6 +49,8 @@ pub struct Settings {
     pub lag_patience: Duration,
     pub names: TestNames,
     pub release: ReleaseOptions,
+    /// None: the system's.
+    pub clock: Option<Clock>,
 }
 
 impl Server {
@@ -62,11 +66,13 @@ impl Server {
 
     /// A server on a store that another one may have used before.
     pub async fn on(store: Arc<dyn Store>, settings: Settings) -> Self {
+        let defaults = Options::new(Box::new(settings.names.clone()));
         let options = Options {
+            clock: settings.clock.unwrap_or_else(|| defaults.clock.clone()),
             settle: settings.settle,
             lag_patience: settings.lag_patience,
             release: settings.release,
-            ..Options::new(Box::new(settings.names.clone()))
+            ..defaults
         };
         let controllers = Controllers::start(store.clone(), options).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

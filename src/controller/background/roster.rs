@@ -1,14 +1,41 @@
 //! Keeps the roster of a fleet in the store, and forgets proxies that stay away.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use tokio::{
     sync::watch,
-    time::{MissedTickBehavior, interval, sleep},
+    time::{Instant, MissedTickBehavior, interval, sleep},
 };
 
 use crate::{controller::handle::Handle, fleet::RosterEntry};
+
+/// Who is away, and since which look: absence is what passes between looks, so that time in which the server did not run is
+/// nobody's absence, and a clock that is set makes none longer or shorter.
+#[derive(Default)]
+struct Absences(BTreeMap<Arc<str>, (Timestamp, Instant)>);
+
+impl Absences {
+    /// Looks at who is away, each with when it was last seen; gives back who has been for `limit` or longer.
+    fn look(
+        &mut self,
+        away: Vec<(Arc<str>, Timestamp)>,
+        now: Instant,
+        limit: Duration,
+    ) -> Vec<Arc<str>> {
+        let before = std::mem::take(&mut self.0);
+        let mut over = Vec::new();
+        for (id, last_seen) in away {
+            let same = before.get(&id).filter(|(seen, _)| *seen == last_seen);
+            let since = same.map_or(now, |(_, since)| *since);
+            if now.duration_since(since) >= limit {
+                over.push(id.clone());
+            }
+            self.0.insert(id, (last_seen, since));
+        }
+        over
+    }
+}
 
 /// What makes a roster worth saving: who, where, what, and for those away, since when.
 type Key = (Arc<str>, Arc<str>, Arc<str>, Option<Timestamp>);
@@ -24,20 +51,22 @@ pub(in crate::controller) async fn run(handle: Handle) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut changes = handle.ledger_changes();
     let mut saved = Vec::new();
+    let mut absences = Absences::default();
     loop {
         let last = tokio::select! {
             _ = ticks.tick() => false,
             () = newcomers(&handle, &mut changes, &saved) => false,
             () = shared.stopped() => true,
         };
-        // Time in which the server did not run is nobody's absence.
-        if shared.started.elapsed() >= shared.roster_away {
-            for proxy in handle.ledger().expire(shared.now(), shared.roster_away) {
+        let ledger = handle.ledger();
+        for proxy in absences.look(ledger.away(), Instant::now(), shared.roster_away) {
+            // Who is back meanwhile stays.
+            if ledger.forget(&proxy).is_ok() {
                 tracing::info!(fleet = %handle.name(), %proxy, "proxy stayed away and is forgotten");
             }
-            let now = shared.now();
-            handle.telemetry().expire(now, shared.roster_away);
         }
+        let telemetry = handle.telemetry();
+        telemetry.expire(telemetry.now(), shared.roster_away);
         save(&handle, &mut saved).await;
         if last {
             return;
@@ -89,4 +118,49 @@ fn key(entry: &RosterEntry, now: Timestamp) -> Key {
         entry.software.clone(),
         away,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(600);
+
+    fn seen(hours: i64) -> Timestamp {
+        Timestamp::UNIX_EPOCH + SignedDuration::from_hours(hours)
+    }
+
+    /// What a proxy was stamped with when it left says nothing of how long that is ago: the clock may have been set since, and
+    /// the server may not have run.
+    #[test]
+    fn absence_is_what_passes_between_looks() {
+        for stamp in [seen(0), seen(1_000_000)] {
+            let mut absences = Absences::default();
+            let away = || vec![("p1".into(), stamp)];
+            let first = Instant::now();
+            assert!(absences.look(away(), first, LIMIT).is_empty());
+            let soon = first + LIMIT - Duration::from_millis(1);
+            assert!(absences.look(away(), soon, LIMIT).is_empty());
+            assert_eq!(absences.look(away(), first + LIMIT, LIMIT), ["p1".into()]);
+        }
+    }
+
+    #[test]
+    fn who_was_back_meanwhile_begins_anew() {
+        let mut absences = Absences::default();
+        let first = Instant::now();
+        absences.look(
+            vec![("p1".into(), seen(1)), ("p2".into(), seen(1))],
+            first,
+            LIMIT,
+        );
+        // One came and went between two looks, the other is back.
+        let over = absences.look(vec![("p1".into(), seen(2))], first + LIMIT, LIMIT);
+        assert!(over.is_empty());
+        let again = vec![("p1".into(), seen(2)), ("p2".into(), seen(1))];
+        let later = first + LIMIT + LIMIT;
+        assert_eq!(absences.look(again, later, LIMIT), ["p1".into()]);
+    }
 }

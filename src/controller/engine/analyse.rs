@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use http::{HeaderName, HeaderValue};
 use tokio::sync::watch;
 
-use super::{record, signal::advance_for_sure};
+use super::{placed::Placed, record, signal::advance_for_sure};
 use crate::{
     controller::{handle::Handle, options::Job},
     gates::{Side, Target},
@@ -27,11 +27,11 @@ pub(super) fn decisions(service: &ServiceState) -> Vec<Decision> {
     rollout.map_or_else(Vec::new, |rollout| rollout.decisions.clone())
 }
 
-/// What the analysis of a service's release is about, and where it can be followed.
+/// The analysis of a service's release, and where it can be followed.
 pub(super) fn job(
     handle: &Handle,
-    head: &Arc<Head>,
     service: &ServiceState,
+    target: Target,
     purpose: Purpose,
     finish: watch::Receiver<bool>,
     decisions: watch::Receiver<Vec<Decision>>,
@@ -50,7 +50,7 @@ pub(super) fn job(
     let job = Job {
         purpose,
         checks,
-        target: Arc::new(target(handle, head, service)),
+        target: Arc::new(target),
         telemetry: handle.telemetry().clone(),
         decisions,
         interval,
@@ -63,7 +63,13 @@ pub(super) fn job(
     (job, following)
 }
 
-fn target(handle: &Handle, head: &Arc<Head>, service: &ServiceState) -> Target {
+/// What it is about.
+pub(super) fn target(
+    handle: &Handle,
+    head: &Head,
+    service: &ServiceState,
+    placed: &Placed,
+) -> Target {
     let rollout = service.rollout.as_deref();
     let to = rollout.map_or(service.live.other(), |rollout| rollout.to.colour);
     let from = rollout.and_then(|rollout| rollout.from.as_ref());
@@ -74,7 +80,7 @@ fn target(handle: &Handle, head: &Arc<Head>, service: &ServiceState) -> Target {
             colour,
             version: deployment.map_or_else(String::new, |it| it.version.clone()),
             endpoints: deployment.map_or_else(Vec::new, |it| it.addresses.clone()),
-            since: deployment.and_then(|it| it.since),
+            since: placed.since(&service.name, colour),
             settings: head
                 .snapshot
                 .resource(TypeUrl::Cluster, &cluster)

@@ -8,7 +8,9 @@ use std::{
 use tokio::{sync::watch, task::AbortHandle, time::sleep};
 
 use super::{
-    analyse, events, hook, record,
+    analyse, events, hook,
+    placed::Placed,
+    record,
     signal::{LATEST, SOON, advance, advance_for_sure},
 };
 use crate::{
@@ -51,6 +53,8 @@ pub(super) struct Jobs {
     running: BTreeMap<(Name, u64), Running>,
     /// Signals on their way, so that none is sent twice while its turn is to come.
     sending: BTreeMap<(Name, &'static str), AbortHandle>,
+    /// Since when versions are where they are.
+    placed: Placed,
     /// What analyses have found so far, by service and release.
     progress: BTreeMap<(Name, u64, u64), (Purpose, watch::Receiver<Analysis>)>,
 }
@@ -61,12 +65,14 @@ impl Jobs {
             handle,
             running: BTreeMap::new(),
             sending: BTreeMap::new(),
+            placed: Placed::default(),
             progress: BTreeMap::new(),
         }
     }
 
     /// Starts what is new in the outboxes, and stops what is gone.
     pub fn follow(&mut self, head: &Arc<Head>) {
+        self.placed.look(head, self.handle.telemetry().now());
         let mut wanted = BTreeSet::new();
         for (name, service) in &head.state.services {
             let mut events_open = false;
@@ -212,8 +218,9 @@ impl Jobs {
                 let (sender, people) = watch::channel(analyse::decisions(service));
                 said = Some(sender);
                 of = Some((release, *analysis));
+                let target = analyse::target(&handle, head, service, &self.placed);
                 let (job, progress) =
-                    analyse::job(&handle, head, service, *purpose, receiver, people);
+                    analyse::job(&handle, service, target, *purpose, receiver, people);
                 self.progress
                     .insert((name.clone(), release, *analysis), (*purpose, progress));
                 tokio::spawn(analyse::run(handle, name, release, *analysis, job))

@@ -14,6 +14,7 @@ mod hook;
 mod http;
 mod job;
 mod look;
+mod placed;
 mod presence;
 mod proxies;
 mod push;

@@ -19,6 +19,7 @@ pub(in crate::controller) use shared::Shared;
 
 use crate::{
     controller::{
+        options::steady,
         proof::{Looks, Verdict, Verdicts, standing},
         request::revert_id,
         sync::bump,
@@ -88,7 +89,9 @@ impl Handle {
         let telemetry_changes = watch::Sender::new(0);
         let telemetry = {
             let changes = telemetry_changes.clone();
-            Arc::new(Telemetry::new(shared.now(), move || bump(&changes)))
+            Arc::new(Telemetry::new(steady(shared.now()), move || {
+                bump(&changes);
+            }))
         };
         let heads = shared.store.watch_head(&fleet);
         let first = heads.borrow().clone();

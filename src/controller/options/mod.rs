@@ -11,6 +11,7 @@ use jiff::Timestamp;
 
 pub use analyst::{Analyst, GateAnalyst, Job};
 pub use clock::Clock;
+pub(in crate::controller) use clock::steady;
 pub use release::{DRAIN, EventSink, REPORT_INTERVAL, ReleaseOptions, SILENCE};
 pub use resolver::{Addresses, Resolve, ResolveError, Resolved, SystemResolver};
 pub(in crate::controller) use resolver::{MAX_TTL, resolve_all};

@@ -5,8 +5,6 @@ use std::{
     sync::Arc,
 };
 
-use jiff::SignedDuration;
-
 use super::{draft::Ground, first_reports::FirstReports};
 use crate::{
     controller::{
@@ -41,12 +39,9 @@ pub(in crate::controller) fn unheard(
         .filter(|reporter| reporter.last_report.is_some())
         .map(|reporter| reporter.proxy)
         .collect();
-    let within = SignedDuration::try_from(first.within).unwrap_or(SignedDuration::MAX);
     let proxies = ledger.proxies(&BTreeMap::new());
     let silent = proxies.iter().filter(|proxy| {
-        proxy.connected
-            && first.now.duration_since(proxy.since) < within
-            && !heard.contains(&proxy.info.id)
+        proxy.connected && first.waits_for(proxy.since) && !heard.contains(&proxy.info.id)
     });
     let silent: Vec<Arc<str>> = silent.map(|proxy| proxy.info.id.clone()).collect();
     (!silent.is_empty()).then(|| {

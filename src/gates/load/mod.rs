@@ -50,7 +50,7 @@ impl Load {
                     .to_owned(),
             );
         };
-        let now = context.now();
+        let now = context.telemetry.now();
         let report = context.reported(live, REPORT_WINDOW);
         let seconds = |since: jiff::Timestamp| now.duration_since(since).as_secs_f64();
         match report {

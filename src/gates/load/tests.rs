@@ -192,7 +192,8 @@ async fn limits_may_be_relative_to_live() {
 fn reported(context: Context) -> Context {
     let now = Timestamp::from_second(1_000_000).unwrap();
     let began = Timestamp::from_second(1_000_000 - 60).unwrap();
-    let telemetry = Telemetry::new(began, || {});
+    let (set, clock) = testkit::set_by_hand(began);
+    let telemetry = Telemetry::new(clock, || {});
     telemetry.open(StreamId(1), "edge-1", began);
     let stats = ClusterStats {
         cluster_name: "fraud-model/blue".to_owned(),
@@ -208,9 +209,9 @@ fn reported(context: Context) -> Context {
         ..ClusterStats::default()
     };
     telemetry.report(StreamId(1), &[stats], now);
+    set(now);
     Context {
         telemetry: Arc::new(telemetry),
-        clock: Arc::new(move || now),
         ..context
     }
 }

@@ -36,9 +36,10 @@ fn stats(cluster: &str, successful: u64, errors: u64, score: f64) -> ClusterStat
     }
 }
 
-/// Two proxies that report blue's traffic until second 100, and green's from then on, for half a minute.
-fn switched(errors: u64, score: f64) -> Context {
-    let telemetry = Telemetry::new(at(0), || {});
+/// Two proxies that report blue's traffic until second 100, and green's from then on, for half a minute. It is `now`.
+fn switched(errors: u64, score: f64, now: Timestamp) -> Context {
+    let (set, clock) = testkit::set_by_hand(at(0));
+    let telemetry = Telemetry::new(clock, || {});
     for proxy in 1..=2 {
         telemetry.open(StreamId(proxy), &format!("proxy-{proxy}"), at(0));
         for second in (10..=100).step_by(10) {
@@ -50,9 +51,9 @@ fn switched(errors: u64, score: f64) -> Context {
             telemetry.report(StreamId(proxy), &report, at(second));
         }
     }
+    set(now);
     Context {
         telemetry: Arc::new(telemetry),
-        clock: Arc::new(|| at(130)),
         ..testkit::context(&[], &[])
     }
 }
@@ -72,7 +73,7 @@ fn check() -> Value {
 
 #[tokio::test]
 async fn after_a_switch_the_other_side_is_what_it_was_before() {
-    let measured = measure(check(), &switched(0, 0.12)).await;
+    let measured = measure(check(), &switched(0, 0.12, at(130))).await;
     assert_eq!(measured.phase, Phase::Successful, "{measured:?}");
     // Two proxies, two reports of ten seconds.
     assert_eq!(measured.values["requests"], 800.0);
@@ -83,7 +84,7 @@ async fn after_a_switch_the_other_side_is_what_it_was_before() {
 
 #[tokio::test]
 async fn errors_and_shifts_are_seen() {
-    let errors = measure(check(), &switched(20, 0.12)).await;
+    let errors = measure(check(), &switched(20, 0.12, at(130))).await;
     assert_eq!(errors.phase, Phase::Failed, "{errors:?}");
     assert!(
         errors
@@ -92,7 +93,7 @@ async fn errors_and_shifts_are_seen() {
         "{}",
         errors.message
     );
-    let shifted = measure(check(), &switched(0, 0.3)).await;
+    let shifted = measure(check(), &switched(0, 0.3, at(130))).await;
     assert_eq!(shifted.phase, Phase::Failed, "{shifted:?}");
     assert!(
         shifted.message.contains("shifted by 0.2"),
@@ -104,7 +105,7 @@ async fn errors_and_shifts_are_seen() {
 /// A version that was rolled back leaves reports behind, and the next one is put into the same environment.
 #[tokio::test]
 async fn what_an_environment_did_before_counts_for_neither_side() {
-    let context = switched(20, 0.12);
+    let context = switched(20, 0.12, at(150));
     for second in [140, 150] {
         let report = [stats("fraud-model/green", 200, 0, 0.12)];
         for proxy in 1..=2 {
@@ -113,10 +114,6 @@ async fn what_an_environment_did_before_counts_for_neither_side() {
                 .report(StreamId(proxy), &report, at(second));
         }
     }
-    let context = Context {
-        clock: Arc::new(|| at(150)),
-        ..context
-    };
     let mut hour = check();
     hour["window"] = json!("1h");
     let mixed = measure(hour.clone(), &context).await;
@@ -131,6 +128,21 @@ async fn what_an_environment_did_before_counts_for_neither_side() {
     // Two proxies, the reports of the periods that began at 130 and 140; those of blue that began from 50 on.
     assert_eq!(own.values["requests"], 800.0);
     assert_eq!(own.values["baseline.requests"], 2_000.0);
+}
+
+/// The system's clock may be set, to hours ago too: stamps follow it, windows don't.
+#[tokio::test]
+async fn a_clock_that_is_set_moves_no_window() {
+    for set_to in [at(130 - 3 * 3600), at(130 + 86_400)] {
+        let context = Context {
+            clock: Arc::new(move || set_to),
+            ..switched(20, 0.12, at(130))
+        };
+        let measured = measure(check(), &context).await;
+        assert_eq!(measured.phase, Phase::Failed, "{measured:?}");
+        assert_eq!(measured.values["requests"], 800.0);
+        assert_eq!(measured.at, set_to);
+    }
 }
 
 #[tokio::test]

@@ -13,7 +13,6 @@ use std::{
 };
 
 use futures::{FutureExt as _, future::BoxFuture};
-use jiff::Timestamp;
 use prost::Message;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::{Stream, wrappers::ReceiverStream};
@@ -161,18 +160,18 @@ struct Open {
 
 impl Open {
     fn new(id: StreamId, proxy: &str, telemetry: Arc<Telemetry>) -> Self {
-        telemetry.open(id, proxy, Timestamp::now());
+        telemetry.open(id, proxy, telemetry.now());
         Self { id, telemetry }
     }
 
     fn report(&self, report: &[ClusterStats]) {
-        self.telemetry.report(self.id, report, Timestamp::now());
+        self.telemetry.report(self.id, report, self.telemetry.now());
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.telemetry.close(self.id, Timestamp::now());
+        self.telemetry.close(self.id, self.telemetry.now());
     }
 }
 
