@@ -142,10 +142,8 @@ impl Channel {
     fn accept(&mut self, response: &Unanswered, cache: &Cache) {
         if !self.refusals.is_empty() {
             for item in &response.message.resources {
-                let healed = |refusal: &Refusal| refusal.content == item.resource.digest;
-                if self.refusals.get(&item.resource.name).is_some_and(healed) {
-                    self.refusals.remove(&item.resource.name);
-                }
+                let digest = item.resource.digest;
+                self.forget_refusals(&item.resource.name, |refusal| refusal.content == digest);
             }
         }
         self.ever_accepted = true;
@@ -269,7 +267,7 @@ impl Channel {
                 named: !named.is_empty(),
                 source: response.source,
             };
-            self.refusals.insert(item.resource.name.clone(), refusal);
+            self.remember(&item.resource.name, refusal);
         }
         if !carried {
             records.extend(self.rejected_again(response));

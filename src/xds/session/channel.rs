@@ -72,6 +72,9 @@ pub(super) struct Refusal {
     pub(super) source: Option<Digest>,
 }
 
+/// What was refused of one name, the newest last.
+pub(super) type Refusals = Vec<Refusal>;
+
 /// Types whose resources send requests to clusters.
 pub(super) fn names_clusters(type_url: TypeUrl) -> bool {
     matches!(
@@ -120,7 +123,7 @@ pub(super) struct Channel {
     pub(super) last_nonce: u64,
     pub(super) accepted_version: Arc<str>,
     pub(super) unanswered: VecDeque<Unanswered>,
-    pub(super) refusals: BTreeMap<Arc<str>, Refusal>,
+    pub(super) refusals: BTreeMap<Arc<str>, Refusals>,
     pub(super) refused: VecDeque<Digest>,
     /// Clusters that the client has stopped naming since this was last looked at, and how long requests may be open there.
     pub(super) released: Vec<(Arc<str>, Duration)>,
@@ -205,13 +208,7 @@ impl Channel {
             self.must_answer |= self.is_whole() || changed.everything;
             for name in &changed.added {
                 // What was refused by its name would be so again; what only was in bad company may be good.
-                if self
-                    .refusals
-                    .get(name)
-                    .is_some_and(|refusal| !refusal.found)
-                {
-                    self.refusals.remove(name);
-                }
+                self.forget_refusals(name, |refusal| !refusal.found);
             }
         }
         if changed.everything {

@@ -2,25 +2,54 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::channel::{Channel, Unanswered};
+use super::channel::{Channel, Refusal, Unanswered};
 use crate::{
     fleet::Record,
     model::Revision,
     snapshot::{Digest, Resource, TypeSet},
 };
 
+/// So many contents of one name are remembered: routes that a client does not take come back with each switch of what they
+/// name, and with the way back.
+const REFUSED_OF_A_NAME: usize = 8;
+
 impl Channel {
+    /// Remembers it as the newest of its name.
+    pub(super) fn remember(&mut self, name: &Arc<str>, refusal: Refusal) {
+        let known = self.refusals.entry(name.clone()).or_default();
+        known.retain(|known| known.content != refusal.content);
+        known.push(refusal);
+        if known.len() > REFUSED_OF_A_NAME {
+            known.remove(0);
+        }
+    }
+
+    /// Forgets those of a name that are so.
+    pub(super) fn forget_refusals(&mut self, name: &str, is_so: impl Fn(&Refusal) -> bool) {
+        if let Some(known) = self.refusals.get_mut(name) {
+            known.retain(|refusal| !is_so(refusal));
+            if known.is_empty() {
+                self.refusals.remove(name);
+            }
+        }
+    }
+
+    /// What was said of this content.
+    pub(super) fn refusal(&self, name: &str, content: Digest) -> Option<&Refusal> {
+        let known = self.refusals.get(name)?;
+        known.iter().find(|refusal| refusal.content == content)
+    }
+
     /// Whether this content was refused, and a try in another company is no use.
     pub(super) fn is_refused(&self, resource: &Resource, source: Option<Digest>) -> bool {
-        self.refusals.get(&resource.name).is_some_and(|refusal| {
-            refusal.content == resource.digest && (refusal.found || refusal.source == source)
-        })
+        self.refusal(&resource.name, resource.digest)
+            .is_some_and(|refusal| refusal.found || refusal.source == source)
     }
 
     /// This content is what the client refuses, in whatever company.
     pub(super) fn is_found(&self, resource: &Resource) -> bool {
-        let refusal = self.refusals.get(&resource.name);
-        refusal.is_some_and(|refusal| refusal.found && refusal.content == resource.digest)
+        self.refusal(&resource.name, resource.digest)
+            .is_some_and(|refusal| refusal.found)
     }
 
     /// What a revision brings and the client has refused before. It is not asked again, and its answer is known.
@@ -29,9 +58,11 @@ impl Channel {
         before: Option<&Arc<TypeSet>>,
         set: &Arc<TypeSet>,
     ) -> Option<Record> {
-        let (name, refusal) = self.refusals.iter().find(|(name, _)| {
-            let newest = brought(before, set, name);
-            newest.is_some_and(|newest| self.is_refused(newest, Some(set.digest)))
+        let (name, refusal) = self.refusals.keys().find_map(|name| {
+            let newest = brought(before, set, name)?;
+            let refusal = self.refusal(name, newest.digest)?;
+            self.is_refused(newest, Some(set.digest))
+                .then_some((name, refusal))
         })?;
         let resources = if refusal.named {
             vec![name.to_string()]
@@ -72,7 +103,7 @@ impl Channel {
             let Some((revision, source)) = response.again.get(name) else {
                 continue;
             };
-            if let Some(refusal) = self.refusals.get(name)
+            if let Some(refusal) = self.refusal(name, item.resource.digest)
                 && self.is_refused(&item.resource, Some(*source))
             {
                 let (names, message) = revisions.entry(*revision).or_default();

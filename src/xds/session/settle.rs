@@ -205,6 +205,12 @@ impl Session {
             !exists(TypeUrl::ClusterLoadAssignment, name)
                 || endpoints.is_some_and(|endpoints| endpoints.accepted.has(name))
         };
+        // One that it has refused will not come: what else it is routed to counts all the same.
+        let source = snapshot.get(TypeUrl::Cluster).map(|set| set.digest);
+        let is_refused = |name: &Arc<str>| {
+            let newest = snapshot.resource(TypeUrl::Cluster, name);
+            newest.is_some_and(|newest| clusters.is_refused(newest, source))
+        };
         let has = |name: &Arc<str>| match clusters.accepted.get(name) {
             Some(cluster) => cluster
                 .resource
@@ -212,7 +218,7 @@ impl Session {
                 .endpoints
                 .iter()
                 .all(has_endpoints),
-            None => !exists(TypeUrl::Cluster, name),
+            None => !exists(TypeUrl::Cluster, name) || is_refused(name),
         };
         let asked = clusters.subscription.named();
         let newest = self.newest(routes, snapshot);

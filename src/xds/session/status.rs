@@ -100,14 +100,14 @@ impl Channel {
         let had = accepted
             .map(|item| self.version_of(item))
             .unwrap_or_default();
-        if let Some(refusal) = self.refusals.get(name)
-            && newest.is_some_and(|newest| refusal.content == newest.digest)
+        if let Some(newest) = newest
+            && let Some(refusal) = self.refusal(name, newest.digest)
         {
             let state = ResourceState::Rejected {
                 message: refusal.message.clone(),
                 version: self.version_of_content(refusal.content, set),
             };
-            return status(had, newest, state);
+            return status(had, Some(newest), state);
         }
         let Some(told) = told else {
             let state = match newest {

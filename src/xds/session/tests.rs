@@ -117,6 +117,45 @@ fn line_07_a_switch_is_proven_beside_routes_that_are_rejected() {
     }
 }
 
+/// The weights of service `a` that a response brings, by route configuration: whether they are green's.
+fn weights_of_a(output: &Output) -> Vec<(String, bool)> {
+    let responses = output.responses.iter();
+    let resources = responses.flat_map(|response| &response.message.resources);
+    resources
+        .map(|item| (item.resource.name.to_string(), green(&item.resource)["a"]))
+        .collect()
+}
+
+#[test]
+fn line_07_a_switch_that_comes_again_goes_out_beside_routes_that_stay_rejected() {
+    for mode in MODES {
+        let mut fleet = Fleet::with_a();
+        let mut client = Client::with_second(mode, &mut fleet);
+        let second = || vec!["second".to_owned()];
+        let to = |green: bool| {
+            let twice = [("a", green), ("a", green)];
+            [routes("main", &twice[1..]), routes("second", &twice)]
+        };
+        for round in 0..3 {
+            for green in [true, false] {
+                let pushed = client.push(fleet.put(to(green)));
+                let known = round > 0;
+                // Each is tried once. The good part of it comes whenever it does, and the bad one is called what it is.
+                let says = match known {
+                    true => rejected(&pushed),
+                    false => rejected(&client.nack(RDS, "second: a host is there twice")),
+                };
+                assert_eq!(says, [(RDS, fleet.0.revision, second())], "{mode:?}");
+                let mut brought = vec![("main".to_owned(), green)];
+                brought.extend((!known).then(|| ("second".to_owned(), green)));
+                assert_eq!(weights_of_a(&pushed), brought, "{mode:?}, {round}");
+                client.ack(RDS);
+                assert_eq!(sent(&client.wait(600)), [], "{mode:?}, {round}");
+            }
+        }
+    }
+}
+
 #[test]
 fn line_07_what_a_rejected_resource_refers_to_is_not_waited_for() {
     for mode in MODES {

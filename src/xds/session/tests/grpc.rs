@@ -148,6 +148,29 @@ fn line_33_a_switch_is_proven_by_who_has_asked_for_the_cluster_and_has_its_endpo
 }
 
 #[test]
+fn line_33_a_cluster_that_a_client_has_rejected_is_not_waited_for() {
+    for mode in MODES {
+        let mut fleet = fleet();
+        let mut client = calling(mode, &fleet);
+        let both = |green| routes("a", &[("a", green), ("b", false)]);
+        fleet.put(service("b"));
+        client.push(fleet.put([both(false)]));
+        client.ack(RDS);
+        client.ask_again(CDS, &["a/blue", "b/blue"]);
+        client.nack(CDS, "b/blue: of no use here");
+        // Its other calls go where the switch says.
+        client.push(fleet.put([both(true)]));
+        client.ack(RDS);
+        client.ask_again(CDS, &["a/green", "b/blue"]);
+        client.ack(CDS);
+        client.ask_again(EDS, &["a/green"]);
+        let done = client.ack(EDS);
+        let switched = (RDS, fleet.0.revision);
+        assert!(accepted(&done).contains(&switched), "{mode:?}: {done:?}");
+    }
+}
+
+#[test]
 fn line_33_a_route_of_which_a_client_asks_for_no_cluster_is_none_that_it_waits_for() {
     for mode in MODES {
         let mut fleet = fleet();
