@@ -42,6 +42,11 @@ struct Server {
 /// Starts the server on ports that it picks itself; the admin port may listen elsewhere.
 async fn start(admin: &str, more: &[&str]) -> Server {
     let dir = tempfile::tempdir().unwrap();
+    let log = std::fs::File::create(dir.path().join("log")).unwrap();
+    start_in(dir, admin, more, log.into()).await
+}
+
+async fn start_in(dir: tempfile::TempDir, admin: &str, more: &[&str], log: Stdio) -> Server {
     let mut process = Command::new(BINARY)
         .args(["serve", "--xds=127.0.0.1:0", "--http=127.0.0.1:0"])
         .arg(format!("--admin={admin}"))
@@ -49,7 +54,7 @@ async fn start(admin: &str, more: &[&str]) -> Server {
         .arg(dir.path().join("data"))
         .args(more)
         .stdout(Stdio::piped())
-        .stderr(std::fs::File::create(dir.path().join("log")).unwrap())
+        .stderr(log)
         .kill_on_drop(true)
         .spawn()
         .unwrap();
@@ -154,6 +159,37 @@ impl Server {
 #[tokio::test]
 async fn it_ends_cleanly_on_sigterm() {
     start("127.0.0.1:0", &[]).await.terminate().await;
+}
+
+/// A pipe that is full, as behind a log collector that hangs, is no reason not to switch, nor not to end.
+#[tokio::test]
+async fn a_log_that_nobody_reads_stops_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut server = start_in(dir, "127.0.0.1:0", &["--log=trace"], Stdio::piped()).await;
+    let _pipe = server.process.stderr.take().unwrap();
+    let mut admin = AdminClient::new(channel(server.admin).await);
+    let mut lost = 0;
+    // Each call says a lot. Once lines are lost, the pipe is full and so is what waits for it.
+    for _ in 0..200 {
+        for _ in 0..20 {
+            let info = admin.get_server_info(GetServerInfoRequest {});
+            info.await.unwrap();
+        }
+        let (_, text) = http::get(server.http, "/metrics").await.unwrap();
+        let text = String::from_utf8(text.to_vec()).unwrap();
+        let mut lines = text.lines();
+        let counted = lines.find_map(|it| it.strip_prefix("bluegreen_log_lines_lost_total "));
+        lost = counted.expect("the count").parse().unwrap();
+        if lost > 0 {
+            break;
+        }
+    }
+    assert!(lost > 0, "all that was said was taken");
+    admin
+        .get_server_info(GetServerInfoRequest {})
+        .await
+        .unwrap();
+    server.terminate().await;
 }
 
 #[tokio::test]

@@ -53,7 +53,7 @@ fn run(matches: &ArgMatches) -> Result<(), ServeError> {
     }
     let logs = checked::logs(&values)?;
     let config = checked::server(&values)?;
-    log::start(&logs)?;
+    let _log = log::start(&logs)?;
     tokio::runtime::Runtime::new()
         .map_err(ServeError::Runtime)?
         .block_on(serve(config))

@@ -15,6 +15,7 @@ use super::{
     errors::{RunError, StartError},
     http::Readiness,
     listeners::{bind, serve_admin, serve_http, serve_xds},
+    log,
 };
 use crate::{
     admin, api, console,
@@ -172,6 +173,7 @@ fn registry(controllers: Arc<Controllers>, options: &xds::server::Options) -> Re
         Info::new([("version", env!("CARGO_PKG_VERSION"))]),
     );
     registry.register_collector(Box::new(console::FleetMetrics::new(controllers)));
+    registry.register_collector(Box::new(log::Lost));
     options.meters.register(&mut registry);
     registry
 }

@@ -77,11 +77,13 @@ async fn line_34_each_resource_of_a_proxy_is_seen_and_a_rejection_with_envoys_wo
     );
 
     // In the log once, and counted once.
-    let log = world.log();
-    let told = log
-        .lines()
-        .filter(|line| line.contains("WARN") && line.contains(complaint));
-    let told: Vec<_> = told.collect();
+    let told = async || -> Vec<String> {
+        let log = world.log();
+        let told = log.lines().map(str::to_owned);
+        told.filter(|line| line.contains("WARN") && line.contains(complaint))
+            .collect()
+    };
+    let told = waiting::until("told in the log", told, |told| !told.is_empty()).await;
     assert_eq!(told.len(), 1, "{told:#?}");
     let text = metrics(&world).await;
     for line in [

@@ -6,7 +6,7 @@ use bluegreen::model::TypeUrl;
 
 use crate::{
     plane::{FLEET, Plane},
-    support::{relay::Relay, xds_client::XdsClient},
+    support::{relay::Relay, waiting, xds_client::XdsClient},
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -41,10 +41,16 @@ async fn line_03_a_response_of_more_than_four_megabytes_is_warned_of() {
             break;
         }
     }
-    let log = plane.world.log();
-    let warned = log.lines().find(|line| line.contains("larger than 4 MiB"));
+    let warned = async || {
+        let log = plane.world.log();
+        let mut lines = log.lines().map(str::to_owned);
+        lines.find(|line| line.contains("larger than 4 MiB"))
+    };
+    let warned = waiting::until("warned of", warned, Option::is_some).await;
     assert!(
-        warned.is_some_and(|line| line.contains("edge-1") || line.contains("honest")),
+        warned
+            .as_ref()
+            .is_some_and(|line| line.contains("edge-1") || line.contains("honest")),
         "{warned:?}"
     );
 }

@@ -9,7 +9,10 @@ use envoy_types::pb::{
 use crate::{
     plane::{FLEET, Plane},
     spoken::Mode,
-    support::xds_client::{XdsClient, node},
+    support::{
+        waiting,
+        xds_client::{XdsClient, node},
+    },
 };
 
 fn request(node: Option<Node>, type_url: &str, names: Vec<String>) -> DiscoveryRequest {
@@ -68,13 +71,11 @@ async fn types_that_nobody_knows_get_no_answer_and_fill_no_log() {
         ));
     }
     client.quiet().await;
-    let log = plane.world.log();
+    let log = async || plane.world.log();
+    let said = |log: &String| log.contains("type.googleapis.com/unknown.0.");
+    let log = waiting::until("said once", log, said).await;
     let grown = log.len() - before;
     assert!(grown < 64 * 1024, "{grown} bytes of log");
-    assert!(
-        log.contains("type.googleapis.com/unknown.0."),
-        "it is said once"
-    );
     plane.recovers(64).await;
 }
 
