@@ -2,13 +2,13 @@
 //!
 //! The check runs on a thread with a runtime of its own, which is all that it may use; the server that answers has
 //! another. Latency is what the check says, from the moment at which a request was due; beside it stands what the server
-//! took itself, from the read of a request to the write of its answer: the rest is the way, and what the check adds. Ends
-//! with code 1 if the check did not keep the rate that it promises, or if it says less than the server took.
+//! took itself, from the read of a request to the write of its answer: the rest is the way, and what the check adds. It
+//! says so if the check did not keep the rate that it promises, which a busy machine can be the reason for; and ends with code 1 if
+//! the check says less than the server took, which nothing excuses.
 
 use std::{
     error::Error,
     net::SocketAddr,
-    process::ExitCode,
     sync::{Arc, Mutex, mpsc},
     thread,
     time::{Duration, Instant},
@@ -36,7 +36,7 @@ const SECONDS: u64 = 5;
 /// Smallest answer of a server that keeps its connections.
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
-fn main() -> Result<ExitCode, Box<dyn Error>> {
+fn main() -> Result<(), Box<dyn Error>> {
     let (tell, told) = mpsc::channel();
     // Up to a minute, in nanoseconds: recorded values are cut to the bound.
     let own = Histogram::new_with_bounds(1, 60_000_000_000, 3)?;
@@ -48,7 +48,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         "{:>10}  {:>10}  {:>8}  {:>10}  {:>10}  {:>10}  {:>10}  {:>10}  {:>8}",
         "rate", "answered", "failed", "p50", "p99", "max", "server p50", "p99", "CPU"
     );
-    let mut kept = true;
+    let (mut kept, mut honest) = (true, true);
     for rate in [1_000.0, PROMISED, 10_000.0] {
         own.lock().expect("no panic").reset();
         let row = thread::spawn(move || measure(address, rate)).join();
@@ -72,14 +72,18 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
             row.cpu * 100.0
         );
         kept &= rate > PROMISED || row.answered >= KEPT * rate;
-        kept &= row.latencies[0] >= server[0];
+        honest &= row.latencies[0] >= server[0];
     }
     println!("\nserver: what it took itself; CPU: of the one thread of the check, of one core");
-    Ok(if kept {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    if !kept {
+        println!(
+            "NOT KEPT: {PROMISED} requests a second of one core. Did something else run on it?"
+        );
+    }
+    if !honest {
+        return Err("the check says less than the server took".into());
+    }
+    Ok(())
 }
 
 struct Row {
