@@ -111,6 +111,19 @@ fn a_rejection_stays_with_its_revision_when_a_later_one_heals_the_proxy() {
 }
 
 #[test]
+fn what_is_rejected_after_a_later_revision_was_accepted_is_not_healed_by_it() {
+    let ledger = one();
+    ledger.record(StreamId(1), accepted(4), at(2));
+    // A client that names what it wants has asked for something of revision 3 only now.
+    ledger.record(StreamId(1), rejected(3), at(3));
+    let newest = BTreeMap::from([(RDS, Revision(4))]);
+    let state = || ledger.proxies(&newest)[0].types[0].state;
+    assert_eq!(state(), TypeState::Nacked);
+    ledger.record(StreamId(1), accepted(4), at(4));
+    assert_eq!(state(), TypeState::Synced);
+}
+
+#[test]
 fn a_rejected_later_revision_leaves_an_unanswered_earlier_one_rejected_too() {
     let ledger = one();
     ledger.record(StreamId(1), rejected(5), at(2));

@@ -22,6 +22,8 @@ struct Rejection {
     revision: Revision,
     resources: Vec<String>,
     message: String,
+    /// A later revision was accepted since. It may have been accepted before, too: by who had not asked for what it rejects yet.
+    healed: bool,
 }
 
 /// One type.
@@ -106,10 +108,17 @@ impl Types {
             Record::Sent(type_url, revision) => self.row(type_url).sent = revision,
             Record::Accepted(type_url, revision) => {
                 let row = self.row(type_url);
+                let mut heals = false;
                 if row.trouble.is_some() {
-                    row.change(|it| it.rejections.retain(|r| r.revision != revision));
+                    row.change(|it| {
+                        it.rejections.retain(|r| r.revision != revision);
+                        for rejection in &mut it.rejections {
+                            heals |= !rejection.healed && rejection.revision < revision;
+                            rejection.healed |= rejection.revision < revision;
+                        }
+                    });
                 }
-                return self.accepted.accept(Marks::of(type_url), revision, at);
+                return self.accepted.accept(Marks::of(type_url), revision, at) || heals;
             }
             Record::Weighted(revision) => {
                 self.row(TypeUrl::RouteConfiguration);
@@ -126,6 +135,7 @@ impl Types {
                     revision,
                     resources,
                     message,
+                    healed: false,
                 });
                 if rejections.len() > REJECTIONS_KEPT {
                     rejections.pop_front();
@@ -218,7 +228,7 @@ impl<'a> TypeOf<'a> {
     /// A rejection that nothing accepted since has healed.
     fn unhealed(&self) -> Option<&'a Rejection> {
         let last = self.row.rejections().next_back()?;
-        (last.revision >= self.newest_accepted()).then_some(last)
+        (!last.healed).then_some(last)
     }
 
     /// Whether it has less of the type than another stream has, or has rejected what that one has not.

@@ -18,6 +18,11 @@ impl Session {
     /// change is accepted with it: whoever asks about a revision need not know which types it changed.
     pub(super) fn settle(&mut self, snapshot: &Snapshot, out: &mut Output) {
         for set in snapshot.types() {
+            if self.refuses(set.type_url, snapshot) {
+                // Whatever was said before it was asked: the client has not all of it, until it takes it or gives it up.
+                self.reported.remove(&set.type_url);
+                continue;
+            }
             let (settled, told) = match self.reported.get(&set.type_url) {
                 Some((content, told)) => (*content == set.changed_in, *told),
                 None => (false, Revision::ZERO),
@@ -36,6 +41,20 @@ impl Session {
             self.weighted = snapshot.revision;
             out.records.push(Record::Weighted(snapshot.revision));
         }
+    }
+
+    /// Whether the client has refused the newest of something that it asks for.
+    fn refuses(&self, type_url: TypeUrl, snapshot: &Snapshot) -> bool {
+        let Some(channel) = self.channels.get(type_url) else {
+            return false;
+        };
+        let source = snapshot.get(type_url).map(|set| set.digest);
+        channel.refusals.keys().any(|name| {
+            let newest = snapshot.resource(type_url, name);
+            newest.is_some_and(|newest| {
+                channel.subscription.covers(newest) && channel.is_refused(newest, source)
+            })
+        })
     }
 
     /// While something waits for clusters, or was refused: the newest weights would change nothing in the routes that the

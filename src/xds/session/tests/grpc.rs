@@ -148,6 +148,27 @@ fn line_33_a_switch_is_proven_by_who_has_asked_for_the_cluster_and_has_its_endpo
 }
 
 #[test]
+fn line_36_what_a_client_rejects_that_asked_for_it_later_is_not_accepted_with_later_revisions() {
+    for mode in MODES {
+        let mut fleet = fleet();
+        fleet.put(service("b"));
+        let mut client = calling(mode, &fleet);
+        client.ask_again(CDS, &["a/blue", "b/blue"]);
+        client.nack(CDS, "b/blue: of no use here");
+        let other = client.push(fleet.put([runtime("other")]));
+        let clusters = |output: &Output| {
+            let mut accepted = accepted(output).into_iter();
+            accepted.any(|(type_url, _)| type_url == CDS)
+        };
+        assert!(!clusters(&other), "{mode:?}: {other:?}");
+        // Once it has given it up, it has all that it asks for.
+        let given_up = client.ask_again(CDS, &["a/blue"]);
+        let more = client.push(fleet.put([runtime("more")]));
+        assert!(clusters(&given_up) || clusters(&more), "{mode:?}");
+    }
+}
+
+#[test]
 fn line_33_a_cluster_that_a_client_has_rejected_is_not_waited_for() {
     for mode in MODES {
         let mut fleet = fleet();
