@@ -72,7 +72,9 @@ impl CommitError {
                 "remove files from the disk of the data directory (`df -i`); nothing was changed, and rollbacks still work"
             }
             Self::Contradiction { .. } => "report this with the server's log; nothing was changed",
-            Self::Unknown(_) => "see `bluegreen history` for what was done, and the server's log",
+            Self::Unknown(_) => {
+                "restart the server: `bluegreen history` tells then whether it was done; what failed is in the server's log"
+            }
             Self::Store(_) => "see the server's log; proxies go on with what they have",
         }
     }

@@ -107,6 +107,13 @@ impl SledStore {
         outcome.await.map_err(|_| StoreError::Closed)
     }
 
+    /// The newest revision that was answered for. sled shows more where it could not flush a commit: whoever asked for that was
+    /// told nothing of it, and after a restart it may be gone.
+    fn answered(&self, fleet: &Name) -> Revision {
+        let head = self.shared.heads.get(fleet);
+        head.map_or(Revision::ZERO, |head| head.meta.revision)
+    }
+
     async fn read<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Tables) -> Result<T, Fault> + Send + 'static,
@@ -150,6 +157,9 @@ impl Store for SledStore {
         fleet: &Name,
         revision: Revision,
     ) -> Result<Option<StoredRevision>, StoreError> {
+        if revision > self.answered(fleet) {
+            return Ok(None);
+        }
         let (fleet, notes) = (fleet.clone(), self.shared.waiting().notes(fleet));
         self.read(move |tables| {
             let mut head = tables.load(&fleet, revision)?.map(|loaded| loaded.head);
@@ -166,8 +176,9 @@ impl Store for SledStore {
         from: Option<Revision>,
         limit: usize,
     ) -> Result<Vec<RevisionMeta>, StoreError> {
+        let answered = self.answered(fleet);
+        let from = from.map_or(answered, |from| from.min(answered));
         let (fleet, notes) = (fleet.clone(), self.shared.waiting().notes(fleet));
-        let from = from.unwrap_or(Revision(u64::MAX));
         self.read(move |tables| {
             let mut metas = tables.history(&fleet, from, limit)?;
             metas.iter_mut().for_each(|meta| waiting::add(&notes, meta));
@@ -188,10 +199,12 @@ impl Store for SledStore {
             // Whoever asks now wants to know what became of a commit: it must be answered for first.
             self.ask(Job::Settle).await??;
         }
+        let answered = self.answered(fleet);
         let (fleet, notes) = (fleet.clone(), self.shared.waiting().notes(fleet));
         let id = operation_id.to_owned();
         self.read(move |tables| {
             let mut meta = tables.operation(&fleet, &id)?;
+            meta = meta.filter(|meta| meta.revision <= answered);
             meta.iter_mut().for_each(|meta| waiting::add(&notes, meta));
             Ok(meta)
         })
