@@ -232,6 +232,51 @@ async fn a_call_that_never_ends_does_not_keep_it_from_ending() {
     server.terminate().await;
 }
 
+/// A disk that hangs, as a network mount that is away: here a pipe into which nobody writes. It keeps a check from its data, and
+/// nothing else.
+#[tokio::test]
+async fn a_file_that_never_ends_does_not_keep_it_from_ending() {
+    let files = tempfile::tempdir().unwrap();
+    let file = files.path().join("requests.jsonl");
+    let made = Command::new("mkfifo").arg(&file).status().await;
+    assert!(made.unwrap().success());
+    let folder = files.path().to_str().unwrap();
+    let mut server = start("127.0.0.1:0", &["--check-data", folder]).await;
+    let document = server.dir.path().join("service.yaml");
+    let text = "apiVersion: bluegreen/v1
+kind: Service
+metadata: { name: fraud-model }
+spec:
+  fleet: payments
+  listener: { address: 127.0.0.1, port: 10000 }
+  hosts: [\"*\"]
+  routes: [ { match: { prefix: / } } ]
+  environments: { blue: { version: v1.2, endpoints: [\"127.0.0.1:9\"] } }
+  release:
+    validation:
+      - name: load
+        load: { rate: { perSecond: 1 }, duration: 1s, data: { file: requests.jsonl }, limits: { errorRate: 0.0 } }
+";
+    std::fs::write(&document, text).unwrap();
+    let cli = |args: &[&str]| {
+        let url = format!("http://{}", server.admin);
+        let mut command = Command::new(BINARY);
+        let command = command.args(args).env("BLUEGREEN_SERVER", url);
+        command.kill_on_drop(true).spawn().unwrap()
+    };
+    let applied = cli(&["apply", "-f", document.to_str().unwrap()])
+        .wait()
+        .await;
+    assert!(applied.unwrap().success());
+    let to = "127.0.0.1:9";
+    let _release = cli(&["release", "fraud-model", "--version=v1.3", "--endpoint", to]);
+    // It can be opened once the server reads it.
+    let opened = tokio::task::spawn_blocking(|| std::fs::File::options().write(true).open(file));
+    let opened = tokio::time::timeout(START, opened).await;
+    let _silent = opened.expect("the check begins in time").unwrap().unwrap();
+    server.terminate().await;
+}
+
 #[tokio::test]
 async fn an_admin_port_of_the_network_needs_a_token_and_asks_for_it() {
     let dir = tempfile::tempdir().unwrap();

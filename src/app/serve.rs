@@ -54,9 +54,11 @@ fn run(matches: &ArgMatches) -> Result<(), ServeError> {
     let logs = checked::logs(&values)?;
     let config = checked::server(&values)?;
     let _log = log::start(&logs)?;
-    tokio::runtime::Runtime::new()
-        .map_err(ServeError::Runtime)?
-        .block_on(serve(config))
+    let runtime = tokio::runtime::Runtime::new().map_err(ServeError::Runtime)?;
+    let ended = runtime.block_on(serve(config));
+    // What had to come to an end has: who still reads a file, on a disk that hangs, is not waited for.
+    runtime.shutdown_background();
+    ended
 }
 
 async fn serve(config: Config) -> Result<(), ServeError> {
