@@ -147,7 +147,6 @@ impl<'a> Draft<'a> {
             names: resolved.names,
             addresses: resolved.addresses,
             introduced: self.context.revision,
-            since: Some(self.context.now),
         };
         let environment = self.state.environment_mut(colour);
         if environment.role != Role::Live {

@@ -116,9 +116,6 @@ pub struct Deployment {
     pub addresses: Vec<SocketAddr>,
     /// The revision in which its present addresses came.
     pub introduced: Revision,
-    /// When it was put into its environment; None in states of versions that did not keep it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub since: Option<Timestamp>,
 }
 
 /// One attempt to replace the live deployment.

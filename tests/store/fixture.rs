@@ -45,7 +45,6 @@ pub fn service(service: &str, live: Colour) -> ServiceState {
             addresses: vec![format!("10.0.0.{number}:9000").parse().unwrap()],
             names: Default::default(),
             introduced: Revision(1),
-            since: None,
         }),
         rolled_back: false,
     };
