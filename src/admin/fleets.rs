@@ -20,12 +20,7 @@ pub(super) fn get(
     controllers: &Controllers,
     request: &api::GetFleetsRequest,
 ) -> Result<api::GetFleetsResponse, Status> {
-    let handles = if request.fleet.is_empty() {
-        controllers.fleets()
-    } else {
-        let handle = controllers.get(&request.fleet);
-        vec![handle.ok_or_else(|| not_found("fleet", &request.fleet))?]
-    };
+    let handles = asked(controllers, &request.fleet)?;
     let mut fleets: Vec<_> = handles.iter().filter(|it| exists(it)).map(fleet).collect();
     if fleets.is_empty() && !request.fleet.is_empty() {
         return Err(not_found("fleet", &request.fleet));
@@ -62,6 +57,15 @@ fn fleet(handle: &Handle) -> api::FleetStatus {
             .collect(),
         alarms: alarms(handle),
     }
+}
+
+/// The fleet of that name; all of them where none is given.
+pub(super) fn asked(controllers: &Controllers, fleet: &str) -> Result<Vec<Handle>, Status> {
+    if fleet.is_empty() {
+        return Ok(controllers.fleets());
+    }
+    let handle = controllers.get(fleet);
+    Ok(vec![handle.ok_or_else(|| not_found("fleet", fleet))?])
 }
 
 /// A refused document, too, names a fleet: one that nobody is in, and nothing is declared for, is none.

@@ -5,7 +5,11 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use jiff::{SignedDuration, Timestamp};
 use tonic::Status;
 
-use super::{errors::not_found, fleets::exists, views};
+use super::{
+    errors::not_found,
+    fleets::{asked, exists},
+    views,
+};
 use crate::{
     api,
     controller::{Controllers, Handle},
@@ -21,12 +25,7 @@ pub(super) fn get(
     controllers: &Controllers,
     request: &api::GetStatsRequest,
 ) -> Result<api::GetStatsResponse, Status> {
-    let handles = if request.fleet.is_empty() {
-        controllers.fleets()
-    } else {
-        let handle = controllers.get(&request.fleet);
-        vec![handle.ok_or_else(|| not_found("fleet", &request.fleet))?]
-    };
+    let handles = asked(controllers, &request.fleet)?;
     let mut fleets = Vec::new();
     for handle in &handles {
         let ask = Ask {

@@ -25,7 +25,7 @@ impl Placed {
         self.seen.retain(|name, _| services.contains_key(name));
         for (name, service) in services {
             let seen = self.seen.entry(name.clone()).or_default();
-            for colour in [Colour::Blue, Colour::Green] {
+            for colour in Colour::BOTH {
                 match &service.environment(colour).deployment {
                     None => drop(seen.remove(&colour)),
                     Some(here) => {
