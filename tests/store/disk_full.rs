@@ -16,11 +16,7 @@ use crate::fixture::{World, name, sight};
 struct SmallDisk(tempfile::TempDir);
 
 impl SmallDisk {
-    fn mount() -> Option<Self> {
-        Self::with("size=64m")
-    }
-
-    fn with(options: &str) -> Option<Self> {
+    fn mount(options: &str) -> Option<Self> {
         let dir = tempfile::tempdir().unwrap();
         let mount = Command::new("mount")
             .args(["-t", "tmpfs", "-o", options, "tmpfs"])
@@ -67,6 +63,25 @@ async fn open(dir: &Path) -> SledStore {
     SledStore::open(dir, SledOptions::default()).await.unwrap()
 }
 
+/// A store with one revision on a small disk of its own; None where such a disk can't be had.
+async fn begun(options: &str) -> Option<(SmallDisk, SledStore, World)> {
+    let Some(disk) = SmallDisk::mount(options) else {
+        println!("SKIPPED: mounting a tmpfs is not allowed here, run it as root");
+        return None;
+    };
+    let (store, world) = begun_in(&disk.data()).await;
+    Some((disk, store, world))
+}
+
+/// A new store with one revision.
+async fn begun_in(dir: &Path) -> (SledStore, World) {
+    let store = open(dir).await;
+    let mut world = World::new("payments");
+    let first = world.put(&[("fraud", Blue)], CommitKind::Change);
+    store.commit(first).await.unwrap();
+    (store, world)
+}
+
 /// The store after a restart: what was answered for is there.
 async fn restarted(store: SledStore, dir: &Path, world: &World) -> SledStore {
     let before = store.watch_head(&world.fleet).borrow().clone().unwrap();
@@ -87,14 +102,9 @@ async fn roll_back(store: &SledStore, world: &mut World, live: Colour) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_refuses_changes_and_lets_a_rollback_through() {
-    let Some(disk) = SmallDisk::mount() else {
-        println!("SKIPPED: mounting a tmpfs is not allowed here, run it as root");
+    let Some((disk, store, mut world)) = begun("size=64m").await else {
         return;
     };
-    let store = open(&disk.data()).await;
-    let mut world = World::new("payments");
-    let first = world.put(&[("fraud", Blue)], CommitKind::Change);
-    store.commit(first).await.unwrap();
     assert!(disk.data().join("RESERVE").exists());
 
     // Not full yet, but what is left is for rollbacks.
@@ -158,14 +168,9 @@ async fn said(store: &SledStore, world: &World) -> (Vec<String>, Vec<Arc<Release
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_becomes_known_on_a_full_disk_is_not_forgotten() {
-    let Some(disk) = SmallDisk::mount() else {
-        println!("SKIPPED: mounting a tmpfs is not allowed here, run it as root");
+    let Some((disk, store, mut world)) = begun("size=64m").await else {
         return;
     };
-    let store = open(&disk.data()).await;
-    let mut world = World::new("payments");
-    let first = world.put(&[("fraud", Blue)], CommitKind::Change);
-    store.commit(first).await.unwrap();
     store.save_release(release("Baking")).await.unwrap();
 
     disk.fill(10 << 20);
@@ -201,14 +206,10 @@ async fn what_becomes_known_on_a_full_disk_is_not_forgotten() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_server_starts_on_a_full_disk() {
-    let Some(disk) = SmallDisk::mount() else {
-        println!("SKIPPED: mounting a tmpfs is not allowed here, run it as root");
+    let Some((disk, store, mut world)) = begun("size=64m").await else {
         return;
     };
-    let store = open(&disk.data()).await;
-    let mut world = World::new("payments");
-    let first = world.put(&[("fraud", Blue)], CommitKind::Change);
-    let before = store.commit(first).await.unwrap();
+    let before = store.watch_head(&world.fleet).borrow().clone().unwrap();
     store.close().await.unwrap();
     drop(store);
     disk.fill(0);
@@ -233,14 +234,9 @@ async fn the_server_starts_on_a_full_disk() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disk_that_can_hold_no_more_files_is_a_full_one() {
-    let Some(disk) = SmallDisk::with("size=64m,nr_inodes=100") else {
-        println!("SKIPPED: mounting a tmpfs is not allowed here, run it as root");
+    let Some((disk, store, mut world)) = begun("size=64m,nr_inodes=100").await else {
         return;
     };
-    let store = open(&disk.data()).await;
-    let mut world = World::new("payments");
-    let first = world.put(&[("fraud", Blue)], CommitKind::Change);
-    store.commit(first).await.unwrap();
     let others = disk.0.path().join("others");
     fs::create_dir(&others).unwrap();
     let made = (0..).take_while(|at| fs::write(others.join(at.to_string()), "").is_ok());
@@ -273,7 +269,7 @@ struct ThinDisk {
 
 impl ThinDisk {
     fn mount() -> Option<Self> {
-        let below = SmallDisk::mount()?;
+        let below = SmallDisk::mount("size=64m")?;
         let image = below.0.path().join("image");
         fs::File::create(&image)
             .unwrap()
@@ -304,10 +300,7 @@ async fn what_could_not_be_flushed_is_not_said_to_be_done() {
         println!("SKIPPED: mounting an ext4 is not possible here, run it as root");
         return;
     };
-    let store = open(&disk.mounted.path().join("data")).await;
-    let mut world = World::new("payments");
-    let first = world.put(&[("fraud", Blue)], CommitKind::Change);
-    store.commit(first).await.unwrap();
+    let (store, mut world) = begun_in(&disk.mounted.path().join("data")).await;
     let mut kept = sight(&store.watch_head(&world.fleet).borrow().clone().unwrap());
 
     disk.below.fill(0);

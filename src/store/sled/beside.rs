@@ -85,10 +85,10 @@ impl Writer {
 
     /// Writes what waits, if there is room for it.
     pub fn catch_up(&mut self) -> Result<(), Fault> {
-        let waiting = self.waiting().clone();
-        if waiting.is_empty() || !self.reserve.has_room() {
+        if self.waiting().is_empty() || !self.reserve.has_room() {
             return Ok(());
         }
+        let waiting = self.waiting().clone();
         for (fleet, notes) in waiting.notes {
             for (revision, notes) in notes {
                 for note in notes {
