@@ -6,7 +6,7 @@ use super::channel::{Channel, Refusal, Unanswered};
 use crate::{
     fleet::Record,
     model::Revision,
-    snapshot::{Digest, Resource, TypeSet},
+    snapshot::{Digest, Resource, Snapshot, TypeSet},
 };
 
 /// So many contents of one name are remembered: routes that a client does not take come back with each switch of what they
@@ -44,6 +44,17 @@ impl Channel {
     pub(super) fn is_refused(&self, resource: &Resource, source: Option<Digest>) -> bool {
         self.refusal(&resource.name, resource.digest)
             .is_some_and(|refusal| refusal.found || refusal.source == source)
+    }
+
+    /// The newest of that name, if it is refused.
+    pub(super) fn refused_newest<'a>(
+        &self,
+        name: &str,
+        snapshot: &'a Snapshot,
+    ) -> Option<&'a Resource> {
+        let set = snapshot.get(self.type_url)?;
+        let newest = set.resources.get(name)?;
+        self.is_refused(newest, Some(set.digest)).then_some(newest)
     }
 
     /// This content is what the client refuses, in whatever company.

@@ -48,13 +48,9 @@ impl Session {
         let Some(channel) = self.channels.get(type_url) else {
             return false;
         };
-        let source = snapshot.get(type_url).map(|set| set.digest);
-        channel.refusals.keys().any(|name| {
-            let newest = snapshot.resource(type_url, name);
-            newest.is_some_and(|newest| {
-                channel.subscription.covers(newest) && channel.is_refused(newest, source)
-            })
-        })
+        let names = channel.refusals.keys();
+        let mut refused = names.filter_map(|name| channel.refused_newest(name, snapshot));
+        refused.any(|newest| channel.subscription.covers(newest))
     }
 
     /// While something waits for clusters, or was refused: the newest weights would change nothing in the routes that the
@@ -225,11 +221,7 @@ impl Session {
                 || endpoints.is_some_and(|endpoints| endpoints.accepted.has(name))
         };
         // One that it has refused will not come: what else it is routed to counts all the same.
-        let source = snapshot.get(TypeUrl::Cluster).map(|set| set.digest);
-        let is_refused = |name: &Arc<str>| {
-            let newest = snapshot.resource(TypeUrl::Cluster, name);
-            newest.is_some_and(|newest| clusters.is_refused(newest, source))
-        };
+        let is_refused = |name: &Arc<str>| clusters.refused_newest(name, snapshot).is_some();
         let has = |name: &Arc<str>| match clusters.accepted.get(name) {
             Some(cluster) => cluster
                 .resource
