@@ -17,6 +17,7 @@ mod gated;
 mod going_back;
 mod habits;
 mod hosts;
+mod kept;
 mod nack;
 mod pages;
 mod releases;

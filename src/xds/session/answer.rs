@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     fleet::Record,
+    model::TypeUrl,
     snapshot::{Item, Items, View},
 };
 
@@ -38,6 +39,12 @@ enum Verdict {
     Rejected,
     /// The error may be about it, or about another that came before the one that was accepted.
     Suspected,
+}
+
+/// Types of which Envoy goes on using what it had, but keeps what it rejects: it has listeners and clusters that come later use
+/// it, and rejects them too; and if that is said once more, it accepts it and uses it nowhere (seen with 1.40).
+fn keeps_what_it_rejects(type_url: TypeUrl) -> bool {
+    matches!(type_url, TypeUrl::Secret | TypeUrl::TypedExtensionConfig)
 }
 
 impl Channel {
@@ -246,7 +253,8 @@ impl Channel {
         }
         // What it had before this stream it still has: the next list, be it empty, is news.
         self.must_answer |= self.is_whole() && (self.unknown_past || self.presumed);
-        if verdict != Verdict::Blamed || (named.is_empty() && changed.len() > 1) {
+        let unsure = verdict != Verdict::Blamed || (named.is_empty() && changed.len() > 1);
+        if unsure || keeps_what_it_rejects(self.type_url) {
             // Which of them the client took all the same cannot be known: what it had is told again.
             self.must_answer |= self.is_whole() && !changed.is_empty();
             let names = changed.iter().map(|item| item.resource.name.clone());

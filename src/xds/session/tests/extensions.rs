@@ -130,3 +130,38 @@ fn line_36_what_is_asked_for_on_another_stream_is_not_taken_for_what_nobody_need
         assert!(!has(TypeUrl::Secret), "{mode:?}: {settled:?}");
     }
 }
+
+/// Envoy keeps a secret or a filter that it rejects: it rejects every listener and cluster that comes later and uses it, and
+/// accepts it without using it when it comes once more (seen with 1.40). Told again what it uses, it forgets it.
+#[test]
+fn line_07_after_a_rejected_secret_or_filter_the_one_before_is_said_again() {
+    let said = |output: &Output| -> Vec<bytes::Bytes> {
+        let resources = output.responses.iter().flat_map(Response::resources);
+        resources.map(|resource| resource.bytes.clone()).collect()
+    };
+    for of in [TypeUrl::Secret, ECDS] {
+        let with = |content: &str| {
+            let bytes = content.to_owned().into();
+            Resource::new(of, "key", bytes, References::default())
+        };
+        for mode in MODES {
+            let mut fleet = Fleet::with_a();
+            fleet.put([with("good")]);
+            let mut client = Client::settled_in(mode, &fleet);
+            client.ask(of, &["key"]);
+            client.ack(of);
+            client.push(fleet.put([with("bad")]));
+            let again = client.nack(of, "no good");
+            assert_eq!(said(&again), ["good"], "{mode:?}");
+            let nothing = client.ack(of);
+            assert_eq!(said(&nothing), [""; 0], "{mode:?}");
+            let settled = accepted(&client.push(fleet.put([with("good")])));
+            assert!(settled.contains(&(of, rev(4))), "{mode:?}");
+            // It takes that neither.
+            client.push(fleet.put([with("worse")]));
+            client.nack(of, "no good");
+            let nothing = client.nack(of, "nor this");
+            assert_eq!(said(&nothing), [""; 0], "{mode:?}");
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! What an Envoy keeps of what it rejects: a certificate (SDS) and a filter (ECDS) that were taken back are in nobody's way.
+
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+
+use crate::{
+    fixtures::RDS,
+    support::{document, waiting, world::World},
+};
+
+/// The routes of the listeners here.
+const ROUTES: &str = r#"    - "@type": type.googleapis.com/envoy.config.route.v3.RouteConfiguration
+      name: edge
+      virtual_hosts: [ { name: all, domains: ["*"], routes: [ { match: { prefix: / }, direct_response: { status: 200 } } ] } ]
+"#;
+
+/// A setting by which a listener is another.
+const SMALL: &str = "      per_connection_buffer_limit_bytes: 30000\n";
+
+/// What answers for the listener's name.
+struct Certificate {
+    chain: String,
+    key: String,
+}
+
+impl Certificate {
+    fn new() -> Self {
+        let made = generate_simple_self_signed(["edge.test".to_owned()]);
+        let CertifiedKey { cert, key_pair } = made.expect("a certificate");
+        Self {
+            chain: cert.pem(),
+            key: key_pair.serialize_pem(),
+        }
+    }
+}
+
+/// A listener with TLS, whose certificate is a secret. `setting` is one more line of it.
+fn edge(world: &World, certificate: &Certificate, setting: &str) -> String {
+    let text = |text: &str| serde_json::to_string(text).expect("a text");
+    let (chain, key) = (text(&certificate.chain), text(&certificate.key));
+    let secret = format!(
+        r#"    - "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret
+      name: edge
+      tls_certificate: {{ certificate_chain: {{ inline_string: {chain} }}, private_key: {{ inline_string: {key} }} }}
+"#
+    );
+    let socket = r#"filter_chains:
+        - transport_socket:
+            name: tls
+            typed_config:
+              "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext
+              common_tls_context: { tls_certificate_sds_secret_configs: [ { name: edge, sds_config: { ads: {}, resource_api_version: V3 } } ] }
+          filters:"#;
+    let listener = document::http_listener("edge", world.listener.addr(), RDS, &[]);
+    let plain = "filter_chains:\n        - filters:";
+    assert!(listener.contains(plain), "{listener}");
+    let listener = listener.replace(plain, socket) + setting;
+    document::resources("edge", &[&listener, ROUTES, &secret])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn line_07_a_rejected_certificate_is_in_the_way_of_nothing_that_comes_later() {
+    let mut world = World::start().await;
+    let [first, second] = [Certificate::new(), Certificate::new()];
+    let bad = Certificate {
+        chain: second.chain.clone(),
+        key: first.key.clone(),
+    };
+    let wait = ["--wait", "30s"];
+    world.apply(&edge(&world, &first, ""), &[]).await.ok();
+    world.fleet(1).await;
+    world.apply(&edge(&world, &second, ""), &wait).await.ok();
+    let refused = world.apply(&edge(&world, &bad, ""), &wait).await;
+    assert_eq!(refused.code, 7, "{refused:?}");
+    // A listener that comes later uses the certificate that is in use, not the one that was rejected.
+    let other = edge(&world, &second, SMALL);
+    world.apply(&other, &wait).await.ok();
+
+    // Left in place, it is rejected again by who comes back, and not taken for what is in use.
+    let kept = edge(&world, &bad, SMALL);
+    let halt = ["--wait", "30s", "--on-nack", "halt"];
+    let refused = world.apply(&kept, &halt).await;
+    assert_eq!(refused.code, 8, "{refused:?}");
+    world.kill().await;
+    world.serve(&[]).await;
+    waiting::fleet(&world, "rejected once more", |fleet| {
+        fleet["delivery"]["nacked"] == 1
+    })
+    .await;
+    world.apply(&other, &wait).await.ok();
+}
+
+/// A listener with a filter of its own, which is this script.
+fn scripted(world: &World, script: &str, setting: &str) -> String {
+    const LUA: &str = "type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua";
+    let filter = format!(
+        r#"    - "@type": type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig
+      name: script
+      typed_config: {{ "@type": {LUA}, default_source_code: {{ inline_string: "{script}" }} }}
+"#
+    );
+    let asked = format!(
+        "{{ name: script, config_discovery: {{ config_source: {{ ads: {{}}, resource_api_version: V3 }}, type_urls: [{LUA}] }} }}"
+    );
+    let listener = document::http_listener("edge", world.listener.addr(), RDS, &[&asked]);
+    document::resources("edge", &[&(listener + setting), ROUTES, &filter])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn line_07_a_rejected_filter_is_in_the_way_of_nothing_that_comes_later() {
+    let mut world = World::start().await;
+    let good = "function envoy_on_response(handle) end";
+    let wait = ["--wait", "30s"];
+    world.apply(&scripted(&world, good, ""), &[]).await.ok();
+    world.fleet(1).await;
+    let bad = world.apply(&scripted(&world, "no script", ""), &wait).await;
+    assert_eq!(bad.code, 7, "{bad:?}");
+    let other = scripted(&world, good, SMALL);
+    world.apply(&other, &wait).await.ok();
+}
