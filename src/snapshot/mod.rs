@@ -25,7 +25,7 @@ pub use diff::{Change, ChangeKind, diff, only_routes_differ};
 pub use digest::Digest;
 pub use input::{Input, Preview, ServiceInput, Shadow};
 pub use raw::{RawError, RawProblem};
-pub use references::References;
+pub use references::{EVERYTHING, References};
 pub use referring::references_of;
 pub use resource::Resource;
 pub use show::{change_text, to_json, to_yaml};

@@ -33,7 +33,8 @@ pub struct References {
     /// Filters that a listener or cluster asks ECDS for, and has nothing to do without.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub filters: BTreeSet<Arc<str>>,
-    /// Resources that it has a proxy ask for on a stream of its own, of this server or of another, which we don't see.
+    /// Resources that it has a proxy ask for on a stream of its own, of this server or of another, which we don't see. Of
+    /// virtual hosts the name of their route configuration; of scopes, and what they name, [`EVERYTHING`].
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub apart: BTreeSet<(TypeUrl, Arc<str>)>,
     /// How long a request may be open that goes to a cluster, in milliseconds, where that is not Envoy's default; 0: as
@@ -44,6 +45,9 @@ pub struct References {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub by_header: bool,
 }
+
+/// The name in [`References::apart`] that stands for all resources of a type.
+pub const EVERYTHING: &str = "*";
 
 /// After this long Envoy ends a request unless its route says otherwise.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(15);

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, convert::Infallible, sync::Arc};
 use prost_reflect::{DynamicMessage, ReflectMessage as _, Value};
 
 use super::{
-    References,
+    EVERYTHING, References,
     cluster_fields::{Use, clusters_of},
     dynamic,
 };
@@ -90,6 +90,28 @@ impl References {
                 let source = Source::of(message, "config_source");
                 let of = TypeUrl::RouteConfiguration;
                 source.enter(of, &name, &mut self.routes, &mut self.apart);
+            }
+            "envoy.config.route.v3.RouteConfiguration" => {
+                let name = dynamic::text(message, "name");
+                let hosts = dynamic::child(message, "vhds");
+                if hosts.is_some_and(|hosts| Source::of(&hosts, "config_source") == Source::Apart) {
+                    self.apart.insert((TypeUrl::VirtualHost, name.into()));
+                }
+            }
+            "envoy.extensions.filters.network.http_connection_manager.v3.ScopedRoutes" => {
+                let scopes = dynamic::child(message, "scoped_rds");
+                let scopes = scopes.map(|it| Source::of(&it, "scoped_rds_config_source"));
+                for (of, source) in [
+                    (TypeUrl::ScopedRouteConfiguration, scopes),
+                    (
+                        TypeUrl::RouteConfiguration,
+                        Some(Source::of(message, "rds_config_source")),
+                    ),
+                ] {
+                    if source == Some(Source::Apart) {
+                        self.apart.insert((of, EVERYTHING.into()));
+                    }
+                }
             }
             "envoy.config.route.v3.ScopedRouteConfiguration" => {
                 let name = dynamic::text(message, "route_configuration_name");
@@ -307,6 +329,23 @@ mod tests {
         );
         assert_eq!(found.apart, expected(TypeUrl::TypedExtensionConfig, "f"));
         assert_eq!(found.filters, BTreeSet::new());
+        let hosts = |source| json!({ "name": "r", "vhds": { "config_source": source } });
+        let found = of(TypeUrl::RouteConfiguration, hosts(apart()));
+        assert_eq!(found.apart, expected(TypeUrl::VirtualHost, "r"));
+        let found = of(TypeUrl::RouteConfiguration, hosts(json!({ "ads": {} })));
+        assert_eq!(found.apart, BTreeSet::new());
+        let scopes = |of_scopes: serde_json::Value, of_routes: serde_json::Value| {
+            json!({ "name": "l", "filter_chains": [{ "filters": [{ "name": "hcm", "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+                "scoped_routes": { "name": "s", "rds_config_source": of_routes,
+                    "scoped_rds": { "scoped_rds_config_source": of_scopes } } } }] }] })
+        };
+        let ads = || json!({ "ads": {} });
+        let found = of(TypeUrl::Listener, scopes(apart(), ads()));
+        let all = |type_url| expected(type_url, EVERYTHING);
+        assert_eq!(found.apart, all(TypeUrl::ScopedRouteConfiguration));
+        let found = of(TypeUrl::Listener, scopes(ads(), apart()));
+        assert_eq!(found.apart, all(TypeUrl::RouteConfiguration));
     }
 
     #[test]

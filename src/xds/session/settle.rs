@@ -5,12 +5,13 @@ use std::sync::Arc;
 use super::{
     channel::Channel,
     mode::Mode,
+    plan::has_hosts,
     state::{Output, Session},
 };
 use crate::{
     fleet::Record,
     model::{Revision, TypeUrl},
-    snapshot::{Item, Snapshot, View, with_splits_of},
+    snapshot::{EVERYTHING, Item, Snapshot, View, with_splits_of},
 };
 
 impl Session {
@@ -114,7 +115,11 @@ impl Session {
         let mut referrers = self.channels.iter().map(|channel| channel.accepted.apart());
         referrers.any(|apart| {
             let mut names = apart.iter().filter(|(of, _)| *of == type_url);
-            names.any(|(_, name)| set.resources.contains_key(name))
+            names.any(|(_, name)| {
+                (**name == *EVERYTHING && !set.resources.is_empty())
+                    || set.resources.contains_key(name)
+                    || has_hosts(set.view(), name)
+            })
         })
     }
 
@@ -200,7 +205,8 @@ impl Session {
 
     /// A client that names its clusters accepts routes before it knows what they name, and goes on with those of before
     /// until it has the clusters that requests go to now, and their endpoints (gRPC, checklist, line 33). Of a route of
-    /// which it asks for no cluster it makes no use. Routes may also stand in its listener.
+    /// which it asks for no cluster it makes no use. Routes may also stand in its listener. An Envoy that asks for clusters on
+    /// demand (ODCDS) names them too, but not its listeners: it uses routes at once, and a request waits for its cluster.
     fn has_chosen(&self, type_url: TypeUrl, snapshot: &Snapshot) -> bool {
         let channel = |type_url| self.channels.get(type_url);
         let routes = matches!(type_url, TypeUrl::RouteConfiguration | TypeUrl::Listener);
@@ -208,7 +214,9 @@ impl Session {
         let (Some(routes), Some(clusters)) = (routes, channel(TypeUrl::Cluster)) else {
             return true;
         };
-        if clusters.subscription.is_wildcard() {
+        let names_all = [Some(clusters), channel(TypeUrl::Listener)].into_iter();
+        let mut names_all = names_all.flatten();
+        if names_all.any(|channel| channel.subscription.is_wildcard()) {
             return true;
         }
         let endpoints = channel(TypeUrl::ClusterLoadAssignment);

@@ -19,6 +19,7 @@ use envoy_types::pb::{
 use prost::Message as _;
 
 use super::*;
+use crate::snapshot::EVERYTHING;
 
 const ECDS: TypeUrl = TypeUrl::TypedExtensionConfig;
 
@@ -128,6 +129,48 @@ fn line_36_what_is_asked_for_on_another_stream_is_not_taken_for_what_nobody_need
         let has = |type_url| settled.contains(&(type_url, pushed.revision));
         assert!(has(LDS), "{mode:?}: {settled:?}");
         assert!(!has(TypeUrl::Secret), "{mode:?}: {settled:?}");
+    }
+}
+
+/// Virtual hosts and scopes come on streams of their own too, by the name of what they belong to, or all of them.
+#[test]
+fn line_36_virtual_hosts_and_scopes_of_another_stream_are_not_taken_for_what_nobody_needs() {
+    let names = |of: TypeUrl, name: &str, resource: Resource| {
+        let references = References {
+            apart: [(of, Arc::from(name))].into(),
+            ..(*resource.references).clone()
+        };
+        Resource::new(
+            resource.type_url,
+            &resource.name,
+            resource.bytes,
+            references,
+        )
+    };
+    let hosts = TypeUrl::VirtualHost;
+    let scopes = TypeUrl::ScopedRouteConfiguration;
+    let main = || routes("main", &[("a", true)]);
+    for (of, name, referrer, resource) in [
+        (hosts, "main", main(), "main/host"),
+        (scopes, EVERYTHING, listener("main", 2, &["main"]), "scope"),
+    ] {
+        for mode in MODES {
+            let mut fleet = Fleet::with_a();
+            let mut client = Client::settled_in(mode, &fleet);
+            let referrer = names(of, name, referrer.clone());
+            let answered = referrer.type_url;
+            let apart = |content: &str| {
+                let bytes = content.to_owned().into();
+                Resource::new(of, resource, bytes, References::default())
+            };
+            client.push(fleet.put([referrer, apart("first")]));
+            client.ack(answered);
+            let pushed = fleet.put([apart("second")]);
+            let settled = accepted(&client.push(pushed.clone()));
+            let has = |type_url| settled.contains(&(type_url, pushed.revision));
+            assert!(has(answered), "{mode:?}: {settled:?}");
+            assert!(!has(of), "{mode:?}: {settled:?}");
+        }
     }
 }
 

@@ -147,6 +147,27 @@ fn line_33_a_switch_is_proven_by_who_has_asked_for_the_cluster_and_has_its_endpo
     }
 }
 
+/// An Envoy that asks for clusters on demand names them too. Its requests wait for a cluster that they are the first to need.
+#[test]
+fn line_36_who_asks_for_clusters_on_demand_uses_routes_at_once() {
+    for mode in MODES {
+        let mut fleet = Fleet::with_a();
+        let mut envoy = Client::speaking(mode);
+        envoy.push(fleet.newest());
+        envoy.ask(LDS, &[]);
+        envoy.ack(LDS);
+        envoy.ask(RDS, &["main"]);
+        envoy.ack(RDS);
+        envoy.ask(CDS, &["a/blue"]);
+        envoy.ack(CDS);
+        envoy.ask(EDS, &["a/blue"]);
+        envoy.ack(EDS);
+        envoy.push(fleet.put([routes("main", &[("a", true)])]));
+        let done = accepted(&envoy.ack(RDS));
+        assert!(done.contains(&(RDS, rev(2))), "{mode:?}: {done:?}");
+    }
+}
+
 #[test]
 fn line_36_what_a_client_rejects_that_asked_for_it_later_is_not_accepted_with_later_revisions() {
     for mode in MODES {
