@@ -95,7 +95,7 @@ pub(super) fn alarms(handle: &Handle) -> Vec<String> {
         .into_iter()
         .map(|(proxy, revision)| {
             format!(
-                "fleet {}: proxy {proxy} has revision {revision}, this server only {at}: its store is older than what was published. Restore a newer backup, or start once with --accept-older",
+                "fleet {}: proxy {proxy} has revision {revision}, this server only {at}, and is sent nothing. Either the store is older than what was published: restore a newer backup, or start once with --accept-older. Or the proxy comes from another fleet, whose revision that is: restart the proxy",
                 handle.name()
             )
         })
