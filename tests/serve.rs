@@ -47,7 +47,18 @@ async fn start(admin: &str, more: &[&str]) -> Server {
 }
 
 async fn start_in(dir: tempfile::TempDir, admin: &str, more: &[&str], log: Stdio) -> Server {
-    let mut process = Command::new(BINARY)
+    run(Command::new(BINARY), dir, admin, more, log).await
+}
+
+/// By a command that ends in the server's name.
+async fn run(
+    mut command: Command,
+    dir: tempfile::TempDir,
+    admin: &str,
+    more: &[&str],
+    log: Stdio,
+) -> Server {
+    let mut process = command
         .args(["serve", "--xds=127.0.0.1:0", "--http=127.0.0.1:0"])
         .arg(format!("--admin={admin}"))
         .arg("--data-dir")
@@ -205,6 +216,98 @@ async fn connections_that_say_nothing_or_half_of_it_do_not_keep_it() {
         // What came before it has been accepted.
         http::get(server.http, "/healthz").await.unwrap();
     }
+    server.terminate().await;
+}
+
+/// A server that may open 64 files, and its log.
+async fn with_few_files() -> Server {
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -n 64 && exec \"$0\" \"$@\"", BINARY]);
+    let dir = tempfile::tempdir().unwrap();
+    let log = std::fs::File::create(dir.path().join("log")).unwrap();
+    run(command, dir, "127.0.0.1:0", &[], log.into()).await
+}
+
+impl Server {
+    /// A command that commits, by a client of its own.
+    async fn applies(&self, version: &str) {
+        let document = self.dir.path().join("service.yaml");
+        let text = format!(
+            "apiVersion: bluegreen/v1
+kind: Service
+metadata: {{ name: fraud-model }}
+spec:
+  fleet: payments
+  listener: {{ address: 127.0.0.1, port: 10000 }}
+  environments: {{ blue: {{ version: {version}, endpoints: [\"127.0.0.1:9\"] }} }}
+"
+        );
+        std::fs::write(&document, text).unwrap();
+        let ran = Command::new(BINARY)
+            .args(["apply", "--yes", "--server", &self.admin.to_string(), "-f"])
+            .arg(&document)
+            .output()
+            .await
+            .unwrap();
+        assert!(ran.status.success(), "{ran:?}");
+    }
+}
+
+#[tokio::test]
+async fn proxies_leave_files_for_whoever_wants_to_roll_back() {
+    let mut server = with_few_files().await;
+    let mut fleet = Vec::new();
+    for _ in 0..100 {
+        let proxy = Channel::from_shared(format!("http://{}", server.xds)).unwrap();
+        let mut health = HealthClient::new(proxy.connect_lazy());
+        let request = HealthCheckRequest::default();
+        if let Ok(watch) = health.watch(request).await {
+            let mut watch = watch.into_inner();
+            if let Ok(Some(_)) = watch.message().await {
+                fleet.push((health, watch));
+            }
+        }
+    }
+    assert!((10..50).contains(&fleet.len()), "{}", fleet.len());
+    server.applies("v1.2").await;
+    // Who has a place keeps it.
+    for (health, _) in &mut fleet {
+        health.check(HealthCheckRequest::default()).await.unwrap();
+    }
+    // One place that is free again is another's.
+    fleet.pop();
+    loop {
+        let proxy = Channel::from_shared(format!("http://{}", server.xds)).unwrap();
+        let mut health = HealthClient::new(proxy.connect_lazy());
+        if health.check(HealthCheckRequest::default()).await.is_ok() {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    server.terminate().await;
+    let log = std::fs::read_to_string(server.dir.path().join("log")).unwrap();
+    let told = |what| log.lines().filter(|line| line.contains(what)).count();
+    assert_eq!(told("only 64 files may be open"), 1, "{log}");
+    assert_eq!(told("a proxy's connection was closed"), 1, "{log}");
+}
+
+#[tokio::test]
+async fn connections_that_say_nothing_leave_their_place_to_operators() {
+    let mut server = with_few_files().await;
+    let mut silent = Vec::new();
+    for address in [server.admin, server.http] {
+        for _ in 0..60 {
+            silent.push(TcpStream::connect(address).await.unwrap());
+        }
+    }
+    // Not all of them have a place at once.
+    let mut first = silent.swap_remove(0);
+    first.read_to_end(&mut Vec::new()).await.unwrap();
+    silent.retain(|one| one.peer_addr().is_ok_and(|peer| peer != server.admin));
+    server.applies("v1.2").await;
+    drop(silent);
+    let (status, _) = http::get(server.http, "/healthz").await.unwrap();
+    assert_eq!(status, 200);
     server.terminate().await;
 }
 

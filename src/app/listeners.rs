@@ -1,21 +1,23 @@
 //! The three listeners: xDS for Envoys, the admin API for operators, HTTP for health.
 
-use std::{future::IntoFuture as _, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible, future::IntoFuture as _, net::SocketAddr, sync::Arc, time::Duration,
+};
 
+use axum::serve::Listener as _;
 use envoy_types::pb::envoy::service::status::v3::client_status_discovery_service_server::ClientStatusDiscoveryServiceServer;
+use futures::stream::unfold;
 use prometheus_client::registry::Registry;
 use tokio::{
     net::{TcpListener, TcpSocket},
     sync::watch,
     time::sleep,
 };
-use tonic::{
-    service::interceptor::InterceptedService,
-    transport::{Server, server::TcpIncoming},
-};
+use tonic::{service::interceptor::InterceptedService, transport::Server};
 
 use super::{
     directory::Fleets,
+    door::Door,
     errors::{RunError, StartError},
     http::{self, Readiness},
 };
@@ -30,6 +32,13 @@ type Served = Result<(), RunError>;
 /// How long calls that are open may go on when the server stops. Watches have been let go by then; what never ends by itself,
 /// as a watch of `grpc.health.v1` or a request of which only the half came, must not keep the server.
 const LAST_CALLS: Duration = Duration::from_secs(5);
+
+/// A client of the admin API that is silent is asked whether it is still there: one that watches has nothing to say, and one whose
+/// machine is gone would keep its place for ever.
+const ASK_AFTER: Duration = Duration::from_secs(30);
+
+/// How long its answer may take: somebody may have stopped it for a moment, with Ctrl-Z.
+const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 
 /// Connections that may wait to be accepted. One too many waits a second before it tries again; Linux allows no more
 /// than this unless it is told to.
@@ -69,13 +78,13 @@ pub async fn stopped(mut stopping: watch::Receiver<bool>) {
 
 /// Serves `/healthz`, `/readyz` and `/metrics` until the server stops.
 pub async fn serve_http(
-    listener: TcpListener,
+    door: Door,
     readiness: Readiness,
     registry: Registry,
     stopping: watch::Receiver<bool>,
 ) -> Served {
     let router = http::router(readiness, registry);
-    let served = axum::serve(listener, router).with_graceful_shutdown(stopped(stopping.clone()));
+    let served = axum::serve(door, router).with_graceful_shutdown(stopped(stopping.clone()));
     until_last_call("http", served.into_future(), stopping).await
 }
 
@@ -108,7 +117,7 @@ pub async fn serve_xds(
 
 /// Serves the admin API until the server stops; with `grpc.health.v1` and reflection, which need no token.
 pub fn serve_admin(
-    listener: TcpListener,
+    door: Door,
     service: InterceptedService<AdminServer<admin::Service>, admin::Token>,
     csds: InterceptedService<ClientStatusDiscoveryServiceServer<ClientStatus>, admin::Token>,
     stopping: watch::Receiver<bool>,
@@ -128,16 +137,19 @@ pub fn serve_admin(
                 tonic_health::ServingStatus::Serving,
             )
             .await;
+        let guests = unfold(door, async |mut door| {
+            let (guest, _) = door.accept().await;
+            Some((Ok::<_, Infallible>(guest), door))
+        });
         let served = Server::builder()
+            .http2_keepalive_interval(Some(ASK_AFTER))
+            .http2_keepalive_timeout(Some(ANSWER_WITHIN))
             .add_service(service)
             .add_service(csds)
             .add_service(health_service)
             .add_service(reflection)
             .add_service(reflection_alpha)
-            .serve_with_incoming_shutdown(
-                TcpIncoming::from(listener).with_nodelay(Some(true)),
-                stopped(stopping.clone()),
-            );
+            .serve_with_incoming_shutdown(guests, stopped(stopping.clone()));
         until_last_call("admin", served, stopping).await
     })
 }

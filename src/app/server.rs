@@ -12,10 +12,11 @@ use tonic::service::interceptor::InterceptedService;
 use super::{
     config::Config,
     directory::Fleets,
+    door::Door,
     errors::{RunError, StartError},
     http::Readiness,
     listeners::{bind, serve_admin, serve_http, serve_xds},
-    log,
+    log, open_files,
 };
 use crate::{
     admin, api, console,
@@ -86,12 +87,14 @@ impl App {
                 ..session::Options::default()
             },
         });
+        let places = open_files::raise();
         let options = xds::server::Options {
             fleet_by: config.fleet_by,
             load_report_interval: config.load_report_interval,
             csds: config.csds,
             meters: Arc::default(),
             streams: Arc::default(),
+            places: places.xds,
         };
         // Whoever has the token may ask, from wherever he comes.
         let csds = InterceptedService::new(
@@ -107,8 +110,18 @@ impl App {
             http_address: http_address.to_string(),
         };
         let service = admin::service(controllers.clone(), config.admin_token, info);
-        tasks.spawn(serve_admin(admin, service, csds, stopping.clone())?);
-        tasks.spawn(serve_http(http, readiness.clone(), registry, stopping));
+        tasks.spawn(serve_admin(
+            Door::new(admin, "admin", places.admin),
+            service,
+            csds,
+            stopping.clone(),
+        )?);
+        tasks.spawn(serve_http(
+            Door::new(http, "http", places.http),
+            readiness.clone(),
+            registry,
+            stopping,
+        ));
 
         readiness.set(true);
         Ok(Self {

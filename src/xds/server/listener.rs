@@ -11,7 +11,7 @@ use tokio::{
 use tonic::service::Routes;
 
 use super::{
-    Directory, Options, client_status, http2,
+    Directory, Options, Seldom, client_status, http2,
     lrs::LoadReports,
     services::{self, Services},
 };
@@ -44,8 +44,10 @@ pub async fn serve(
     let routes = Routes::new(health_service)
         .add_service(load_reports)
         .add_service(client_status(options.streams.clone(), options.csds));
+    let places = options.places;
     let services = Services::new(directory, options, closing.clone(), routes.prepare());
     let mut connections = JoinSet::new();
+    let mut complaints = Seldom::default();
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         let accepted = tokio::select! {
@@ -54,14 +56,26 @@ pub async fn serve(
             Some(_) = connections.join_next() => continue,
             () = &mut shutdown => break,
         };
+        while connections.try_join_next().is_some() {}
         match accepted {
+            // Closed at once, it tries again later, or elsewhere; and there is a file left for whoever wants to roll back.
+            Ok((_, peer)) if connections.len() >= places => {
+                if complaints.is_due() {
+                    tracing::warn!(
+                        %peer,
+                        "a proxy's connection was closed: there are {places}, as many as the limit of open files leaves room for. Raise it (ulimit -Hn, systemd's LimitNOFILE) and restart the server"
+                    );
+                }
+            }
             Ok((tcp, peer)) => {
                 let services = services.clone();
                 let accept = move |accepted| services.accept(accepted);
                 connections.spawn(http2::serve(prepared(tcp), peer, accept, closing.clone()));
             }
             Err(error) => {
-                tracing::warn!(%error, "a connection of a proxy could not be accepted");
+                if complaints.is_due() {
+                    tracing::warn!(%error, "a connection of a proxy could not be accepted");
+                }
                 sleep(ACCEPT_AGAIN).await;
             }
         }

@@ -20,6 +20,8 @@ pub struct Options {
     pub csds: CsdsAccess,
     /// Where the open streams are found.
     pub streams: Arc<Streams>,
+    /// So many connections at a time; more are closed at once.
+    pub places: usize,
 }
 
 impl Default for Options {
@@ -30,6 +32,7 @@ impl Default for Options {
             meters: Arc::default(),
             csds: CsdsAccess::default(),
             streams: Arc::default(),
+            places: usize::MAX,
         }
     }
 }
