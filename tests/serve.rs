@@ -159,17 +159,44 @@ async fn reflection_names_the_admin_api() {
 impl Server {
     /// Asks the server to end, as an orchestrator does, and waits until it has.
     async fn terminate(&mut self) {
-        let id = self.process.id().unwrap();
-        let id = rustix::process::Pid::from_raw(i32::try_from(id).unwrap()).unwrap();
-        rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
-        let ended = tokio::time::timeout(START, self.process.wait()).await;
-        assert!(ended.expect("an end in time").unwrap().success());
+        terminate(&mut self.process).await;
     }
+}
+
+async fn terminate(process: &mut Child) {
+    let id = process.id().unwrap();
+    let id = rustix::process::Pid::from_raw(i32::try_from(id).unwrap()).unwrap();
+    rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+    let ended = tokio::time::timeout(START, process.wait()).await;
+    assert!(ended.expect("an end in time").unwrap().success());
 }
 
 #[tokio::test]
 async fn it_ends_cleanly_on_sigterm() {
     start("127.0.0.1:0", &[]).await.terminate().await;
+}
+
+/// A store on a disk that hangs: here a pipe in the place of a file, into which nobody writes.
+#[tokio::test]
+async fn it_ends_on_sigterm_while_it_starts() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    let head = data.join("HEAD");
+    let made = Command::new("mkfifo").arg(&head).status().await;
+    assert!(made.unwrap().success());
+    let mut process = Command::new(BINARY)
+        .args(["serve", "--xds=127.0.0.1:0", "--http=127.0.0.1:0"])
+        .args(["--admin=127.0.0.1:0", "--data-dir"])
+        .arg(&data)
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    // It can be opened once the server reads it.
+    let opened = tokio::task::spawn_blocking(|| std::fs::File::options().write(true).open(head));
+    let opened = tokio::time::timeout(START, opened).await;
+    let _silent = opened.expect("it begins in time").unwrap().unwrap();
+    terminate(&mut process).await;
 }
 
 /// A pipe that is full, as behind a log collector that hangs, is no reason not to switch, nor not to end.

@@ -65,15 +65,22 @@ async fn serve(config: Config) -> Result<(), ServeError> {
     // Before anything listens: a signal that comes early must not kill the process in mid-start.
     let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Runtime)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Runtime)?;
-    let app = App::build(config).await.map_err(Box::new)?;
-    let addresses = app.addresses();
-    // Nobody may read it: that is no reason not to serve.
-    let _ = write!(std::io::stdout().lock(), "{addresses}");
-    let shutdown = async {
+    let mut shutdown = std::pin::pin!(async {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
+    });
+    let app = tokio::select! {
+        app = App::build(config) => app.map_err(Box::new)?,
+        // The store may be long in opening, on a disk that hangs: nothing was answered for, and what it was at is done again.
+        () = &mut shutdown => {
+            tracing::info!("stopping before the start is done");
+            return Ok(());
+        }
     };
+    let addresses = app.addresses();
+    // Nobody may read it: that is no reason not to serve.
+    let _ = write!(std::io::stdout().lock(), "{addresses}");
     Ok(app.run(shutdown).await?)
 }
