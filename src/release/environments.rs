@@ -10,8 +10,10 @@ use crate::model::{Colour, Endpoint};
 impl Draft<'_> {
     /// A version into the environment that is not live. The version that is staged already gets other endpoints
     /// within its deployment, unless it was rolled back: put again it is a new deployment, with a new chance.
+    /// `verb` is the command that a refusal tells to give again.
     pub(super) fn deploy(
         &mut self,
+        verb: &str,
         version: &str,
         endpoints: &[Endpoint],
         replace_standby: bool,
@@ -24,7 +26,7 @@ impl Draft<'_> {
                 format!("{name} {version} can't be deployed without endpoints"),
                 format!(
                     "name where it runs: `{}`",
-                    words::deploy(&self.state, version, &[])
+                    words::put(verb, &self.state, version, &[])
                 ),
             ));
         }
@@ -48,7 +50,7 @@ impl Draft<'_> {
                 since,
             ));
         }
-        let again = words::deploy(&self.state, version, endpoints);
+        let again = words::put(verb, &self.state, version, endpoints);
         self.give_up_standby(colour, replace_standby, Some(version), &again)?;
         if let Some(live) = &self.state.environment(self.state.live).deployment
             && live.version == version

@@ -14,9 +14,24 @@ impl Draft<'_> {
         command: &str,
     ) -> Result<(), Refusal> {
         self.guard_share(colour, version)?;
+        let Some(refusal) = self.would_replace_standby(colour, version, command) else {
+            return Ok(());
+        };
+        self.unless(replace_standby, refusal)?;
+        self.complete_release();
+        Ok(())
+    }
+
+    /// Why nothing is put in the place of what is in an environment, if that is a standby.
+    pub(super) fn would_replace_standby(
+        &self,
+        colour: Colour,
+        version: Option<&str>,
+        command: &str,
+    ) -> Option<Refusal> {
         let environment = self.state.environment(colour);
         let (Role::Standby, Some(standby)) = (environment.role, &environment.deployment) else {
-            return Ok(());
+            return None;
         };
         let name = &self.state.name;
         let live = self.state.environment(colour.other()).deployment.as_ref();
@@ -34,7 +49,7 @@ impl Draft<'_> {
             ),
             _ => String::new(),
         };
-        let refusal = Refusal::new(
+        Some(Refusal::new(
             Reason::WouldReplaceStandby,
             format!(
                 "{would} {name} {} in {colour}, the standby that a rollback needs",
@@ -44,10 +59,7 @@ impl Draft<'_> {
                 "{back}give it up with `{}` first, or at once: `{command} --replace-standby`",
                 words::plain("retire", &self.state)
             ),
-        );
-        self.unless(replace_standby, refusal)?;
-        self.complete_release();
-        Ok(())
+        ))
     }
 
     /// Whether the deployment of an environment may have these endpoints; none at all is a matter of its role.

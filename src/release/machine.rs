@@ -36,7 +36,7 @@ pub fn step(state: &ServiceState, event: &Event, context: &Context) -> Result<St
             version,
             endpoints,
             replace_standby,
-        } => draft.deploy(version, endpoints, *replace_standby),
+        } => draft.deploy("deploy", version, endpoints, *replace_standby),
         Event::Scale {
             colour,
             endpoints,

@@ -42,8 +42,18 @@ pub(super) fn held(deployment: &Deployment) -> String {
 
 /// The command that deploys.
 pub(super) fn deploy(state: &ServiceState, version: &str, endpoints: &[Endpoint]) -> String {
+    put("deploy", state, version, endpoints)
+}
+
+/// The command that puts a version into the environment that is not live: `deploy`, or `release`.
+pub(super) fn put(
+    verb: &str,
+    state: &ServiceState,
+    version: &str,
+    endpoints: &[Endpoint],
+) -> String {
     format!(
-        "bluegreen deploy {} --version {} {}",
+        "bluegreen {verb} {} --version {} {}",
         state.name,
         argument(version),
         flags(endpoints)

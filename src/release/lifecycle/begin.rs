@@ -2,13 +2,13 @@
 
 use super::{
     super::{
-        Reason, Refusal, Role, StepKind,
+        Reason, Refusal, StepKind,
         draft::{Done, Draft},
         words,
     },
     EffectKind, Replaced, Rollout, RolloutPhase, Side,
 };
-use crate::model::{Colour, Endpoint, HookKind, Promotion};
+use crate::model::{Endpoint, HookKind, Promotion};
 
 impl Draft<'_> {
     /// Begins a release of what is, or will be, in an environment.
@@ -87,7 +87,14 @@ impl Draft<'_> {
         let staged = self.staged_in(colour).filter(|it| it.version == version);
         let hook = self.hook(HookKind::Provision);
         if hook && staged.is_none() {
-            self.guard_standby(colour, replace_standby, version)?;
+            let again = format!(
+                "bluegreen release {name} --version {}",
+                words::argument(version)
+            );
+            let refusal = self.would_replace_standby(colour, Some(version), &again);
+            if let Some(refusal) = refusal.filter(|_| !replace_standby) {
+                return Err(refusal);
+            }
             let to = Side {
                 colour,
                 deployment: 0,
@@ -119,7 +126,7 @@ impl Draft<'_> {
             ));
         }
         if !endpoints.is_empty() {
-            self.deploy(version, endpoints, replace_standby)?;
+            self.deploy("release", version, endpoints, replace_standby)?;
         }
         let Some(to) = self.side(colour) else {
             return Ok(self.moved_on());
@@ -144,7 +151,7 @@ impl Draft<'_> {
     /// The provision hook made the environment.
     pub(super) fn provisioned(&mut self, rollout: &Rollout, endpoints: &[Endpoint]) {
         let version = &rollout.to.version;
-        if let Err(refusal) = self.deploy(version, endpoints, rollout.replace_standby) {
+        if let Err(refusal) = self.deploy("release", version, endpoints, rollout.replace_standby) {
             let reason = format!("the provision hook said yes, but {refusal}");
             return self.enter(RolloutPhase::Failed, reason);
         }
@@ -162,32 +169,5 @@ impl Draft<'_> {
         given.sort();
         self.declared(rollout.to.colour) == wanted
             || (rollout.phase == RolloutPhase::Provisioning && given == wanted)
-    }
-
-    fn guard_standby(
-        &self,
-        colour: Colour,
-        replace_standby: bool,
-        version: &str,
-    ) -> Result<(), Refusal> {
-        let environment = self.state.environment(colour);
-        let (Role::Standby, Some(standby)) = (environment.role, &environment.deployment) else {
-            return Ok(());
-        };
-        if replace_standby {
-            return Ok(());
-        }
-        let name = &self.state.name;
-        Err(Refusal::new(
-            Reason::WouldReplaceStandby,
-            format!(
-                "{version} would replace {name} {} in {colour}, the standby that a rollback needs",
-                words::held(standby)
-            ),
-            format!(
-                "give it up with `bluegreen retire {name}` first, or at once: `bluegreen release {name} --version {} --replace-standby`",
-                words::argument(version)
-            ),
-        ))
     }
 }

@@ -138,10 +138,17 @@ impl Draft<'_> {
             return Ok(());
         }
         let name = &self.state.name;
-        let how = match rollout.standing() {
-            RolloutPhase::Validating => "are still running".to_owned(),
-            RolloutPhase::Failed => format!("are not passed: {}", rollout.reason),
-            _ => "have not run for this deployment and its endpoints".to_owned(),
+        let run = format!("run them: `bluegreen validate {name}`");
+        let (how, remedy) = match rollout.standing() {
+            RolloutPhase::Validating => (
+                "are still running".to_owned(),
+                format!("wait for them, `bluegreen watch {name}` shows them"),
+            ),
+            RolloutPhase::Failed => (format!("are not passed: {}", rollout.reason), run),
+            _ => (
+                "have not run for this deployment and its endpoints".to_owned(),
+                run,
+            ),
         };
         let what = self
             .state
@@ -152,9 +159,7 @@ impl Draft<'_> {
         let refusal = Refusal::new(
             Reason::GatesNotPassed,
             format!("the gates of {name} {what} in {target} {how}"),
-            format!(
-                "run them: `bluegreen validate {name}`, or go without: `bluegreen switch {name} --skip-gates`"
-            ),
+            format!("{remedy}, or go without: `bluegreen switch {name} --skip-gates`"),
         );
         self.unless(waived, refusal)?;
         self.waive(Reason::GatesNotPassed);
