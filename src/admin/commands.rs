@@ -13,7 +13,7 @@ use super::{
     errors::{bad_input, failed, not_found},
     fleets::declared,
     follow::follow,
-    outcome, views,
+    named, outcome, views,
 };
 use crate::{
     api::{self, command_event::Event},
@@ -53,9 +53,7 @@ impl Call {
     ) -> Result<Self, Status> {
         let meta = convert::meta(meta)?;
         let name = convert::name("service", service)?;
-        let handle = controllers
-            .fleet_of_service(service)
-            .ok_or_else(|| not_found("service", service))?;
+        let handle = named::service(controllers, service)?;
         Ok(Self::one(meta, handle, command(name)?))
     }
 

@@ -7,9 +7,9 @@ use tonic::Status;
 use super::{
     background::in_background,
     convert,
-    errors::{not_found, refused, unreadable},
+    errors::{refused, unreadable},
     fleets::declared,
-    views,
+    named, views,
 };
 use crate::{
     api,
@@ -40,9 +40,7 @@ pub(super) async fn get(
         declared(controllers, &request.fleet)?
     } else {
         let name = convert::name("service", &request.service)?;
-        controllers
-            .fleet_of_service(name.as_str())
-            .ok_or_else(|| not_found("service", &request.service))?
+        named::service(controllers, name.as_str())?
     };
     let mut entries = Vec::new();
     let mut from = None;

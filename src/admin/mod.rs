@@ -12,6 +12,7 @@ mod errors;
 mod fleets;
 mod follow;
 mod history;
+mod named;
 mod outcome;
 mod release_markdown;
 mod releases;

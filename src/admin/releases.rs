@@ -7,8 +7,8 @@ use tonic::Status;
 use super::{
     commands::Call,
     convert,
-    errors::{bad_input, internal, not_found, refused, unreadable},
-    release_markdown, views,
+    errors::{bad_input, internal, refused, unreadable},
+    named, release_markdown, views,
 };
 use crate::{
     api::{self, steer_request},
@@ -181,9 +181,7 @@ pub(super) async fn get(
     request: &api::GetReleasesRequest,
 ) -> Result<api::GetReleasesResponse, Status> {
     let service = convert::name("service", &request.service)?;
-    let handle = controllers
-        .fleet_of_service(service.as_str())
-        .ok_or_else(|| not_found("service", &request.service))?;
+    let handle = named::service(controllers, service.as_str())?;
     let (store, fleet) = (controllers.store(), handle.name());
     let head = handle.head();
     let state = head

@@ -7,7 +7,7 @@ use tokio::{sync::mpsc, time::sleep};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
-use super::{convert, errors::not_found, releases, views};
+use super::{convert, named, releases, views};
 use crate::{
     api,
     controller::{Controllers, Handle, drift},
@@ -28,8 +28,7 @@ pub(super) fn get(
         controllers.fleets()
     } else {
         let name = convert::name("service", &request.service)?;
-        let fleet = controllers.fleet_of_service(name.as_str());
-        vec![fleet.ok_or_else(|| not_found("service", &request.service))?]
+        vec![named::service(controllers, name.as_str())?]
     };
     let mut services = Vec::new();
     let mut alarms = Vec::new();

@@ -4,15 +4,11 @@ use std::{collections::BTreeSet, time::Duration};
 
 use tonic::Status;
 
-use super::{
-    commands::Call,
-    convert,
-    errors::{bad_input, not_found},
-};
+use super::{commands::Call, convert, errors::bad_input, named};
 use crate::{
     api,
     controller::{Command, Controllers, Handle},
-    model::{DocumentKind, MAX_GROUP, Name},
+    model::{MAX_GROUP, Name},
     release::{PREVIEW_HEADER, Temporary},
 };
 
@@ -114,14 +110,14 @@ fn several(
     mut names: Vec<String>,
 ) -> Result<Option<(Handle, Vec<Name>)>, Status> {
     if names.is_empty() {
-        if group(controllers, one).is_none() {
+        if named::group(controllers, one).is_none() {
             return Ok(None);
         }
         names.push(one.to_owned());
     }
     let mut services = BTreeSet::new();
     for name in &names {
-        match group(controllers, name) {
+        match named::group(controllers, name) {
             Some(members) => services.extend(members),
             None => drop(services.insert(convert::name("service", name)?)),
         }
@@ -134,9 +130,7 @@ fn several(
     }
     let mut fleet: Option<Handle> = None;
     for service in &services {
-        let of = controllers
-            .fleet_of_service(service.as_str())
-            .ok_or_else(|| not_found("service", service.as_str()))?;
+        let of = named::service(controllers, service.as_str())?;
         match &fleet {
             Some(first) if first.name() != of.name() => {
                 return Err(bad_input(
@@ -152,18 +146,4 @@ fn several(
         }
     }
     Ok(fleet.map(|fleet| (fleet, services.into_iter().collect())))
-}
-
-/// The services of a group, if the name is one; that of a service goes before.
-fn group(controllers: &Controllers, name: &str) -> Option<Vec<Name>> {
-    if controllers.fleet_of_service(name).is_some() {
-        return None;
-    }
-    let head = controllers.fleet_of(DocumentKind::Group, name)?.head()?;
-    let (_, group) = head
-        .state
-        .groups
-        .iter()
-        .find(|(known, _)| known.as_str() == name)?;
-    Some(group.spec.services.clone())
 }

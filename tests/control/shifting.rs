@@ -7,7 +7,7 @@ use bluegreen::{
 };
 
 use super::calls::*;
-use crate::support::server::{Client, Events, LedgerProxy, Says, Server};
+use crate::support::server::{Client, Events, LedgerProxy, Refused, Says, Server};
 
 /// Longer than any test takes.
 const LONG_MS: u64 = 3_600_000;
@@ -301,6 +301,16 @@ async fn a_declared_group_is_moved_by_its_name() {
     assert_eq!(switched.outcome().moves.len(), 2);
     let back = rollback(&mut client, "all").await;
     assert_eq!(back.outcome().moves.len(), 2);
+
+    // What only a service takes says whose services these are.
+    let request = api::GetStatusRequest {
+        service: "all".to_owned(),
+    };
+    let refused = Refused::from(client.get_status(request).await.unwrap_err());
+    for part in ["is a group", "a, b"] {
+        let said = format!("{} {}", refused.message, refused.remedy);
+        assert!(said.contains(part), "{said}");
+    }
 
     // A service that a group needs is not deleted; the group is, and then the service.
     let mut delete = async |kind: &str, name: &str| {
