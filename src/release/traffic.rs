@@ -322,7 +322,7 @@ impl Draft<'_> {
         match release {
             None => refuse(
                 format!("{name} has not been switched yet"),
-                format!("there is nothing to do; see `bluegreen status {name}`"),
+                self.where_it_never_was(other),
             ),
             Some(release) if release.from_deployment == 0 => refuse(
                 format!("{name} {} is its first version", release.to_version),
@@ -342,6 +342,20 @@ impl Draft<'_> {
                     words::deploy(&self.state, &release.from_version, &[])
                 ),
             ),
+        }
+    }
+
+    /// What to do where nothing was switched. A service that was declared anew, as from an export, does not know where its traffic was.
+    fn where_it_never_was(&self, other: Colour) -> String {
+        let name = &self.state.name;
+        let see = format!("there is nothing to do; see `bluegreen status {name}`");
+        let environment = self.state.environment(other);
+        match &environment.deployment {
+            Some(staged) if !staged.endpoints.is_empty() => format!(
+                "{see}. If it was declared anew after a switch, as from an export: `bluegreen switch {name} --to {other}` moves the traffic to {}",
+                staged.version
+            ),
+            _ => see,
         }
     }
 }
