@@ -13,7 +13,7 @@ use hyper_util::{
 };
 use tokio::time::{Instant, timeout_at};
 
-use super::tls::Tls;
+use super::{outside::Names, tls::Tls};
 use crate::model::Protocol;
 
 /// The longest answer that is read, in bytes, unless a check needs more: a page of JSON, not a download.
@@ -26,7 +26,7 @@ const MAX_REDIRECTS: usize = 5;
 /// common one), so that no request meets a connection that is just being closed.
 const IDLE: Duration = Duration::from_secs(1);
 
-type Connections = legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+type Connections = legacy::Client<HttpsConnector<HttpConnector<Names>>, Full<Bytes>>;
 
 /// Makes requests. Cheap to clone; clones share their connections.
 #[derive(Clone)]
@@ -166,7 +166,7 @@ impl Client {
 
     /// A client with a TLS of its own.
     pub(super) fn with(tls: Tls) -> Self {
-        let mut tcp = HttpConnector::new();
+        let mut tcp = HttpConnector::new_with_resolver(Names);
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         let builder = || {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::watch;
 
-use super::client::Client;
+use super::{client::Client, outside::look_up};
 use crate::{
     model::{
         Colour, Name, Protocol,
@@ -244,7 +244,7 @@ impl Context {
         if !check.proxy_addresses.is_empty() {
             addresses.clear();
             for proxy in &check.proxy_addresses {
-                let found = tokio::net::lookup_host((proxy.host.as_str(), proxy.port)).await;
+                let found = look_up(proxy.host.clone(), proxy.port).await;
                 let mut found =
                     found.map_err(|error| NoDoor::Resolve(proxy.to_string(), error.to_string()))?;
                 addresses.extend(found.next());

@@ -9,6 +9,7 @@ use super::{
     Context,
     client::{Ask, AskError},
     jsonl::{JsonLinesError, Row, read_json_lines},
+    outside::FILES,
 };
 use crate::model::check::{DataSource, TemplateError};
 
@@ -87,7 +88,7 @@ pub async fn load<T: DeserializeOwned + Send + 'static>(
             };
             let file = file.clone();
             // Reading and parsing 64 MiB takes long enough to be kept off the threads that serve proxies.
-            let task = tokio::task::spawn_blocking(move || {
+            let task = FILES.run(move || {
                 let text = read_file(&folder, &file, MAX_DATA)?;
                 Ok(read_json_lines(&file, &text)?)
             });

@@ -12,6 +12,7 @@ mod http;
 pub mod jsonl;
 pub mod load;
 mod manual;
+mod outside;
 mod parity;
 mod probe;
 mod prometheus;

@@ -12,6 +12,7 @@ use super::{
     Check, Context,
     client::Client,
     data::{DataError, read_file},
+    outside::FILES,
     tls::Tls,
 };
 use crate::model::check::{CheckTls, Measurement, Phase};
@@ -81,7 +82,7 @@ async fn roots(file: &str, context: &Context) -> Result<RootCertStore, TlsError>
         return Err(DataError::NoFolder(file.to_owned()).into());
     };
     let name = file.to_owned();
-    let read = tokio::task::spawn_blocking(move || read_file(&folder, &name, MAX_CERTIFICATES));
+    let read = FILES.run(move || read_file(&folder, &name, MAX_CERTIFICATES));
     let text = read.await.map_err(io::Error::other)??;
     let mut roots = RootCertStore::empty();
     let certificates = CertificateDer::pem_slice_iter(&text).filter_map(Result::ok);
