@@ -75,14 +75,14 @@ impl Ask<'_> {
         let telemetry = self.handle.telemetry();
         let clusters = self.clusters(&telemetry.clusters(self.since));
         let proxies = telemetry.proxies(self.since);
-        let connected = self.handle.ledger().proxies(&BTreeMap::new());
-        let connected = connected.iter().filter(|proxy| proxy.connected).count();
+        let on_roster = self.handle.ledger().proxies(&BTreeMap::new());
+        let connected = on_roster.iter().filter(|proxy| proxy.connected).count();
         let left_out = telemetry.left_out();
         api::FleetStats {
             fleet: self.handle.name().to_string(),
             clusters,
             proxies: proxies.iter().map(|proxy| self.proxy(proxy)).collect(),
-            reporting: saturated(telemetry.reporting()),
+            reporting: saturated(self.handle.reporting(&on_roster)),
             connected: saturated(connected),
             clusters_left_out: left_out.clusters,
             pairs_left_out: left_out.pairs,
@@ -93,16 +93,16 @@ impl Ask<'_> {
     /// What one proxy reports, as a fleet of its own; None if the fleet has no such proxy.
     fn one_proxy(&self, name: &str) -> Option<api::FleetStats> {
         let on_roster = self.handle.ledger().proxies(&BTreeMap::new());
-        let mut on_roster = on_roster.iter().filter(|proxy| *proxy.info.id == *name);
+        let on_roster = on_roster.iter().filter(|proxy| *proxy.info.id == *name);
         let connected = on_roster.clone().filter(|proxy| proxy.connected).count();
         let load = self.handle.telemetry().proxy(name, self.since);
-        if load.is_none() && on_roster.next().is_none() {
+        if load.is_none() && on_roster.clone().next().is_none() {
             return None;
         }
         let proxies: Vec<_> = load.iter().map(|proxy| self.proxy(proxy)).collect();
         Some(api::FleetStats {
             fleet: self.handle.name().to_string(),
-            reporting: saturated(proxies.iter().filter(|proxy| proxy.reporting).count()),
+            reporting: saturated(self.handle.reporting(on_roster)),
             proxies,
             connected: saturated(connected),
             ..Default::default()

@@ -84,7 +84,7 @@ impl Standing {
             held: count(&|proxy| {
                 proxy.connected && proxy.types.iter().any(|t| !t.held_for.is_empty())
             }),
-            reporting: handle.telemetry().reporting() as u64,
+            reporting: handle.reporting(&proxies) as u64,
             counts: handle.ledger().counts(),
         })
     }

@@ -11,7 +11,7 @@ use bluegreen::{
 };
 use jiff::Timestamp;
 
-use super::calls::*;
+use super::{calls::*, silence::report};
 use crate::support::{
     plane::PATIENCE,
     server::{LedgerProxy, Server, TestNames},
@@ -151,4 +151,35 @@ async fn a_fleet_whose_proxies_are_all_away_is_in_its_statistics_too() {
     assert_eq!(listed.fleets[0].proxies.len(), 1);
     assert_eq!(counted.fleets[0].fleet, "payments");
     assert_eq!(counted.fleets[0].connected, 0);
+}
+
+/// A node that only reports its load, and asks for no configuration, is counted with none of those that do.
+#[tokio::test]
+async fn who_only_reports_is_no_connected_proxy_that_reports() {
+    let server = Server::start().await;
+    let mut client = server.client().await;
+    let handle = server.fleet("payments");
+    let _proxies =
+        ["edge-1", "edge-2", "edge-2"].map(|id| LedgerProxy::connect(&server, "payments", id));
+    for (stream, proxy) in [
+        (1, "edge-1"),
+        (2, "elsewhere"),
+        (3, "elsewhere"),
+        (4, "edge-2"),
+    ] {
+        report(&handle, proxy, stream);
+    }
+    let mut asked = async |proxy: &str| {
+        let stats = api::GetStatsRequest {
+            fleet: "payments".to_owned(),
+            proxy: proxy.to_owned(),
+            ..Default::default()
+        };
+        let mut counted = client.get_stats(stats).await.unwrap().into_inner();
+        let fleet = counted.fleets.remove(0);
+        (fleet.reporting, fleet.connected)
+    };
+    assert_eq!(asked("").await, (2, 2));
+    assert_eq!(asked("edge-1").await, (1, 1));
+    assert_eq!(asked("elsewhere").await, (0, 0));
 }

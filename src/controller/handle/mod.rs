@@ -4,6 +4,7 @@ mod index;
 mod lease;
 mod progress;
 mod queue;
+mod reporting;
 mod shared;
 
 use std::{sync::Arc, time::Duration};

@@ -1,7 +1,7 @@
 //! Which proxies a request for client status means: `envoy.type.matcher.v3.NodeMatcher`.
 
 use envoy_types::pb::envoy::r#type::matcher::v3::{
-    NodeMatcher, StringMatcher, StructMatcher, string_matcher::MatchPattern,
+    NodeMatcher, StringMatcher, StructMatcher, ValueMatcher, string_matcher::MatchPattern,
     struct_matcher::path_segment::Segment, value_matcher,
 };
 use regex::{Regex, RegexBuilder};
@@ -18,9 +18,17 @@ pub(super) struct Nodes(Vec<Node>);
 struct Node {
     id: Option<Text>,
     /// Of what the answer says in `node.metadata`: the fleet. None of these: any.
-    fleet: Vec<Text>,
-    /// It asks for metadata that no node has here.
-    never: bool,
+    fleet: Vec<Fleet>,
+}
+
+/// What the text `metadata.fleet`, which every node has here, must be.
+#[derive(Debug)]
+enum Fleet {
+    Text(Text),
+    /// Whatever it is.
+    Present,
+    /// Any of these fits; of none, nothing: it asks for what no node has here.
+    Any(Vec<Fleet>),
 }
 
 #[derive(Debug)]
@@ -47,38 +55,48 @@ impl Nodes {
 
 impl Node {
     fn new(matcher: &NodeMatcher) -> Result<Self, Status> {
-        let mut node = Self {
-            id: matcher.node_id.as_ref().map(Text::new).transpose()?,
-            fleet: Vec::new(),
-            never: false,
-        };
-        for metadata in &matcher.node_metadatas {
-            match of_fleet(metadata) {
-                Some(text) => node.fleet.push(Text::new(text)?),
-                None => node.never = true,
-            }
-        }
-        Ok(node)
+        let id = matcher.node_id.as_ref().map(Text::new).transpose()?;
+        let fleet = matcher.node_metadatas.iter().map(Fleet::new);
+        let fleet = fleet.collect::<Result<_, _>>()?;
+        Ok(Self { id, fleet })
     }
 
     fn fits(&self, id: &str, fleet: &str) -> bool {
-        !self.never
-            && self.id.as_ref().is_none_or(|text| text.fits(id))
-            && self.fleet.iter().all(|text| text.fits(fleet))
+        self.id.as_ref().is_none_or(|text| text.fits(id))
+            && self.fleet.iter().all(|one| one.fits(fleet))
     }
 }
 
-/// The text that `metadata.fleet` must have, if that is what is asked for.
-fn of_fleet(matcher: &StructMatcher) -> Option<&StringMatcher> {
-    let [segment] = matcher.path.as_slice() else {
-        return None;
-    };
-    let Some(Segment::Key(key)) = &segment.segment else {
-        return None;
-    };
-    match &matcher.value.as_ref()?.match_pattern {
-        Some(value_matcher::MatchPattern::StringMatch(text)) if key == "fleet" => Some(text),
-        _ => None,
+impl Fleet {
+    fn new(matcher: &StructMatcher) -> Result<Self, Status> {
+        let key = match matcher.path.as_slice() {
+            [one] => one.segment.as_ref(),
+            _ => None,
+        };
+        match (&matcher.value, key) {
+            (Some(value), Some(Segment::Key(key))) if key == "fleet" => Self::of(value),
+            _ => Ok(Self::Any(Vec::new())),
+        }
+    }
+
+    fn of(matcher: &ValueMatcher) -> Result<Self, Status> {
+        match &matcher.match_pattern {
+            Some(value_matcher::MatchPattern::StringMatch(text)) => Text::new(text).map(Self::Text),
+            Some(value_matcher::MatchPattern::PresentMatch(true)) => Ok(Self::Present),
+            Some(value_matcher::MatchPattern::OrMatch(or)) => {
+                let some = or.value_matchers.iter().map(Self::of);
+                some.collect::<Result<_, _>>().map(Self::Any)
+            }
+            _ => Ok(Self::Any(Vec::new())),
+        }
+    }
+
+    fn fits(&self, fleet: &str) -> bool {
+        match self {
+            Self::Text(text) => text.fits(fleet),
+            Self::Present => true,
+            Self::Any(some) => some.iter().any(|one| one.fits(fleet)),
+        }
     }
 }
 
@@ -130,7 +148,7 @@ impl Text {
 #[cfg(test)]
 mod tests {
     use envoy_types::pb::envoy::r#type::matcher::v3::{
-        RegexMatcher, ValueMatcher, struct_matcher::PathSegment,
+        OrMatcher, RegexMatcher, struct_matcher::PathSegment,
     };
 
     use super::*;
@@ -149,16 +167,24 @@ mod tests {
         }
     }
 
-    fn by_metadata(key: &str, value: &str) -> NodeMatcher {
+    fn value(pattern: value_matcher::MatchPattern) -> ValueMatcher {
+        ValueMatcher {
+            match_pattern: Some(pattern),
+        }
+    }
+
+    fn exactly(text_wanted: &str) -> ValueMatcher {
+        let exact = text(MatchPattern::Exact(text_wanted.to_owned()), false);
+        value(value_matcher::MatchPattern::StringMatch(exact))
+    }
+
+    fn by_metadata(key: &str, value: ValueMatcher) -> NodeMatcher {
         let segment = Some(Segment::Key(key.to_owned()));
-        let exact = text(MatchPattern::Exact(value.to_owned()), false);
         NodeMatcher {
             node_id: None,
             node_metadatas: vec![StructMatcher {
                 path: vec![PathSegment { segment }],
-                value: Some(ValueMatcher {
-                    match_pattern: Some(value_matcher::MatchPattern::StringMatch(exact)),
-                }),
+                value: Some(value),
             }],
         }
     }
@@ -194,9 +220,40 @@ mod tests {
         assert!(fits(&[by_id(MatchPattern::Contains("GE-".into()), true)]));
         // Any of several is enough.
         let other = by_id(MatchPattern::Exact("other".into()), false);
-        assert!(fits(&[other, by_metadata("fleet", "payments")]));
-        assert!(!fits(&[by_metadata("fleet", "lending")]));
-        assert!(!fits(&[by_metadata("zone", "payments")]));
+        assert!(fits(&[other, by_metadata("fleet", exactly("payments"))]));
+        assert!(!fits(&[by_metadata("fleet", exactly("lending"))]));
+        assert!(!fits(&[by_metadata("zone", exactly("payments"))]));
+    }
+
+    #[test]
+    fn every_node_has_a_fleet() {
+        let present = |wanted| value(value_matcher::MatchPattern::PresentMatch(wanted));
+        let any = |value_matchers: Vec<ValueMatcher>| {
+            value(value_matcher::MatchPattern::OrMatch(OrMatcher {
+                value_matchers,
+            }))
+        };
+        let number = value(value_matcher::MatchPattern::BoolMatch(true));
+        for (key, matcher, expected) in [
+            ("fleet", present(true), true),
+            ("fleet", present(false), false),
+            ("zone", present(true), false),
+            ("fleet", number, false),
+            (
+                "fleet",
+                any(vec![exactly("lending"), exactly("payments")]),
+                true,
+            ),
+            (
+                "fleet",
+                any(vec![exactly("lending"), present(false)]),
+                false,
+            ),
+            ("fleet", any(vec![]), false),
+        ] {
+            let matchers = [by_metadata(key, matcher)];
+            assert_eq!(fits(&matchers), expected, "{matchers:?}");
+        }
     }
 
     #[test]
