@@ -77,4 +77,10 @@ impl Resource {
         self.ttl = Some(ttl);
         self
     }
+
+    /// The same resource, until it is told otherwise.
+    pub fn without_ttl(&self) -> Self {
+        let (bytes, references) = (self.bytes.clone(), self.references.clone());
+        Self::sharing(self.type_url, self.name.clone(), bytes, references)
+    }
 }

@@ -249,11 +249,23 @@ impl World {
 
     /// Starts one more Envoy of that fleet, whose control plane is at `xds`; it need not become ready.
     pub async fn envoy_of(&mut self, fleet: &str, node: &str, xds: SocketAddr) -> &mut Envoy {
+        self.envoy_set(fleet, node, xds, |_| ()).await
+    }
+
+    /// The same, with a bootstrap that is changed so.
+    pub async fn envoy_set(
+        &mut self,
+        fleet: &str,
+        node: &str,
+        xds: SocketAddr,
+        set: impl FnOnce(&mut Value),
+    ) -> &mut Envoy {
         let binary = envoy::binary().await.expect("an Envoy");
         let mut bootstrap = envoy::bootstrap(xds).expect("the bootstrap");
         if delta() {
             bootstrap["dynamic_resources"]["ads_config"]["api_type"] = "DELTA_GRPC".into();
         }
+        set(&mut bootstrap);
         let dir: &Path = self.dir.path();
         let envoy = Envoy::start(&binary, &bootstrap, node, fleet, dir)
             .await

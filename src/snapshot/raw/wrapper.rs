@@ -102,6 +102,22 @@ mod tests {
     }
 
     #[test]
+    fn line_30_what_no_envoy_ends_lives_on_and_that_is_said() {
+        for (type_url, name) in [
+            (TypeUrl::Secret, "name"),
+            (TypeUrl::RouteConfiguration, "name"),
+            (TypeUrl::ClusterLoadAssignment, "cluster_name"),
+        ] {
+            let resource = json!({ "@type": type_url.url(), name: "it" });
+            let wrapped = json!({ "@type": RESOURCE_WRAPPER, "ttl": "15s", "resource": resource });
+            let found = encoded(wrapped).unwrap();
+            assert_eq!(found.resources[0].ttl, None, "{type_url:?}");
+            let told = format!("{:?}", found.warnings);
+            assert!(told.contains("its ttl is left out"), "{told}");
+        }
+    }
+
+    #[test]
     fn what_is_wrong_with_a_wrapper_is_said() {
         let says = |value: Value, what: &str| {
             let said = encoded(value).unwrap_err();

@@ -98,20 +98,43 @@ impl Session {
                     None => view,
                 }
             }
-            // Delta has a word for what does not exist.
+            // Delta has a word for what does not exist, and ends what has expired alone.
             (TypeUrl::Runtime, Mode::Sotw) => {
-                let names = channel.subscription.named().iter();
-                let mut absent = names.filter(|name| !view.has(name)).peekable();
-                if absent.peek().is_none() {
-                    return view;
-                }
-                let mut items = view.items().clone();
-                let layers = absent.map(|name| (name.clone(), empty_layer(name).into()));
-                items.extend(layers.take(EMPTY_LAYERS));
-                self.cache.view(type_url, items)
+                self.lasting(channel, self.with_layers(channel, view))
             }
+            (TypeUrl::TypedExtensionConfig, Mode::Sotw) => self.lasting(channel, view),
             _ => view,
         }
+    }
+
+    /// With an empty layer for each that was asked for and does not exist.
+    fn with_layers(&self, channel: &Channel, view: Arc<View>) -> Arc<View> {
+        let names = channel.subscription.named().iter();
+        let mut absent = names.filter(|name| !view.has(name)).peekable();
+        if absent.peek().is_none() {
+            return view;
+        }
+        let mut items = view.items().clone();
+        let layers = absent.map(|name| (name.clone(), empty_layer(name).into()));
+        items.extend(layers.take(EMPTY_LAYERS));
+        self.cache.view(view.type_url, items)
+    }
+
+    /// Without times to live, for a client that names several resources. In state of the world Envoy tells all who asked for a type of
+    /// one that has expired: a runtime layer of another name ends the process, and filters of other names go with it (seen
+    /// with 1.40).
+    fn lasting(&self, channel: &Channel, view: Arc<View>) -> Arc<View> {
+        if view.ttl.is_none() || channel.subscription.named().len() < 2 {
+            return view;
+        }
+        let lasting = view.items().iter().map(|(name, item)| {
+            let item = match item.resource.ttl {
+                Some(_) => Arc::new(item.resource.without_ttl()).into(),
+                None => item.clone(),
+            };
+            (name.clone(), item)
+        });
+        self.cache.view(view.type_url, lasting.collect())
     }
 
     /// Stands for the clusters that were told, where a type depends on them.

@@ -1,4 +1,4 @@
-//! Resources with a time to live, over a reconnect.
+//! Resources with a time to live, over a reconnect, and beside others.
 
 use std::time::Duration;
 
@@ -21,6 +21,46 @@ fn what_lives_for_a_while_is_said_again_after_a_reconnect() {
             assert_eq!(sent(&asked), [layer], "{mode:?}");
             let answered = client.ack(TypeUrl::Runtime);
             assert_eq!(sent(&answered), [], "{mode:?}");
+        }
+    }
+}
+
+/// In state of the world Envoy tells all of its runtime layers of one that has expired, and those of other names end the
+/// process; of filters, the others go with it (seen with 1.40).
+#[test]
+fn line_30_to_who_asks_for_several_in_state_of_the_world_no_time_to_live_is_said() {
+    for of in [TypeUrl::Runtime, TypeUrl::TypedExtensionConfig] {
+        let with = |name: &str| {
+            let bytes = format!("content of {name}").into();
+            Resource::new(of, name, bytes, References::default())
+        };
+        let mortal = with("a").with_ttl(Duration::from_secs(15));
+        for mode in MODES {
+            let mut fleet = Fleet::with_a();
+            fleet.put([mortal.clone(), with("b")]);
+            let mut client = Client::settled_in(mode, &fleet);
+            let ttl = |output: &Output, name: &str| {
+                let mut resources = output.responses.iter().flat_map(Response::resources);
+                resources.find(|it| &*it.name == name).map(|it| it.ttl)
+            };
+            let said = Some(Duration::from_secs(15));
+            assert_eq!(ttl(&client.ask(of, &["a"]), "a"), Some(said), "{mode:?}");
+            client.ack(of);
+            let both = client.ask_again(of, &["a", "b"]);
+            if mode == Mode::Delta {
+                assert_eq!(ttl(&both, "a"), None);
+                continue;
+            }
+            assert_eq!(ttl(&both, "a"), Some(None));
+            client.ack(of);
+            assert_eq!(client.session.next_deadline(), None);
+            // What it has is known when it comes back.
+            let mut again = client.reconnected();
+            again.push(fleet.newest());
+            assert_eq!(sent(&again.ask(of, &["a", "b"])), []);
+            let settled = accepted(&client.push(fleet.put([with("c")])));
+            assert!(settled.contains(&(of, rev(3))), "{of:?}: {settled:?}");
+            assert_eq!(ttl(&client.ask_again(of, &["a"]), "a"), Some(said));
         }
     }
 }
