@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bluegreen::{
     controller::{Command, Handle, Request, Waivers},
     fleet::Requirement,
-    model::{Colour, TypeUrl, check::Phase},
+    model::{Colour, DocumentKind, TypeUrl, check::Phase},
     release::{Purpose, ReleaseRecord, RolloutPhase, Verb},
 };
 
@@ -249,4 +249,19 @@ async fn who_accepted_a_switch_that_somebody_took_back_at_once_is_in_the_record(
     let push = push.expect("the switch is in the record");
     assert_eq!((push.total, push.acked, push.nacked), (2, 1, 0));
     assert_eq!(&*push.proxies[0].proxy, "p1");
+}
+
+#[tokio::test]
+async fn the_record_of_a_release_that_went_with_its_service_says_so() {
+    let script = Script::new();
+    let (server, handle, _proxy, _green) = baking(&script).await;
+    let delete = Command::Delete {
+        kind: DocumentKind::Service,
+        name: name(SERVICE),
+        no_verify: false,
+    };
+    handle.execute(request(delete), &|_| {}).await.unwrap();
+    let gone = recorded(&server, 1, |it| it.rollout.is_over()).await;
+    assert_eq!(gone.rollout.phase, RolloutPhase::Aborted);
+    assert!(gone.rollout.reason.contains("deleted"), "{gone:?}");
 }

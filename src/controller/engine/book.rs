@@ -6,7 +6,6 @@ use tokio::time::{Duration, Instant};
 
 use super::{
     job::Jobs,
-    look::retain_services,
     push::{Seen, overtaken_in, said},
     record::update,
 };
@@ -15,7 +14,8 @@ use crate::{
     fleet::Requirement,
     model::{Colour, Name, Revision, TypeUrl},
     release::{
-        DeliveryRecord, ReleaseRecord, Replaced, ResourceDigest, Rollout, ServiceState, Side,
+        DeliveryRecord, LogEntry, ReleaseRecord, Replaced, ResourceDigest, Rollout, ServiceState,
+        Side,
     },
     snapshot::{Snapshot, cluster_name},
     store::{Head, StoreError},
@@ -52,12 +52,10 @@ struct Written {
 impl Book {
     /// Enters what is new; true: something is still to come without a new revision.
     pub async fn look(&mut self, handle: &Handle, head: &Arc<Head>, jobs: &Jobs) -> bool {
-        retain_services(&mut self.written, head);
-        let mut open = false;
+        let mut open = self.give_up(handle, head).await;
         self.see(&head.snapshot);
         for (name, service) in &head.state.services {
             let Some(rollout) = service.rollout.as_deref() else {
-                self.written.remove(name);
                 continue;
             };
             if let Some(analysis) = rollout.analysis
@@ -79,6 +77,34 @@ impl Book {
                 continue;
             }
             open |= self.enter(handle, head, name, service, rollout).await;
+        }
+        open
+    }
+
+    /// Ends the records of releases that went with their service, or with the revision that their fleet went back from;
+    /// true: one could not be written.
+    async fn give_up(&mut self, handle: &Handle, head: &Head) -> bool {
+        let stays = |name: &Name| {
+            let service = head.state.services.get(name);
+            service.is_some_and(|service| service.rollout.is_some())
+        };
+        let gone = self.written.keys().filter(|name| !stays(name));
+        let gone: Vec<Name> = gone.cloned().collect();
+        let mut open = false;
+        for name in gone {
+            let Some(known) = self.written.remove(&name) else {
+                continue;
+            };
+            let replaced = Replaced {
+                release: known.rollout.number,
+                end: end_of(&known.rollout, &name, head),
+            };
+            if let Err(error) = close(handle, &name, &replaced).await {
+                let release = replaced.release;
+                tracing::warn!(service = %name, release, %error, "the end of a release was not kept");
+                self.written.insert(name, known);
+                open = true;
+            }
         }
         open
     }
@@ -201,6 +227,22 @@ impl Book {
             },
         );
         on_its_way
+    }
+}
+
+/// How a release ends that its fleet's newest revision does not know any more.
+fn end_of(rollout: &Rollout, service: &Name, head: &Head) -> LogEntry {
+    let reason = match head.state.services.contains_key(service) {
+        true => "its fleet went back to a revision without it",
+        false => "the service was deleted",
+    };
+    LogEntry {
+        at: head.meta.at,
+        revision: head.meta.revision,
+        phase: rollout.phase_once_replaced(),
+        reason: reason.to_owned(),
+        by: head.meta.actor.clone(),
+        weight: rollout.log.last().map_or(0, |entry| entry.weight),
     }
 }
 

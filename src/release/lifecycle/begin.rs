@@ -39,10 +39,7 @@ impl Draft<'_> {
     /// Ends the release whose place another one takes: nobody would watch it from now on, and nothing that it wants done is done.
     fn replace(&mut self) -> Option<Replaced> {
         if let Some(active) = self.active() {
-            let phase = match active.standing() {
-                RolloutPhase::Standby | RolloutPhase::Retiring => RolloutPhase::Completed,
-                _ => RolloutPhase::Aborted,
-            };
+            let phase = active.phase_once_replaced();
             let next = self.state.next_release();
             self.enter(phase, format!("release {next} took its place"));
         }

@@ -266,6 +266,14 @@ impl Rollout {
         });
     }
 
+    /// How it ends if nobody watches it any more: one whose version has all the traffic for good has done its work.
+    pub fn phase_once_replaced(&self) -> RolloutPhase {
+        match self.standing() {
+            RolloutPhase::Standby | RolloutPhase::Retiring => RolloutPhase::Completed,
+            _ => RolloutPhase::Aborted,
+        }
+    }
+
     /// The same, as it is noted elsewhere.
     pub fn close(&mut self, end: LogEntry) {
         self.phase = end.phase;
