@@ -8,7 +8,8 @@ use crate::{
         only, service, world,
     },
     support::{
-        document,
+        backend::Backend,
+        document, http,
         load::{Protocol, Shot},
         waiting,
         world::{Ran, World},
@@ -257,4 +258,27 @@ async fn a_rejected_switch_is_taken_back() {
         std::time::Instant::now(),
     );
     no_trouble(&world).await;
+}
+
+/// Envoy takes nothing of a response with a resource that is invalid in itself (seen with 1.40).
+#[tokio::test(flavor = "multi_thread")]
+async fn line_08_what_came_with_an_invalid_cluster_gets_its_requests() {
+    let backends = Backends::start().await;
+    let mut world = World::start().await;
+    let target = world.listener.addr();
+    let document = service("fraud-model", "/", target, &backends, "");
+    world.apply(&document, &[]).await.ok();
+    world.fleet(1).await;
+    let others = Backends {
+        blue: [Backend::start("other").await, Backend::start("other").await],
+        ..Backends::start().await
+    };
+    let other = service("other", "/other", target, &others, "");
+    let halt = ["--wait", "30s", "--on-nack", "halt"];
+    let refused = world.apply(&(other + &extra_cluster("0s")), &halt).await;
+    assert_eq!(refused.code, 8, "{refused:?}");
+    let ask = async || http::get(target, "/other").await.expect("an answer");
+    let answer = waiting::until("the other service", ask, |(_, body)| &body[..] == b"other").await;
+    assert_eq!(answer.0, 200);
+    assert_eq!(world.counter("no_cluster$").await, 0);
 }

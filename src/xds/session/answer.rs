@@ -209,7 +209,7 @@ impl Channel {
         cache.view(self.type_url, items)
     }
 
-    /// Books a rejection per resource: Envoy applies the good ones of a response that it rejects (seen with 1.40). It is no
+    /// Books a rejection per resource: Envoy may apply the good ones of a response that it rejects (seen with 1.40). It is no
     /// news if it is that of a content which another response brought, and which has been booked for it; a response that
     /// was on its way carried it along.
     fn reject(
@@ -227,7 +227,14 @@ impl Channel {
             .iter()
             .filter(|item| had(&item.resource.name) != Some(item.resource.digest))
             .collect();
-        let named = blame::named(message, changed.iter().map(|item| &item.resource.name));
+        let mut named = blame::named(message, changed.iter().map(|item| &item.resource.name));
+        let shown = blame::shown(&named, |name| {
+            let item = changed.iter().find(|item| *item.resource.name == *name);
+            item.map(|item| &item.resource.references.clusters)
+        });
+        named.retain(|name| !shown.contains(name));
+        let spares_the_rest =
+            !named.is_empty() && shown.is_empty() && blame::spares_the_rest(message);
         let record = Record::Rejected {
             type_url: self.type_url,
             revision: response.message.revision,
@@ -253,14 +260,15 @@ impl Channel {
         }
         // What it had before this stream it still has: the next list, be it empty, is news.
         self.must_answer |= self.is_whole() && (self.unknown_past || self.presumed);
-        let unsure = verdict != Verdict::Blamed || (named.is_empty() && changed.len() > 1);
+        let others = changed.len() > named.len().max(1);
+        let unsure = verdict != Verdict::Blamed || (others && !spares_the_rest);
         if unsure || keeps_what_it_rejects(self.type_url) {
             // Which of them the client took all the same cannot be known: what it had is told again.
             self.must_answer |= self.is_whole() && !changed.is_empty();
             let names = changed.iter().map(|item| item.resource.name.clone());
             self.asked.extend(names);
         }
-        if verdict != Verdict::Blamed || named.is_empty() {
+        if verdict != Verdict::Blamed || !spares_the_rest {
             self.lose(response, cache);
         }
         if verdict != Verdict::Blamed {
@@ -280,7 +288,7 @@ impl Channel {
         if !carried {
             records.extend(self.rejected_again(response));
         }
-        if !named.is_empty() {
+        if spares_the_rest {
             let taken = self.with(&self.accepted, response, &BTreeSet::new(), cache);
             let mut good: Items = taken.items().clone();
             for name in named {

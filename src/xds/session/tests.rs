@@ -11,6 +11,7 @@ mod mortal;
 mod ordering;
 mod sotw;
 mod status;
+mod whole;
 
 use std::collections::BTreeSet;
 
@@ -373,7 +374,7 @@ fn an_empty_fleet_is_answered_and_one_that_is_not_empty_never_looks_so() {
     let mut client = Client::new();
     client.push(fleet.put([cluster("bad", 1), tcp_listener("tcp", "bad")]));
     client.ask(CDS, &[]);
-    client.nack(CDS, "cluster(s) bad: nonsense");
+    client.nack(CDS, "Error adding/updating cluster(s) bad: nonsense");
     assert_eq!(sent(&client.ask(LDS, &[])), [], "its only listener is held");
 }
 

@@ -95,7 +95,10 @@ fn line_19_a_service_that_never_gets_ready_holds_up_no_other_addition_or_removal
         };
         client.push(fleet.put(cold.into_iter().chain([of(&["a", "cold"])])));
         // Envoy withholds its answer to clusters while one warms; delta and the list both bring what comes after.
-        client.nack(CDS, "cluster(s) cold/blue, cold/green: never");
+        client.nack(
+            CDS,
+            "Error adding/updating cluster(s) cold/blue, cold/green: never",
+        );
         let added = client.push(fleet.put(service("b")));
         assert_eq!(sent(&added)[0].0, CDS);
         client.ack(CDS);

@@ -81,7 +81,7 @@ fn line_19_a_proxy_that_starts_gets_routes_to_what_it_accepted() {
             [],
             "nothing was accepted yet: {mode:?}"
         );
-        let part = client.nack(CDS, "cluster(s) b/green: nonsense");
+        let part = client.nack(CDS, "Error adding/updating cluster(s) b/green: nonsense");
         assert_eq!(sent(&part), [(RDS, vec!["main".into()])]);
         let routed = green(part.responses[0].resource(0));
         assert_eq!(routed, BTreeMap::from([("a".into(), false)]), "{mode:?}");
