@@ -2,7 +2,10 @@
 
 mod support;
 
-use std::{net::SocketAddr, process::Stdio};
+use std::{
+    net::SocketAddr,
+    process::{Output, Stdio},
+};
 
 use envoy_types::pb::envoy::{
     config::core::v3::Node,
@@ -256,8 +259,13 @@ async fn with_few_files() -> Server {
 }
 
 impl Server {
-    /// A command that commits, by a client of its own.
-    async fn applies(&self, version: &str) {
+    /// A command that commits, by a client of its own, succeeds.
+    async fn applies(&self, port: u16) {
+        let ran = self.apply(port).await;
+        assert!(ran.status.success(), "{ran:?}");
+    }
+
+    async fn apply(&self, port: u16) -> Output {
         let document = self.dir.path().join("service.yaml");
         let text = format!(
             "apiVersion: bluegreen/v1
@@ -266,17 +274,21 @@ metadata: {{ name: fraud-model }}
 spec:
   fleet: payments
   listener: {{ address: 127.0.0.1, port: 10000 }}
-  environments: {{ blue: {{ version: {version}, endpoints: [\"127.0.0.1:9\"] }} }}
+  environments: {{ blue: {{ version: v1.2, endpoints: [\"127.0.0.1:{port}\"] }} }}
 "
         );
         std::fs::write(&document, text).unwrap();
-        let ran = Command::new(BINARY)
-            .args(["apply", "--yes", "--server", &self.admin.to_string(), "-f"])
+        let command = Command::new(BINARY)
+            .args([
+                "apply",
+                "--force",
+                "--server",
+                &self.admin.to_string(),
+                "-f",
+            ])
             .arg(&document)
-            .output()
-            .await
-            .unwrap();
-        assert!(ran.status.success(), "{ran:?}");
+            .output();
+        command.await.unwrap()
     }
 }
 
@@ -296,7 +308,7 @@ async fn proxies_leave_files_for_whoever_wants_to_roll_back() {
         }
     }
     assert!((10..50).contains(&fleet.len()), "{}", fleet.len());
-    server.applies("v1.2").await;
+    server.applies(9).await;
     // Who has a place keeps it.
     for (health, _) in &mut fleet {
         health.check(HealthCheckRequest::default()).await.unwrap();
@@ -331,7 +343,7 @@ async fn connections_that_say_nothing_leave_their_place_to_operators() {
     let mut first = silent.swap_remove(0);
     first.read_to_end(&mut Vec::new()).await.unwrap();
     silent.retain(|one| one.peer_addr().is_ok_and(|peer| peer != server.admin));
-    server.applies("v1.2").await;
+    server.applies(9).await;
     drop(silent);
     let (status, _) = http::get(server.http, "/healthz").await.unwrap();
     assert_eq!(status, 200);
@@ -404,6 +416,37 @@ spec:
     let opened = tokio::task::spawn_blocking(|| std::fs::File::options().write(true).open(file));
     let opened = tokio::time::timeout(START, opened).await;
     let _silent = opened.expect("the check begins in time").unwrap().unwrap();
+    server.terminate().await;
+}
+
+/// Its disk fails where a commit can't be taken back any more, and works again. Whoever gave the command is not told that nothing
+/// has come of it.
+#[tokio::test]
+async fn a_command_that_may_be_done_yet_says_so() {
+    let mut server = start("127.0.0.1:0", &[]).await;
+    server.applies(9).await;
+    let (data, away) = (
+        server.dir.path().join("data"),
+        server.dir.path().join("away"),
+    );
+    std::fs::rename(&data, &away).unwrap();
+    let ran = server.apply(10).await;
+    let said = String::from_utf8(ran.stderr).unwrap();
+    assert_eq!(ran.status.code(), Some(38), "{said}");
+    assert!(said.contains("outcome is unknown"), "{said}");
+    std::fs::rename(&away, &data).unwrap();
+    let mut admin = AdminClient::new(channel(server.admin).await);
+    let watch = admin.watch_status(GetStatusRequest::default()).await;
+    let mut watch = watch.unwrap().into_inner();
+    let done = async {
+        while let Some(status) = watch.message().await.unwrap() {
+            let blue = status.services[0].blue.clone().unwrap();
+            if blue.endpoints == ["127.0.0.1:10"] {
+                break;
+            }
+        }
+    };
+    tokio::time::timeout(START, done).await.expect("it is done");
     server.terminate().await;
 }
 

@@ -73,7 +73,7 @@ impl CommitError {
             }
             Self::Contradiction { .. } => "report this with the server's log; nothing was changed",
             Self::Unknown(_) => {
-                "restart the server: `bluegreen history` tells then whether it was done; what failed is in the server's log"
+                "it may be done yet, as soon as the disk works again or the server is restarted: `bluegreen history` tells; what failed is in the server's log"
             }
             Self::Store(_) => "see the server's log; proxies go on with what they have",
         }

@@ -60,7 +60,8 @@ impl Writer {
                 }
                 // The store tells after the next read whether the commit was made.
                 Err(CommandError::Commit(CommitError::Unknown(source))) => {
-                    let made = self.repeated(request).await?;
+                    // It can't be read as long as what it flushed is not answered for: that is not known either.
+                    let made = self.repeated(request).await.ok().flatten();
                     return made.ok_or(CommitError::Unknown(source).into());
                 }
                 other => return other,
