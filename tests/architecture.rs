@@ -488,6 +488,7 @@ fn every_file_that_the_docs_name_exists() {
         ("docs/operations.md", "docs"),
         ("docs/gates.md", "docs"),
         ("docs/checks.md", "docs"),
+        ("docs/hooks.md", "docs"),
         ("docs/release-an-llm.md", "docs"),
     ] {
         let text = std::fs::read_to_string(root.join(page)).expect("a page");

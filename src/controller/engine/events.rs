@@ -92,7 +92,13 @@ async fn deliver(handle: &Handle, event: &Value) {
     }
     let mut pause = SOON;
     loop {
-        let post = http::post(release.client.as_ref(), &sink.url, &headers, body.clone());
+        let post = http::post(
+            release.client.as_ref(),
+            &sink.url,
+            &headers,
+            body.clone(),
+            TIMEOUT,
+        );
         let why = match timeout(TIMEOUT, post).await {
             Ok(Ok(answer)) if answer.status.is_success() => return,
             Ok(Ok(answer)) => answer.status.to_string(),

@@ -136,7 +136,8 @@ impl Call {
             ("content-type", "application/json".to_owned()),
             ("idempotency-key", self.id.clone()),
         ];
-        match http::post(self.client.as_ref(), url, &headers, self.body.to_string()).await {
+        let (body, limit) = (self.body.to_string(), self.hook.time_limit());
+        match http::post(self.client.as_ref(), url, &headers, body, limit).await {
             Err(error) => Tried::Failed(error),
             Ok(answer) if answer.status.is_success() => Tried::Yes(answer.body),
             Ok(answer) => {

@@ -6,9 +6,6 @@ use http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
 
 use crate::gates::client::{Ask, Client};
 
-/// The longest for one POST. Who calls it has a shorter limit, or tries again.
-const TIMEOUT: Duration = Duration::from_secs(300);
-
 /// An answer longer than this says nothing that is of use here.
 const MAX_ANSWER: usize = 1024 * 1024;
 
@@ -18,16 +15,17 @@ pub(super) struct Answer {
     pub body: Vec<u8>,
 }
 
-/// Sends `body` with these headers.
+/// Sends `body` with these headers; the answer may take so long.
 pub(super) async fn post(
     client: Option<&Client>,
     url: &str,
     headers: &[(&'static str, String)],
     body: String,
+    limit: Duration,
 ) -> Result<Answer, String> {
     let client = client.ok_or("this server can't make requests: its TLS library can't be used")?;
     let uri: Uri = url.parse().map_err(|error| format!("{url}: {error}"))?;
-    let mut ask = Ask::new(Method::POST, uri, TIMEOUT);
+    let mut ask = Ask::new(Method::POST, uri, limit);
     ask.max_answer = MAX_ANSWER;
     ask.body = body.into();
     for (name, value) in headers {
