@@ -14,7 +14,7 @@ use envoy_types::pb::envoy::{
     },
 };
 use support::{
-    http,
+    http, ports,
     world::{BINARY, START},
 };
 use tokio::{
@@ -181,16 +181,17 @@ async fn it_ends_cleanly_on_sigterm() {
 
 /// A store on a disk that hangs: here a pipe in the place of a file, into which nobody writes.
 #[tokio::test]
-async fn it_ends_on_sigterm_while_it_starts() {
+async fn while_it_starts_it_is_alive_and_not_ready_and_ends_on_sigterm() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
     std::fs::create_dir(&data).unwrap();
     let head = data.join("HEAD");
     let made = Command::new("mkfifo").arg(&head).status().await;
     assert!(made.unwrap().success());
+    let address = ports::free().unwrap();
     let mut process = Command::new(BINARY)
-        .args(["serve", "--xds=127.0.0.1:0", "--http=127.0.0.1:0"])
-        .args(["--admin=127.0.0.1:0", "--data-dir"])
+        .args(["serve", "--xds=127.0.0.1:0", "--admin=127.0.0.1:0"])
+        .args([&format!("--http={address}"), "--data-dir"])
         .arg(&data)
         .kill_on_drop(true)
         .spawn()
@@ -199,6 +200,11 @@ async fn it_ends_on_sigterm_while_it_starts() {
     let opened = tokio::task::spawn_blocking(|| std::fs::File::options().write(true).open(head));
     let opened = tokio::time::timeout(START, opened).await;
     let _silent = opened.expect("it begins in time").unwrap().unwrap();
+    for (path, expected) in [("/healthz", 200), ("/readyz", 503), ("/metrics", 503)] {
+        let asked = tokio::time::timeout(START, http::get(address, path));
+        let (status, _) = asked.await.expect("an answer in time").unwrap();
+        assert_eq!(status, expected, "{path}");
+    }
     terminate(&mut process).await;
 }
 

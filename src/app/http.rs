@@ -1,7 +1,7 @@
 //! `/healthz`, `/readyz` and `/metrics`, for those who run the server.
 
 use std::sync::{
-    Arc,
+    Arc, OnceLock,
     atomic::{AtomicBool, Ordering},
 };
 
@@ -30,12 +30,14 @@ impl Readiness {
     }
 }
 
+/// What `/metrics` shows, once the fleets are known.
+pub type Metrics = Arc<OnceLock<Registry>>;
+
 /// What OpenMetrics text is sent as.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// `/healthz`: the process answers. `/readyz`: it takes commands and proxies. `/metrics`: OpenMetrics.
-pub fn router(readiness: Readiness, registry: Registry) -> Router {
-    let registry = Arc::new(registry);
+pub fn router(readiness: Readiness, metrics: Metrics) -> Router {
     Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route(
@@ -51,14 +53,17 @@ pub fn router(readiness: Readiness, registry: Registry) -> Router {
                 }
             }),
         )
-        .route("/metrics", get(async move || metrics(registry).await))
+        .route("/metrics", get(async move || shown(metrics).await))
 }
 
-async fn metrics(registry: Arc<Registry>) -> Response {
+async fn shown(metrics: Metrics) -> Response {
+    if metrics.get().is_none() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "starting\n").into_response();
+    }
     // It looks at every proxy of every fleet: not on a thread that serves one.
-    let text = tokio::task::spawn_blocking(move || console::text(&registry)).await;
+    let text = tokio::task::spawn_blocking(move || metrics.get().map(console::text)).await;
     match text {
-        Ok(Ok(text)) => ([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
+        Ok(Some(Ok(text))) => ([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
         _ => (
             StatusCode::INTERNAL_SERVER_ERROR,
             "the metrics could not be written\n",

@@ -7,7 +7,6 @@ use std::{
 use axum::serve::Listener as _;
 use envoy_types::pb::envoy::service::status::v3::client_status_discovery_service_server::ClientStatusDiscoveryServiceServer;
 use futures::stream::unfold;
-use prometheus_client::registry::Registry;
 use tokio::{
     net::{TcpListener, TcpSocket},
     sync::watch,
@@ -19,7 +18,7 @@ use super::{
     directory::Fleets,
     door::Door,
     errors::{RunError, StartError},
-    http::{self, Readiness},
+    http::{self, Metrics, Readiness},
 };
 use crate::{
     admin,
@@ -76,14 +75,14 @@ pub async fn stopped(mut stopping: watch::Receiver<bool>) {
     let _ = stopping.wait_for(|stop| *stop).await;
 }
 
-/// Serves `/healthz`, `/readyz` and `/metrics` until the server stops.
+/// Serves `/healthz`, `/readyz` and `/metrics` until the server stops: while it starts, too, or who looks after it takes it for hung.
 pub async fn serve_http(
     door: Door,
     readiness: Readiness,
-    registry: Registry,
+    metrics: Metrics,
     stopping: watch::Receiver<bool>,
 ) -> Served {
-    let router = http::router(readiness, registry);
+    let router = http::router(readiness, metrics);
     let served = axum::serve(door, router).with_graceful_shutdown(stopped(stopping.clone()));
     until_last_call("http", served.into_future(), stopping).await
 }

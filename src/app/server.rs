@@ -14,7 +14,7 @@ use super::{
     directory::Fleets,
     door::Door,
     errors::{RunError, StartError},
-    http::Readiness,
+    http::{Metrics, Readiness},
     listeners::{bind, serve_admin, serve_http, serve_xds},
     log, open_files,
 };
@@ -55,7 +55,8 @@ impl std::fmt::Display for Addresses {
 }
 
 impl App {
-    /// Opens the store, takes up every fleet in it, and listens. Nothing is served before all of that has succeeded.
+    /// Opens the store, takes up every fleet in it, and listens. Nothing is served before all of that has succeeded, but for
+    /// health.
     pub async fn build(config: Config) -> Result<Self, StartError> {
         let (xds, xds_address) = bind("xds", config.xds)?;
         let (admin, admin_address) = bind("admin", config.admin)?;
@@ -66,16 +67,24 @@ impl App {
             http: http_address,
         };
 
+        let places = open_files::raise();
+        let (readiness, metrics) = (Readiness::default(), Metrics::default());
+        let (stop, stopping) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        let door = Door::new(http, "http", places.http);
+        tasks.spawn(serve_http(
+            door,
+            readiness.clone(),
+            metrics.clone(),
+            stopping.clone(),
+        ));
+
         let options = SledOptions {
             history_limit: config.history_limit,
             accept_older: config.accept_older,
         };
         let store: Arc<dyn Store> = Arc::new(SledStore::open(&config.data_dir, options).await?);
         let controllers = Controllers::start(store.clone(), controller_options(&config)?).await?;
-
-        let readiness = Readiness::default();
-        let (stop, stopping) = watch::channel(false);
-        let mut tasks = JoinSet::new();
 
         let fleets = Arc::new(Fleets {
             controllers: controllers.clone(),
@@ -87,7 +96,6 @@ impl App {
                 ..session::Options::default()
             },
         });
-        let places = open_files::raise();
         let options = xds::server::Options {
             fleet_by: config.fleet_by,
             load_report_interval: config.load_report_interval,
@@ -101,7 +109,8 @@ impl App {
             xds::server::client_status(options.streams.clone(), CsdsAccess::On),
             admin::Token::new(config.admin_token.clone()),
         );
-        let registry = registry(controllers.clone(), &options);
+        // It is set here only.
+        let _ = metrics.set(registry(controllers.clone(), &options));
         tasks.spawn(serve_xds(xds, fleets, options, stopping.clone()));
         let info = api::GetServerInfoResponse {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -114,14 +123,8 @@ impl App {
             Door::new(admin, "admin", places.admin),
             service,
             csds,
-            stopping.clone(),
-        )?);
-        tasks.spawn(serve_http(
-            Door::new(http, "http", places.http),
-            readiness.clone(),
-            registry,
             stopping,
-        ));
+        )?);
 
         readiness.set(true);
         Ok(Self {
