@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::{
     fixtures::{self, Backends, all_answered, half_behind_a_relay, load, no_trouble},
+    random::Random,
     support::{
         fault::POINTS,
         load::{Load, Protocol, Shot},
@@ -213,16 +214,4 @@ async fn a_crash_when_half_of_the_fleet_knows_and_nobody_listens() {
     }
     all_answered(&load.stop().await);
     no_trouble(&world).await;
-}
-
-/// Numbers that look random and are the same in every run (xorshift).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % limit
-    }
 }
