@@ -207,8 +207,7 @@ impl Channel {
             // The client may have dropped what it had, and an explicit question is answered once more.
             self.must_answer |= self.is_whole() || changed.everything;
             for name in &changed.added {
-                // What was refused by its name would be so again; what only was in bad company may be good.
-                self.forget_refusals(name, |refusal| !refusal.found);
+                self.answer_anew(name);
             }
         }
         if changed.everything {
@@ -240,6 +239,17 @@ impl Channel {
             self.must_answer = false;
         }
         (was_none != is_none).then_some(!is_none)
+    }
+
+    /// The client asks for a name. What only was in bad company when it was refused may be good. What was refused by its name would be
+    /// so again: it is said all the same to who names what an Envoy asks for as a whole. Who gave such a name up, and with it
+    /// what it knew of it, would wait (gRPC Go 1.85: for 15 seconds, with all calls of a channel).
+    fn answer_anew(&mut self, name: &Arc<str>) {
+        let by_name = self.type_url.is_full_state();
+        if by_name && self.refusals.contains_key(name) {
+            self.refused.clear();
+        }
+        self.forget_refusals(name, |refusal| by_name || !refusal.found);
     }
 
     /// The client has it, and nothing that is on its way takes it away, if only for a moment.

@@ -252,3 +252,30 @@ fn line_33_routes_that_stand_in_a_listener_are_proven_as_those_that_it_refers_to
         assert!(accepted(&client.ack(EDS)).contains(&switched), "{mode:?}");
     }
 }
+
+/// It has given up with the name what it knew of it, and makes its calls wait for an answer.
+#[test]
+fn line_09_what_a_client_has_rejected_is_said_again_when_it_asks_for_it_anew() {
+    for mode in MODES {
+        let mut fleet = fleet();
+        fleet.put([cluster("odd", 1)]);
+        let mut client = calling(mode, &fleet);
+        let odd = (CDS, vec!["odd".to_owned()]);
+        let both = ["a/blue", "odd"];
+        client.ask_again(CDS, &both);
+        let without = client.nack(CDS, "odd: of no use here");
+        assert!(!sent(&without).contains(&odd), "{mode:?}");
+        client.ack(CDS);
+        client.ask_again(CDS, &["a/blue"]);
+        client.ack(CDS);
+        let again = client.ask_again(CDS, &both);
+        let names = &sent(&again)[0].1;
+        assert!(names.contains(&odd.1[0]), "{mode:?}: {names:?}");
+        let rejected_again = client.nack(CDS, "odd: of no use here");
+        let names: Vec<_> = sent(&rejected_again)
+            .into_iter()
+            .flat_map(|it| it.1)
+            .collect();
+        assert!(!names.contains(&odd.1[0]), "{mode:?}: {names:?}");
+    }
+}
