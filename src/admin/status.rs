@@ -3,11 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use futures::Stream;
-use tokio::{sync::mpsc, time::sleep};
+use tokio::{
+    sync::{Semaphore, mpsc},
+    time::sleep,
+};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
-use super::{convert, named, releases, views};
+use super::{background::in_background, convert, named, releases, views};
 use crate::{
     api,
     controller::{Controllers, Handle, drift},
@@ -18,6 +21,9 @@ use crate::{
 
 /// Between two answers of a watch: a person sees no more than that, and a fleet of thousands ACKs in one second.
 const WATCH_PAUSE: Duration = Duration::from_millis(200);
+
+/// Watches look one after the other: hundreds of them, in a night in which everybody watches, take one thread and no more.
+static LOOKING: Semaphore = Semaphore::const_new(1);
 
 /// Services by name, all or one.
 pub(super) fn get(
@@ -78,7 +84,7 @@ pub(super) fn watch(
             }
             sleep(WATCH_PAUSE).await;
             changes.borrow_and_update();
-            let answer = get(&controllers, &request);
+            let answer = look(&controllers, &request).await;
             match &answer {
                 Ok(same) if *same == sent => continue,
                 Ok(answer) => sent = answer.clone(),
@@ -92,6 +98,18 @@ pub(super) fn watch(
         }
     });
     Ok(ReceiverStream::new(receiver))
+}
+
+/// [`get`], when it is its turn, off the threads that serve proxies and carry out commands.
+async fn look(
+    controllers: &Arc<Controllers>,
+    request: &api::GetStatusRequest,
+) -> Result<api::GetStatusResponse, Status> {
+    let _turn = LOOKING.acquire().await;
+    let (controllers, request) = (controllers.clone(), request.clone());
+    in_background(move || get(&controllers, &request))
+        .await
+        .flatten()
 }
 
 fn service_status(
