@@ -102,7 +102,9 @@ impl Session {
             (TypeUrl::Runtime, Mode::Sotw) => {
                 self.lasting(channel, self.with_layers(channel, view))
             }
-            (TypeUrl::TypedExtensionConfig, Mode::Sotw) => self.lasting(channel, view),
+            (TypeUrl::TypedExtensionConfig | TypeUrl::ScopedRouteConfiguration, Mode::Sotw) => {
+                self.lasting(channel, view)
+            }
             _ => view,
         }
     }
@@ -120,11 +122,13 @@ impl Session {
         self.cache.view(view.type_url, items)
     }
 
-    /// Without times to live, for a client that names several resources. In state of the world Envoy tells all who asked for a type of
+    /// Without times to live, for a client that names several resources, and for scopes: it crashes when one is over. In state of the world Envoy tells all who asked for a type of
     /// one that has expired: a runtime layer of another name ends the process, and filters of other names go with it (seen
     /// with 1.40).
     fn lasting(&self, channel: &Channel, view: Arc<View>) -> Arc<View> {
-        if view.ttl.is_none() || channel.subscription.named().len() < 2 {
+        let crashes = view.type_url == TypeUrl::ScopedRouteConfiguration;
+        let several = channel.subscription.named().len() > 1;
+        if view.ttl.is_none() || !(crashes || several) {
             return view;
         }
         let lasting = view.items().iter().map(|(name, item)| {
