@@ -1,7 +1,7 @@
 //! Carrying out a command: send it, follow its events to the outcome, and send it again with the same operation
 //! id when the connection is lost. The server does nothing twice.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tonic::{Response, Status, Streaming};
 
@@ -15,9 +15,9 @@ use super::{
 };
 use crate::api::{CommandEvent, CommandMeta, command_event::Event};
 
-/// How often a lost command is sent again. With the pauses below that is about half a minute: a server that
-/// is started again after a crash is back long before.
-const MAX_REPEATS: u32 = 12;
+/// For how long a lost command is sent again: a server that is started again after a crash is back long before. It is the time that
+/// counts: each try lasts a moment where nobody listens, and much longer where a server hangs.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// The first pause before a repeat; each later one is twice as long, up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -131,6 +131,7 @@ async fn attempts(
 ) -> Result<(), Error> {
     let mut pause = FIRST_PAUSE;
     let mut times = 0;
+    let mut lost_since = None;
     let mut client = Some(client);
     loop {
         let broken = match client.take() {
@@ -149,7 +150,7 @@ async fn attempts(
             },
         };
         times += 1;
-        if times > MAX_REPEATS {
+        if lost_since.get_or_insert_with(Instant::now).elapsed() > PATIENCE {
             return Err(Error::Lost {
                 url: cx.url(),
                 times,
@@ -179,7 +180,8 @@ async fn attempt(
     progress: &mut Progress,
     send: &impl AsyncFn(Client) -> Answer,
 ) -> Result<(), Status> {
-    let mut events = send(client).await?.into_inner();
+    // The client is kept to the end: without it the connection counts as idle, and no keepalive would notice a server that hangs.
+    let mut events = send(client.clone()).await?.into_inner();
     report.plan.clear();
     report.notices.clear();
     while let Some(event) = events.message().await? {

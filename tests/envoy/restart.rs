@@ -2,6 +2,7 @@
 
 use std::{path::Path, time::Instant};
 
+use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::{
@@ -48,6 +49,37 @@ async fn restarts_under_load_lose_nothing() {
     all_answered(&report);
     proven(&report, &flips);
     no_trouble(&world).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_hangs_does_not_keep_whoever_waits_for_a_proof() {
+    let backends = Backends::start().await;
+    let (world, relay) = half_behind_a_relay(&backends).await;
+    relay.halt();
+    let switch = [
+        "switch",
+        "fraud-model",
+        "--operation-id",
+        "hangs",
+        "-o",
+        "json",
+    ];
+    let hangs = async {
+        waiting::fleet(&world, "half delivered", |fleet| {
+            fleet["revision"] == 2 && fleet["delivery"]["acked"] == 1
+        })
+        .await;
+        world.signal(Signal::STOP);
+    };
+    let (ran, ()) = tokio::join!(world.cli(&switch), hangs);
+    assert_eq!(ran.code, 5, "{ran:?}");
+    assert!(ran.stderr.contains("--operation-id hangs"), "{ran:?}");
+
+    world.signal(Signal::CONT);
+    relay.resume();
+    let again = world.cli(&switch).await.ok().json();
+    assert_eq!(again["revision"], 2, "{again}");
+    assert_eq!(again["proxies"]["acked"], 2, "{again}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

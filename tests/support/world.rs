@@ -174,10 +174,14 @@ impl World {
 
     /// Asks the server to end, and waits until it has.
     pub async fn terminate(&self) {
-        let id = self.server().as_ref().and_then(Child::id);
-        let pid = id.and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
-        kill_process(pid.expect("a running server"), Signal::TERM).expect("a signal");
+        self.signal(Signal::TERM);
         self.ended().await;
+    }
+
+    /// Sends the running server a signal.
+    pub fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.server_id()).ok().and_then(Pid::from_raw);
+        kill_process(pid.expect("a process id"), signal).expect("a signal");
     }
 
     /// Waits until the server has ended by itself.
