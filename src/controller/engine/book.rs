@@ -68,10 +68,8 @@ impl Book {
                 remember(handle, name, rollout.number).await;
             }
             if let (Some(replaced), true) = (&rollout.replaced, known != Some(rollout.number))
-                && let Err(error) = close(handle, name, replaced).await
+                && !closed(handle, name, replaced).await
             {
-                let release = replaced.release;
-                tracing::warn!(service = %name, release, %error, "the end of a release was not kept");
                 // Its successor stays unknown until then, so that both are looked at again.
                 open = true;
                 continue;
@@ -88,22 +86,13 @@ impl Book {
             let service = head.state.services.get(name);
             service.is_some_and(|service| service.rollout.is_some())
         };
-        let gone = self.written.keys().filter(|name| !stays(name));
-        let gone: Vec<Name> = gone.cloned().collect();
+        let gone = self.written.iter().filter(|(name, _)| !stays(name));
+        let gone = gone.map(|(name, known)| (name.clone(), gone_with(&known.rollout, name, head)));
         let mut open = false;
-        for name in gone {
-            let Some(known) = self.written.remove(&name) else {
-                continue;
-            };
-            let replaced = Replaced {
-                release: known.rollout.number,
-                end: end_of(&known.rollout, &name, head),
-            };
-            if let Err(error) = close(handle, &name, &replaced).await {
-                let release = replaced.release;
-                tracing::warn!(service = %name, release, %error, "the end of a release was not kept");
-                self.written.insert(name, known);
-                open = true;
+        for (name, gone) in gone.collect::<Vec<_>>() {
+            match closed(handle, &name, &gone).await {
+                true => drop(self.written.remove(&name)),
+                false => open = true,
             }
         }
         open
@@ -231,29 +220,37 @@ impl Book {
 }
 
 /// How a release ends that its fleet's newest revision does not know any more.
-fn end_of(rollout: &Rollout, service: &Name, head: &Head) -> LogEntry {
+fn gone_with(rollout: &Rollout, service: &Name, head: &Head) -> Replaced {
     let reason = match head.state.services.contains_key(service) {
         true => "its fleet went back to a revision without it",
         false => "the service was deleted",
     };
-    LogEntry {
-        at: head.meta.at,
-        revision: head.meta.revision,
-        phase: rollout.phase_once_replaced(),
-        reason: reason.to_owned(),
-        by: head.meta.actor.clone(),
-        weight: rollout.log.last().map_or(0, |entry| entry.weight),
+    Replaced {
+        release: rollout.number,
+        end: LogEntry {
+            at: head.meta.at,
+            revision: head.meta.revision,
+            phase: rollout.phase_once_replaced(),
+            reason: reason.to_owned(),
+            by: head.meta.actor.clone(),
+            weight: rollout.log.last().map_or(0, |entry| entry.weight),
+        },
     }
 }
 
-/// Enters the end of a release whose place another one took.
-async fn close(handle: &Handle, service: &Name, replaced: &Replaced) -> Result<(), StoreError> {
+/// Enters the end of a release that is no longer its service's; false: it could not be written.
+async fn closed(handle: &Handle, service: &Name, replaced: &Replaced) -> bool {
+    let release = replaced.release;
     let close = |record: &mut ReleaseRecord| {
         if !record.rollout.is_over() {
             record.rollout.close(replaced.end.clone());
         }
     };
-    update(handle, service, replaced.release, close).await
+    let closed = update(handle, service, release, close).await;
+    if let Err(error) = &closed {
+        tracing::warn!(%service, release, %error, "the end of a release was not kept");
+    }
+    closed.is_ok()
 }
 
 /// Enters how far a push had come, once another one has taken its place: the looks at it are over, and who accepts the

@@ -122,9 +122,9 @@ impl Session {
         self.cache.view(view.type_url, items)
     }
 
-    /// Without times to live, for a client that names several resources, and for scopes: it crashes when one is over. In state of the world Envoy tells all who asked for a type of
-    /// one that has expired: a runtime layer of another name ends the process, and filters of other names go with it (seen
-    /// with 1.40).
+    /// Without times to live, for a client that names several resources, and for scopes. In state of the world Envoy tells
+    /// all who asked for a type of one that has expired: a runtime layer of another name ends the process, and filters of
+    /// other names go with it. Of a scope that is over it crashes (seen with 1.40).
     fn lasting(&self, channel: &Channel, view: Arc<View>) -> Arc<View> {
         let crashes = view.type_url == TypeUrl::ScopedRouteConfiguration;
         let several = channel.subscription.named().len() > 1;
