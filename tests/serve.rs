@@ -14,7 +14,7 @@ use envoy_types::pb::envoy::{
     },
 };
 use support::{
-    http, ports,
+    document, http, ports,
     world::{BINARY, START},
 };
 use tokio::{
@@ -272,18 +272,12 @@ impl Server {
     }
 
     async fn apply(&self, port: u16) -> Output {
-        let document = self.dir.path().join("service.yaml");
-        let text = format!(
-            "apiVersion: bluegreen/v1
-kind: Service
-metadata: {{ name: fraud-model }}
-spec:
-  fleet: payments
-  listener: {{ address: 127.0.0.1, port: 10000 }}
-  environments: {{ blue: {{ version: v1.2, endpoints: [\"127.0.0.1:{port}\"] }} }}
-"
-        );
-        std::fs::write(&document, text).unwrap();
+        let file = self.dir.path().join("service.yaml");
+        let at = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        let blue = document::environments(&[at(port)], &[]);
+        let spec = [&*document::listener(at(10000)), &*blue];
+        let text = document::service("fraud-model", &spec);
+        std::fs::write(&file, text).unwrap();
         let command = Command::new(BINARY)
             .args([
                 "apply",
@@ -292,7 +286,7 @@ spec:
                 &self.admin.to_string(),
                 "-f",
             ])
-            .arg(&document)
+            .arg(&file)
             .output();
         command.await.unwrap()
     }
@@ -301,10 +295,14 @@ spec:
 #[tokio::test]
 async fn proxies_leave_files_for_whoever_wants_to_roll_back() {
     let mut server = with_few_files().await;
+    let url = format!("http://{}", server.xds);
+    let proxy = || {
+        let channel = Channel::from_shared(url.clone()).unwrap();
+        HealthClient::new(channel.connect_lazy())
+    };
     let mut fleet = Vec::new();
     for _ in 0..100 {
-        let proxy = Channel::from_shared(format!("http://{}", server.xds)).unwrap();
-        let mut health = HealthClient::new(proxy.connect_lazy());
+        let mut health = proxy();
         let request = HealthCheckRequest::default();
         if let Ok(watch) = health.watch(request).await {
             let mut watch = watch.into_inner();
@@ -322,8 +320,7 @@ async fn proxies_leave_files_for_whoever_wants_to_roll_back() {
     // One place that is free again is another's.
     fleet.pop();
     loop {
-        let proxy = Channel::from_shared(format!("http://{}", server.xds)).unwrap();
-        let mut health = HealthClient::new(proxy.connect_lazy());
+        let mut health = proxy();
         if health.check(HealthCheckRequest::default()).await.is_ok() {
             break;
         }

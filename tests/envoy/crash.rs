@@ -10,7 +10,7 @@ use std::{
 use serde_json::Value;
 
 use crate::{
-    fixtures::{self, Backends, all_answered, half_behind_a_relay, load, no_trouble},
+    fixtures::{self, Backends, all_answered, half_behind_a_relay, load, no_trouble, set},
     random::Random,
     support::{
         fault::POINTS,
@@ -19,14 +19,6 @@ use crate::{
         world::{Ran, World},
     },
 };
-
-/// Rounds of random kills.
-fn rounds() -> usize {
-    std::env::var("BLUEGREEN_TEST_KILLS")
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(50)
-}
 
 /// The longest that a random kill waits after the command was started: about twice what a switch takes.
 const LONGEST_MS: u64 = 120;
@@ -161,7 +153,7 @@ async fn a_crash_at_any_moment() {
     let (world, load) = world(&backends).await;
     let mut versions = Versions::default();
     let mut random = Random(0x5eed);
-    for round in 0..rounds() {
+    for round in 0..set("BLUEGREEN_TEST_KILLS", 50) {
         let id = format!("moment-{round}");
         let (_, command) = step(round);
         let moment = Duration::from_millis(random.below(LONGEST_MS));

@@ -5,6 +5,7 @@
 
 use std::{
     net::SocketAddr,
+    str::FromStr,
     time::{Duration, Instant},
 };
 
@@ -27,6 +28,12 @@ pub const WARMING: &str = "^cluster_manager.warming_clusters$";
 
 /// Where a listener of the users' own has its routes from: the route configuration `edge`.
 pub const RDS: &str = "rds: { route_config_name: edge, config_source: { ads: {}, resource_api_version: V3, initial_fetch_timeout: 0s } }";
+
+/// A number that whoever runs the tests may set.
+pub fn set<T: FromStr>(variable: &str, default: T) -> T {
+    let text = std::env::var(variable).ok();
+    text.and_then(|text| text.parse().ok()).unwrap_or(default)
+}
 
 /// Two backends per environment; each answers with its colour.
 pub struct Backends {

@@ -7,7 +7,7 @@ use std::time::Instant;
 use serde_json::Value;
 
 use crate::{
-    fixtures::{Backends, all_answered, load, no_trouble, only, service},
+    fixtures::{Backends, all_answered, load, no_trouble, only, service, set},
     random::Random,
     support::{
         document,
@@ -19,11 +19,6 @@ use crate::{
 
 /// The services, and what their paths begin with.
 const SERVICES: [(&str, &str); 2] = [("fraud-model", "/"), ("explain", "/explain")];
-
-fn number(name: &str, default: u64) -> u64 {
-    let text = std::env::var(name).ok();
-    text.and_then(|text| text.parse().ok()).unwrap_or(default)
-}
 
 /// A command may be refused, for a reason that has a name, but nothing may go wrong in it.
 #[track_caller]
@@ -211,8 +206,8 @@ impl Sequence<'_> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_sequence_of_commands_loses_a_request() {
-    let seed = number("BLUEGREEN_TEST_SEED", 0x5eed);
-    let commands = number("BLUEGREEN_TEST_COMMANDS", 100);
+    let seed = set("BLUEGREEN_TEST_SEED", 0x5eed);
+    let commands = set("BLUEGREEN_TEST_COMMANDS", 100);
     println!("again: BLUEGREEN_TEST_SEED={seed} BLUEGREEN_TEST_COMMANDS={commands}");
     let backends = Backends::start().await;
     let mut world = World::start().await;

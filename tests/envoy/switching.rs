@@ -1,21 +1,13 @@
 //! Switches and rollbacks under load: nothing is lost, and what `switch` proves is true.
 
 use crate::{
-    fixtures::{Backends, Flip, all_answered, load, no_trouble, proven, service},
+    fixtures::{Backends, Flip, all_answered, load, no_trouble, proven, service, set},
     support::{
         bidi::Bidi,
         load::{Protocol, Shot},
         world::World,
     },
 };
-
-/// As many flips as the promise is shown with; `make soak` asks for more.
-fn flips() -> usize {
-    std::env::var("BLUEGREEN_TEST_FLIPS")
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(100)
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_lost_in_a_hundred_switches_and_rollbacks() {
@@ -40,7 +32,8 @@ async fn nothing_is_lost_in_a_hundred_switches_and_rollbacks() {
 
     let green = backends.green[0].addr().to_string();
     let mut flipped = Vec::new();
-    for round in 0..flips() / 6 {
+    // As many flips as the promise is shown with; `make soak` asks for more.
+    for round in 0..set("BLUEGREEN_TEST_FLIPS", 100) / 6 {
         // A release that is rolled back, then one that goes through and is followed by the next, the other way.
         let version = format!("v2.{round}");
         let deploy = [
