@@ -4,7 +4,8 @@ mod support;
 
 use std::{
     net::SocketAddr,
-    process::{Output, Stdio},
+    os::unix::fs::OpenOptionsExt as _,
+    process::{ExitStatus, Output, Stdio},
 };
 
 use envoy_types::pb::envoy::{
@@ -13,8 +14,9 @@ use envoy_types::pb::envoy::{
         DiscoveryRequest, aggregated_discovery_service_client::AggregatedDiscoveryServiceClient,
     },
 };
+use rustix::{fs::OFlags, process::Signal};
 use support::{
-    document, http, ports,
+    document, http, ports, waiting,
     world::{BINARY, START},
 };
 use tokio::{
@@ -167,16 +169,62 @@ impl Server {
 }
 
 async fn terminate(process: &mut Child) {
+    signal(process, Signal::TERM);
+    assert!(end(process).await.success());
+}
+
+fn signal(process: &Child, signal: Signal) {
     let id = process.id().unwrap();
     let id = rustix::process::Pid::from_raw(i32::try_from(id).unwrap()).unwrap();
-    rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+    rustix::process::kill_process(id, signal).unwrap();
+}
+
+async fn end(process: &mut Child) -> ExitStatus {
     let ended = tokio::time::timeout(START, process.wait()).await;
-    assert!(ended.expect("an end in time").unwrap().success());
+    ended.expect("an end in time").unwrap()
 }
 
 #[tokio::test]
-async fn it_ends_cleanly_on_sigterm() {
-    start("127.0.0.1:0", &[]).await.terminate().await;
+async fn it_ends_cleanly_on_each_signal_that_asks_for_it() {
+    for asks in [Signal::TERM, Signal::INT, Signal::HUP] {
+        let mut server = start("127.0.0.1:0", &[]).await;
+        signal(&server.process, asks);
+        assert!(end(&mut server.process).await.success(), "{asks:?}");
+    }
+}
+
+/// A commit on a disk that hangs is waited for: here its file is a pipe that is full. Who insists is heard.
+#[tokio::test]
+async fn a_second_signal_ends_it_at_once() {
+    let mut server = start("127.0.0.1:0", &[]).await;
+    let head = server.dir.path().join("data/HEAD.new");
+    let made = Command::new("mkfifo").arg(&head).status().await;
+    assert!(made.unwrap().success());
+    let mut pipe = std::fs::File::options();
+    let pipe = pipe
+        .read(true)
+        .write(true)
+        .custom_flags(OFlags::NONBLOCK.bits().cast_signed());
+    let mut pipe = pipe.open(&head).unwrap();
+    while std::io::Write::write(&mut pipe, &[0; 4096]).is_ok() {}
+
+    let open_files = format!("/proc/{}/fd", server.process.id().unwrap());
+    let has_it_open = async || {
+        let mut files = std::fs::read_dir(&open_files).unwrap();
+        files.any(|file| std::fs::read_link(file.unwrap().path()).is_ok_and(|it| it == head))
+    };
+    tokio::select! {
+        ran = server.apply(9) => panic!("{ran:?}"),
+        _ = waiting::until("in the commit", has_it_open, |open| *open) => {}
+    }
+    let path = server.dir.path().join("log");
+    let log = async || std::fs::read_to_string(&path).unwrap();
+    signal(&server.process, Signal::TERM);
+    waiting::until("stopping", log, |log| log.contains("stopping")).await;
+    signal(&server.process, Signal::TERM);
+    assert_eq!(end(&mut server.process).await.code(), Some(1));
+    let log = log().await;
+    assert!(log.contains("told to stop a second time"), "{log}");
 }
 
 /// A store on a disk that hangs: here a pipe in the place of a file, into which nobody writes.

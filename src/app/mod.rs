@@ -15,6 +15,7 @@ mod serve;
 mod server;
 mod setting;
 mod settings;
+mod signals;
 
 pub use arguments::command;
 pub use errors::{RunError, StartError};

@@ -3,7 +3,7 @@
 use std::{io::Write as _, process::ExitCode};
 
 use clap::ArgMatches;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
 
 use super::{
     arguments, checked,
@@ -11,6 +11,7 @@ use super::{
     errors::{RunError, StartError},
     log::{self, LogError},
     server::App,
+    signals::Signals,
 };
 
 /// Exit code of a server whose settings can't be used (docs/operations.md).
@@ -29,9 +30,13 @@ enum ServeError {
     Start(#[from] Box<StartError>),
     #[error(transparent)]
     Run(#[from] RunError),
+    #[error(
+        "it was told to stop a second time, and stopped before everything had come to its end: what was answered for is on the disk"
+    )]
+    Insisted,
 }
 
-/// Runs the server until SIGTERM or Ctrl-C.
+/// Runs the server until SIGTERM, Ctrl-C or SIGHUP.
 pub fn start(matches: &ArgMatches) -> ExitCode {
     match run(matches) {
         Ok(()) => ExitCode::SUCCESS,
@@ -63,18 +68,11 @@ fn run(matches: &ArgMatches) -> Result<(), ServeError> {
 
 async fn serve(config: Config) -> Result<(), ServeError> {
     // Before anything listens: a signal that comes early must not kill the process in mid-start.
-    let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Runtime)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Runtime)?;
-    let mut shutdown = std::pin::pin!(async {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    });
+    let mut signals = Signals::listen().map_err(ServeError::Runtime)?;
     let app = tokio::select! {
         app = App::build(config) => app.map_err(Box::new)?,
         // The store may be long in opening, on a disk that hangs: nothing was answered for, and what it was at is done again.
-        () = &mut shutdown => {
+        () = signals.next() => {
             tracing::info!("stopping before the start is done");
             return Ok(());
         }
@@ -82,5 +80,19 @@ async fn serve(config: Config) -> Result<(), ServeError> {
     let addresses = app.addresses();
     // Nobody may read it: that is no reason not to serve.
     let _ = write!(std::io::stdout().lock(), "{addresses}");
-    Ok(app.run(shutdown).await?)
+    let (stop, stopped) = oneshot::channel();
+    let running = app.run(async {
+        // Nobody else has the other end, and it is kept until the second signal.
+        let _ = stopped.await;
+    });
+    let insisted = async {
+        signals.next().await;
+        let _ = stop.send(());
+        // A clean end waits for the disk, which may hang.
+        signals.next().await;
+    };
+    tokio::select! {
+        ended = running => Ok(ended?),
+        () = insisted => Err(ServeError::Insisted),
+    }
 }
