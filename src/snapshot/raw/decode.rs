@@ -76,7 +76,7 @@ pub(super) fn resource(
     let references = references_in(&mut message);
     let mut resource = Resource::new(type_url, &name, bytes, references);
     match ttl {
-        Some(ttl) if may_end(type_url) => resource = resource.with_ttl(ttl),
+        Some(ttl) if type_url.ends_by_ttl() => resource = resource.with_ttl(ttl),
         Some(_) => warnings.push(format!(
             "EnvoyResources {}, {} {name}: its ttl is left out: Envoy ends nothing of this type by it, and crashes if it speaks state of the world",
             place.set,
@@ -85,15 +85,6 @@ pub(super) fn resource(
         None => {}
     }
     Ok((Arc::new(resource), warnings))
-}
-
-/// Whether a resource of that type may have a time to live. By the others Envoy ends nothing; and in state of the world it crashes
-/// when one is over because no server said it again (seen with 1.40).
-fn may_end(type_url: TypeUrl) -> bool {
-    !matches!(
-        type_url,
-        TypeUrl::ClusterLoadAssignment | TypeUrl::RouteConfiguration | TypeUrl::Secret
-    )
 }
 
 fn name(message: &DynamicMessage) -> String {

@@ -89,7 +89,7 @@ impl Session {
             Some(set) => channel.subscription.of(set.view(), &self.cache),
             None => View::none(type_url),
         };
-        match (type_url, self.mode) {
+        let view = match (type_url, self.mode) {
             // What was sent for a cluster is not what Envoy waits for once that is sent again (checklist, line 21).
             (TypeUrl::ClusterLoadAssignment, _) => {
                 let clusters = self.channels.get(TypeUrl::Cluster);
@@ -98,14 +98,13 @@ impl Session {
                     None => view,
                 }
             }
-            // Delta has a word for what does not exist, and ends what has expired alone.
-            (TypeUrl::Runtime, Mode::Sotw) => {
-                self.lasting(channel, self.with_layers(channel, view))
-            }
-            (TypeUrl::TypedExtensionConfig | TypeUrl::ScopedRouteConfiguration, Mode::Sotw) => {
-                self.lasting(channel, view)
-            }
+            // Delta has a word for what does not exist.
+            (TypeUrl::Runtime, Mode::Sotw) => self.with_layers(channel, view),
             _ => view,
+        };
+        match self.mode {
+            Mode::Sotw => self.lasting(channel, view),
+            Mode::Delta => view,
         }
     }
 
@@ -122,13 +121,18 @@ impl Session {
         self.cache.view(view.type_url, items)
     }
 
-    /// Without times to live, for a client that names several resources, and for scopes. In state of the world Envoy tells
-    /// all who asked for a type of one that has expired: a runtime layer of another name ends the process, and filters of
-    /// other names go with it. Of a scope that is over it crashes (seen with 1.40).
+    /// Without the times to live by which Envoy ends more than the one resource, in state of the world: it crashes by those of
+    /// some types, also of a scope; and it tells all who asked for a type of one that has expired, so that a runtime
+    /// layer of another name ends the process, and filters of other names go with it (seen with 1.40).
     fn lasting(&self, channel: &Channel, view: Arc<View>) -> Arc<View> {
-        let crashes = view.type_url == TypeUrl::ScopedRouteConfiguration;
-        let several = channel.subscription.named().len() > 1;
-        if view.ttl.is_none() || !(crashes || several) {
+        let ends_more = match view.type_url {
+            TypeUrl::ScopedRouteConfiguration => true,
+            TypeUrl::Runtime | TypeUrl::TypedExtensionConfig => {
+                channel.subscription.named().len() > 1
+            }
+            other => !other.ends_by_ttl(),
+        };
+        if view.ttl.is_none() || !ends_more {
             return view;
         }
         let lasting = view.items().iter().map(|(name, item)| {

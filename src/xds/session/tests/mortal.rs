@@ -65,22 +65,33 @@ fn line_30_to_who_asks_for_several_in_state_of_the_world_no_time_to_live_is_said
     }
 }
 
-/// In state of the world it crashes when one is over; in delta it takes that one away.
+/// In state of the world it crashes when one of these is over. In delta it takes the scope away, and leaves the others.
 #[test]
-fn line_30_no_time_to_live_of_a_scope_is_said_in_state_of_the_world() {
-    let of = TypeUrl::ScopedRouteConfiguration;
-    for (mode, expected) in [
-        (Mode::Sotw, None),
-        (Mode::Delta, Some(Duration::from_secs(15))),
+fn line_30_no_time_to_live_by_which_envoy_crashes_is_said_in_state_of_the_world() {
+    for of in [
+        TypeUrl::ScopedRouteConfiguration,
+        TypeUrl::Secret,
+        TypeUrl::RouteConfiguration,
+        TypeUrl::ClusterLoadAssignment,
     ] {
-        let mut fleet = Fleet::with_a();
-        let scope = Resource::new(of, "one", "content".into(), References::default());
-        fleet.put([scope.with_ttl(Duration::from_secs(15))]);
-        let mut client = Client::settled_in(mode, &fleet);
-        let said = client.ask(of, &[]);
-        assert_eq!(said.responses[0].resource(0).ttl, expected, "{mode:?}");
-        client.ack(of);
-        let settled = accepted(&client.push(fleet.put([runtime("other")])));
-        assert!(settled.contains(&(of, rev(3))), "{mode:?}: {settled:?}");
+        for (mode, expected) in [
+            (Mode::Sotw, None),
+            (Mode::Delta, Some(Duration::from_secs(15))),
+        ] {
+            let mut fleet = Fleet::with_a();
+            let mortal = Resource::new(of, "one", "content".into(), References::default());
+            fleet.put([mortal.with_ttl(Duration::from_secs(15))]);
+            let mut client = Client::settled_in(mode, &fleet);
+            let said = client.ask_again(of, &["one"]);
+            let mut said = said.responses.iter().flat_map(Response::resources);
+            let said = said.find(|resource| &*resource.name == "one");
+            assert_eq!(said.map(|one| one.ttl), Some(expected), "{of} {mode:?}");
+            client.ack(of);
+            let settled = accepted(&client.push(fleet.put([runtime("other")])));
+            assert!(
+                settled.contains(&(of, rev(3))),
+                "{of} {mode:?}: {settled:?}"
+            );
+        }
     }
 }
