@@ -111,6 +111,10 @@ fn not_acked(one: &NotAcked) -> api::ProxyDelivery {
             view.set_state(proxy_delivery::State::Disconnected);
             view.since = time(*since);
         }
+        NotAckedState::Newer(revision) => {
+            view.set_state(proxy_delivery::State::Newer);
+            view.revision = revision.0;
+        }
         NotAckedState::Nacked {
             type_url,
             resources,

@@ -53,6 +53,7 @@ pub(super) fn delivery_state(value: i32) -> &'static str {
         Ok(State::Pending) => "pending",
         Ok(State::Disconnected) => "disconnected",
         Ok(State::Nacked) => "nacked",
+        Ok(State::Newer) => "newer",
         _ => "unknown",
     }
 }

@@ -101,6 +101,8 @@ pub(super) struct NotAcked {
     pub error: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub since: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revision: Option<u64>,
 }
 
 /// What a command changes in a fleet.
@@ -184,6 +186,7 @@ impl From<api::ProxyDelivery> for NotAcked {
             resources: proxy.resources,
             error: proxy.error,
             since: proxy.since,
+            revision: (proxy.revision > 0).then_some(proxy.revision),
         }
     }
 }

@@ -110,6 +110,13 @@ pub(super) fn not_acked_text(proxies: &[NotAcked], indent: &str) -> String {
                 (WARN, format!("away since {}", proxy.since))
             }
             "disconnected" => (WARN, "away".to_owned()),
+            "newer" => (
+                BAD,
+                format!(
+                    "has revision {}, which this server has not reached, and is sent nothing: `bluegreen status` says what to do",
+                    proxy.revision.unwrap_or_default()
+                ),
+            ),
             state => (WARN, state.to_owned()),
         };
         // Writing into a String can't fail.

@@ -287,30 +287,44 @@ fn proxies_text(status: &Status) -> String {
 mod tests {
     use super::*;
 
+    /// What is said of a service's proxies where these have not accepted.
+    fn said(not_acked: Vec<api::ProxyDelivery>) -> String {
+        let delivery = api::Delivery {
+            total: 250,
+            acked: 3,
+            pending: 247,
+            not_acked,
+            ..Default::default()
+        };
+        let service = api::ServiceStatus {
+            fleet: "payments".to_owned(),
+            delivery: Some(delivery),
+            ..Default::default()
+        };
+        proxies_text(&status(service, &[]))
+    }
+
+    fn edge(state: api::proxy_delivery::State) -> api::ProxyDelivery {
+        api::ProxyDelivery {
+            proxy: "edge-1".to_owned(),
+            state: state.into(),
+            revision: 12,
+            ..Default::default()
+        }
+    }
+
     #[test]
     fn where_nobody_is_named_it_says_who_names_them() {
-        let said = |not_acked: Vec<api::ProxyDelivery>| {
-            let delivery = api::Delivery {
-                total: 250,
-                acked: 3,
-                pending: 247,
-                not_acked,
-                ..Default::default()
-            };
-            let service = api::ServiceStatus {
-                fleet: "payments".to_owned(),
-                delivery: Some(delivery),
-                ..Default::default()
-            };
-            proxies_text(&status(service, &[]))
-        };
         assert!(said(Vec::new()).contains("`bluegreen fleet payments` names them"));
-        let named = said(vec![api::ProxyDelivery {
-            proxy: "edge-1".to_owned(),
-            state: api::proxy_delivery::State::Pending.into(),
-            ..Default::default()
-        }]);
+        let named = said(vec![edge(api::proxy_delivery::State::Pending)]);
         assert!(named.contains("edge-1"));
         assert!(!named.contains("bluegreen fleet"));
+    }
+
+    #[test]
+    fn a_proxy_of_a_newer_revision_is_not_waited_for_without_a_word() {
+        let said = said(vec![edge(api::proxy_delivery::State::Newer)]);
+        assert!(said.contains("has revision 12, which this server has not reached"));
+        assert!(said.contains("`bluegreen status` says what to do"));
     }
 }

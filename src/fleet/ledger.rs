@@ -181,7 +181,7 @@ impl Ledger {
                     }
                     Err(state) => {
                         match state {
-                            NotAckedState::Pending => proof.pending += 1,
+                            NotAckedState::Pending | NotAckedState::Newer(_) => proof.pending += 1,
                             NotAckedState::Disconnected(_) => proof.disconnected += 1,
                             NotAckedState::Nacked { .. } => proof.nacked += 1,
                         }

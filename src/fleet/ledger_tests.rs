@@ -402,6 +402,10 @@ fn a_proxy_of_a_newer_revision_is_an_alarm_until_it_accepts_something() {
     let ledger = one();
     ledger.record(StreamId(1), Record::Newer(RDS, Revision(50)), at(1));
     assert_eq!(ledger.newer(), [("a".into(), Revision(50))]);
+    // It is not waited for as for others: nothing is on its way to it.
+    let proof = ledger.proof(&routes(3));
+    assert_eq!(proof.pending, 1);
+    assert_eq!(proof.not_acked[0].state, NotAckedState::Newer(Revision(50)));
     ledger.record(StreamId(1), accepted(51), at(2));
     assert_eq!(ledger.newer(), []);
 }

@@ -78,6 +78,8 @@ pub enum NotAckedState {
     Pending,
     /// Away since.
     Disconnected(Timestamp),
+    /// Connected, and sent nothing: it showed a version of this revision, which the fleet has not reached.
+    Newer(Revision),
     /// It said no.
     Nacked {
         /// The revision whose response it rejected: the one asked about, or a later one that it was sent instead.

@@ -245,7 +245,10 @@ impl Row {
         let mut members = 0;
         let mut stands = None;
         self.each_member(|member| {
-            let told = member.accepted(requirement);
+            let told = match (member.accepted(requirement), self.newer) {
+                (Err(NotAckedState::Pending), Some(newer)) => Err(NotAckedState::Newer(newer)),
+                (told, _) => told,
+            };
             members += 1;
             stands = Stands::of(requirement, &told);
             f(told);

@@ -25,7 +25,11 @@ impl Stands {
         let accepted = match told {
             Ok(at) => Some(*at),
             Err(NotAckedState::Pending) => None,
-            Err(NotAckedState::Disconnected(_) | NotAckedState::Nacked { .. }) => return None,
+            Err(
+                NotAckedState::Disconnected(_)
+                | NotAckedState::Newer(_)
+                | NotAckedState::Nacked { .. },
+            ) => return None,
         };
         Some(Self {
             revision: requirement.revision,

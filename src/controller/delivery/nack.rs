@@ -90,7 +90,7 @@ fn blamed(handle: &Handle, revision: Revision, proof: &Proof) -> Option<Proof> {
         NotAckedState::Nacked { revision: of, .. } => {
             *of == revision || handle.suspect_of(*of) == Some(revision)
         }
-        NotAckedState::Pending | NotAckedState::Disconnected(_) => false,
+        NotAckedState::Pending | NotAckedState::Disconnected(_) | NotAckedState::Newer(_) => false,
     };
     let not_acked: Vec<NotAcked> = proof.not_acked.iter().filter(is_blamed).cloned().collect();
     let nacked = u32::try_from(not_acked.len()).unwrap_or(u32::MAX);
@@ -163,7 +163,9 @@ fn quote(proof: &Proof) -> String {
                 [] => format!("{} ({type_url}: {message})", one.proxy),
                 names => format!("{} ({type_url} {}: {message})", one.proxy, names.join(", ")),
             }),
-            NotAckedState::Pending | NotAckedState::Disconnected(_) => None,
+            NotAckedState::Pending | NotAckedState::Disconnected(_) | NotAckedState::Newer(_) => {
+                None
+            }
         })
         .take(QUOTED)
         .collect();

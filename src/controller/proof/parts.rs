@@ -90,7 +90,7 @@ fn merge(a: Proof, b: Proof) -> Proof {
     };
     for (proxy, state) in states {
         match state {
-            NotAckedState::Pending => proof.pending += 1,
+            NotAckedState::Pending | NotAckedState::Newer(_) => proof.pending += 1,
             NotAckedState::Disconnected(_) => proof.disconnected += 1,
             NotAckedState::Nacked { .. } => proof.nacked += 1,
         }
@@ -105,7 +105,7 @@ fn merge(a: Proof, b: Proof) -> Proof {
 /// What is said of a proxy that has accepted neither part.
 fn weight(state: &NotAckedState) -> u8 {
     match state {
-        NotAckedState::Pending => 0,
+        NotAckedState::Pending | NotAckedState::Newer(_) => 0,
         NotAckedState::Disconnected(_) => 1,
         NotAckedState::Nacked { .. } => 2,
     }
