@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::{
     fleet_resources,
     fleet_view::{Fleet, Proxy, Type},
-    out::{BAD, WARN, paint},
+    out::{BAD, WARN, paint, set_in},
     table::Columns,
 };
 
@@ -137,11 +137,7 @@ fn troubles(proxy: &Proxy, who: &str) -> String {
                 true => String::new(),
                 false => format!(" {}", t.resources.join(", ")),
             };
-            let line = format!(
-                "{who}rejected {}{resources}: {}",
-                t.type_,
-                t.error.trim_end()
-            );
+            let line = format!("{who}rejected {}{resources}: {}", t.type_, set_in(&t.error));
             let _ = writeln!(text, "{}", paint(BAD, line)); // a String takes everything
         }
         if !t.held_for.is_empty() {

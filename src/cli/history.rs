@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{
     client::Context,
     error::Error,
-    out::{DIM, WARN, paint},
+    out::{DIM, WARN, paint, set_in},
     table::Columns,
 };
 use crate::api;
@@ -168,7 +168,7 @@ fn text(entries: &[Entry]) -> String {
             let _ = writeln!(text, "{}", paint(WARN, format_args!("  waived {waived}")));
         }
         for note in &entry.notes {
-            let _ = writeln!(text, "{}", paint(DIM, format_args!("  {note}")));
+            let _ = writeln!(text, "{}", paint(DIM, format_args!("  {}", set_in(note))));
         }
     }
     text

@@ -1,6 +1,10 @@
 //! Printing: data to stdout in the format asked for, everything else to stderr, colour only on a terminal.
 
-use std::io::{self, IsTerminal, Write};
+use std::{
+    borrow::Cow,
+    fmt::Write as _,
+    io::{self, IsTerminal, Write},
+};
 
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
@@ -15,6 +19,11 @@ pub(super) const WARN: Style = AnsiColor::Yellow.on_default();
 pub(super) const GOOD: Style = AnsiColor::Green.on_default();
 /// For what stands back.
 pub(super) const DIM: Style = Style::new().dimmed();
+
+/// What [`paint`] writes: the only control sequences that texts may bring to a terminal.
+const PAINTS: [&str; 6] = [
+    "\x1b[0m", "\x1b[1m", "\x1b[2m", "\x1b[31m", "\x1b[32m", "\x1b[33m",
+];
 
 /// Text in a style; the streams below take the style off again where it can't be shown.
 pub(super) fn paint(style: Style, text: impl std::fmt::Display) -> String {
@@ -74,19 +83,59 @@ pub(super) fn yaml<T: Serialize>(value: &T) -> Result<String, Error> {
 
 /// Writes to stdout.
 pub(super) fn stdout(text: &str) -> Result<(), Error> {
-    let mut stream = anstream::stdout().lock();
-    stream
-        .write_all(text.as_bytes())
-        .and_then(|()| stream.flush())
-        .map_err(Error::Output)
+    write(anstream::stdout().lock(), &tamed(text)).map_err(Error::Output)
 }
 
 /// Writes to stderr. Nobody is told when that fails: there is no place left to say it.
 pub(super) fn stderr(text: &str) {
-    let mut stream = anstream::stderr().lock();
-    let _ = stream
-        .write_all(text.as_bytes())
-        .and_then(|()| stream.flush());
+    let _ = write(anstream::stderr().lock(), &tamed(text));
+}
+
+/// Begins a new screen of the terminal that stdout is.
+pub(super) fn clear_screen() -> Result<(), Error> {
+    write(anstream::stdout().lock(), "\x1b[H\x1b[2J").map_err(Error::Output)
+}
+
+/// Begins the line of the terminal that stderr is anew.
+pub(super) fn clear_line() {
+    let _ = write(anstream::stderr().lock(), "\r\x1b[K");
+}
+
+fn write(mut stream: impl Write, text: &str) -> io::Result<()> {
+    stream.write_all(text.as_bytes())?;
+    stream.flush()
+}
+
+/// Names, reasons and errors come from whoever may connect or answer: proxies, models, other operators. None of them may
+/// move the cursor, hide a line or write to the clipboard of whoever reads it, so control characters are shown, in the way
+/// of JSON.
+fn tamed(text: &str) -> Cow<'_, str> {
+    if !text.contains(|c: char| c.is_control() && c != '\n') {
+        return Cow::Borrowed(text);
+    }
+    let mut tame = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let paint = PAINTS.iter().find(|paint| rest.starts_with(**paint));
+        let taken = paint.map_or(c.len_utf8(), |paint| paint.len());
+        match c {
+            _ if paint.is_some() => tame.push_str(&rest[..taken]),
+            '\n' | '\t' => tame.push(c),
+            // The end of a line of a file from Windows.
+            '\r' if rest.starts_with("\r\n") => {}
+            c if c.is_control() => {
+                let _ = write!(tame, "\\u{:04x}", u32::from(c)); // a String takes everything
+            }
+            c => tame.push(c),
+        }
+        rest = &rest[taken..];
+    }
+    Cow::Owned(tame)
+}
+
+/// Lines of somebody else's text after the first one, set in: none of them looks like a line of its own.
+pub(super) fn set_in(text: &str) -> String {
+    text.trim_end().replace('\n', "\n      ")
 }
 
 /// One line on stderr, e.g. `note: …`.
@@ -119,5 +168,39 @@ pub(super) fn failure(error: &Error) {
     }
     if let Some(hint) = error.hint() {
         say(WARN, "hint", &hint);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_of_others_control_no_terminal() {
+        let title = "p1\u{1b}]0;title\u{7}\u{9b}2J\u{1b}[8m\rover";
+        assert_eq!(
+            tamed(title),
+            r"p1\u001b]0;title\u0007\u009b2J\u001b[8m\u000dover"
+        );
+        assert_eq!(tamed("a\r\nb\tc"), "a\nb\tc");
+    }
+
+    #[test]
+    fn own_paint_stays() {
+        for style in [BAD, WARN, GOOD, DIM] {
+            let painted = paint(style, "text");
+            assert_eq!(tamed(&format!("{painted}\r\n")), format!("{painted}\n"));
+        }
+    }
+
+    #[test]
+    fn data_stays_what_it_is() {
+        let data = "esc \u{1b}[2J del \u{7f} csi \u{9b} cr \r crlf \r\n end";
+        let json = json(&[data]).unwrap();
+        let read: Vec<String> = serde_json::from_str(&tamed(&json)).unwrap();
+        assert_eq!(read, [data]);
+        let yaml = yaml(&[data]).unwrap();
+        let read: Vec<String> = serde_saphyr::from_str(&tamed(&yaml)).unwrap();
+        assert_eq!(read, [data], "{yaml}");
     }
 }

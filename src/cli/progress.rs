@@ -88,14 +88,15 @@ impl Progress {
                 let _ = write!(text, ", {count} {word}"); // a String takes everything
             }
         }
-        out::stderr(&format!("\r\x1b[K{text}"));
+        out::clear_line();
+        out::stderr(&text);
         self.open_line = true;
     }
 
     /// Takes the line that follows the delivery away: the report says it better.
     pub fn close(&mut self) {
         if std::mem::take(&mut self.open_line) {
-            out::stderr("\r\x1b[K");
+            out::clear_line();
         }
     }
 }

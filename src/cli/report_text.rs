@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::{
     change::change_text,
-    out::{BAD, DIM, GOOD, WARN, paint},
+    out::{BAD, DIM, GOOD, WARN, paint, set_in},
     report::{NotAcked, Report},
     table::Columns,
 };
@@ -139,5 +139,5 @@ fn rejection(proxy: &NotAcked) -> String {
     if !proxy.resources.is_empty() {
         text = format!("{text} {}", proxy.resources.join(", "));
     }
-    format!("{}: {}", text.trim_end(), proxy.error.trim_end())
+    format!("{}: {}", text.trim_end(), set_in(&proxy.error))
 }

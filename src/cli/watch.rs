@@ -85,13 +85,12 @@ fn print(cx: &Context, one: bool, change: api::GetStatusResponse) -> Result<(), 
     match (cx.out.format_or(Format::Table), statuses.as_slice()) {
         (Format::Table | Format::Markdown, _) => {
             // A person sees the newest state, a log keeps all of them apart.
-            let start = match out::stdout_is_terminal() {
-                true => "\x1b[H\x1b[2J",
-                false => "",
-            };
+            if out::stdout_is_terminal() {
+                out::clear_screen()?;
+            }
             let now = jiff::Timestamp::now().round(jiff::Unit::Second);
             let at = now.map(|now| paint(DIM, now)).unwrap_or_default();
-            out::stdout(&format!("{start}{at}\n{}\n", status::text(&statuses)))
+            out::stdout(&format!("{at}\n{}\n", status::text(&statuses)))
         }
         (Format::Json, [only]) if one => {
             out::stdout(&(serde_json::to_string(only).map_err(encode)? + "\n"))

@@ -118,7 +118,7 @@ fn record(cx: &Context, release: api::ReleaseSummary, format: Format) -> Result<
 fn record_text(one: &Summary) -> String {
     let why = match one.why.as_str() {
         "" => String::new(),
-        why => format!(": {why}"),
+        why => format!(": {}", out::set_in(why)),
     };
     let mut text = format!(
         "{} (fleet {}), begun {} by {}{why}\n{}",

@@ -6,7 +6,7 @@ use anstyle::Style;
 
 use super::view::{CheckView, ReleaseView, StepView};
 use crate::{
-    cli::out::{BAD, DIM, GOOD, WARN, paint},
+    cli::out::{BAD, DIM, GOOD, WARN, paint, set_in},
     model::HumanDuration,
 };
 
@@ -44,7 +44,7 @@ pub(in crate::cli) fn status_lines(release: &ReleaseView) -> String {
     }
     text.push('\n');
     if !release.reason.is_empty() {
-        let _ = writeln!(text, "    {}", release.reason);
+        let _ = writeln!(text, "    {}", set_in(&release.reason));
     }
     if let Some(line) = standstill(release) {
         let _ = writeln!(text, "    {line}");
@@ -91,7 +91,7 @@ pub(super) fn check_line(check: &CheckView) -> String {
         let _ = write!(line, " after {} measurements", check.measurements);
     }
     if !check.message.is_empty() {
-        let _ = write!(line, ": {}", check.message);
+        let _ = write!(line, ": {}", set_in(&check.message));
     }
     line
 }
@@ -108,7 +108,7 @@ pub(super) fn step_line(step: &StepView) -> String {
         paint(style(&step.phase), &step.phase)
     );
     if !step.reason.is_empty() {
-        let _ = write!(line, ": {}", step.reason);
+        let _ = write!(line, ": {}", set_in(&step.reason));
     }
     line
 }

@@ -206,7 +206,8 @@ impl Shown {
         self.standstill = standstill;
         let left = left(release);
         if out::stderr_is_terminal() && !left.is_empty() && !release.over {
-            out::stderr(&format!("\r\x1b[K{}{left}", release.phase));
+            out::clear_line();
+            out::stderr(&format!("{}{left}", release.phase));
             self.open_line = true;
         }
     }
@@ -219,7 +220,7 @@ impl Shown {
     /// Takes the line that follows the time away.
     fn close(&mut self) {
         if std::mem::take(&mut self.open_line) {
-            out::stderr("\r\x1b[K");
+            out::clear_line();
         }
     }
 }

@@ -129,11 +129,23 @@ pub(super) fn identify(
     })?;
     let address = peer.map_or_else(|| "unknown".to_owned(), |peer| peer.to_string());
     let proxy = ProxyInfo {
-        id: node.id.as_str().into(),
+        id: one_line(&node.id).into(),
         address: address.into(),
-        software: node.software().into(),
+        software: one_line(&node.software()).into(),
     };
     Ok((fleet, proxy))
+}
+
+/// What a proxy calls itself stands in lines of the log and of tables: it begins no line of its own there.
+fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c.is_control() {
+            true => line.extend(c.escape_default()),
+            false => line.push(c),
+        }
+    }
+    line
 }
 
 fn unset(what: &str, flag: &str) -> Status {
@@ -209,6 +221,15 @@ mod tests {
         ] {
             assert_eq!(fleet(&node, by).as_deref(), Ok(expected), "{by}");
         }
+    }
+
+    #[test]
+    fn what_a_proxy_calls_itself_is_one_line() {
+        let mut node = node("edge-1\n\u{1b}[2Jedge-2", "payments", vec![]);
+        node.user_agent_name = "envoy\u{1b}]0;title\u{7}".to_owned();
+        let (_, proxy) = identify(Some(&node), None, &FleetBy::Cluster).unwrap();
+        assert_eq!(&*proxy.id, r"edge-1\n\u{1b}[2Jedge-2");
+        assert_eq!(&*proxy.software, r"envoy\u{1b}]0;title\u{7}");
     }
 
     #[test]
