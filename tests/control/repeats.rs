@@ -70,6 +70,49 @@ async fn an_operation_id_stands_for_one_command() {
 }
 
 #[tokio::test]
+async fn an_operation_id_of_what_changed_nothing_stands_for_that_command_too() {
+    let server = Server::start().await;
+    let mut client = server.client().await;
+    staged(&mut client, "fraud-model").await;
+    let same = meta();
+    let documents = document("fraud-model", 10000);
+    let first = apply_with(&mut client, &documents, same.clone()).await;
+    assert_eq!(first.outcome().result(), Ended::Unchanged);
+    let second = apply_with(&mut client, &documents, same.clone()).await;
+    assert_eq!(second.outcome().result(), Ended::Unchanged);
+    let other = switch_with(&mut client, "fraud-model", same, no_probe()).await;
+    assert_eq!(other.refused().reason, "bad-input");
+    assert_eq!(
+        status(&mut client, "fraud-model").await.live(),
+        api::Colour::Blue
+    );
+}
+
+#[tokio::test]
+async fn an_operation_id_stands_for_a_command_of_one_service() {
+    let server = Server::start().await;
+    let mut client = server.client().await;
+    for (name, port) in [("fraud-model", 10000), ("features", 10001)] {
+        apply(&mut client, &document(name, port)).await.outcome();
+        deploy(&mut client, name, "v1.3", "127.0.0.1:9002")
+            .await
+            .outcome();
+    }
+    let same = meta();
+    switch_with(&mut client, "fraud-model", same.clone(), no_probe())
+        .await
+        .outcome();
+    let other = switch_with(&mut client, "features", same, no_probe()).await;
+    assert_eq!(other.refused().reason, "bad-input");
+    let said = other.refused().message.clone();
+    assert!(said.contains("switch of fraud-model"), "{said}");
+    assert_eq!(
+        status(&mut client, "features").await.live(),
+        api::Colour::Blue
+    );
+}
+
+#[tokio::test]
 async fn of_two_operators_on_one_revision_one_wins() {
     let server = Server::start().await;
     let mut client = server.client().await;

@@ -2,7 +2,7 @@
 
 use super::command::Command;
 use crate::{
-    model::{Name, check::Verdict as CheckVerdict},
+    model::{DocumentKind, Name, check::Verdict as CheckVerdict},
     release::{Temporary, Verb},
 };
 
@@ -61,6 +61,24 @@ impl Command {
             | Self::Decide { service, .. }
             | Self::Retire { service, .. } => Some(service),
             _ => None,
+        }
+    }
+
+    /// The services that it names; none where it is about a whole fleet, or about other documents.
+    pub(in crate::controller) fn services(&self) -> Vec<&Name> {
+        match self {
+            Self::Apply { documents, .. } => {
+                documents.services.iter().map(|one| &one.name).collect()
+            }
+            Self::Delete {
+                kind: DocumentKind::Service,
+                name,
+                ..
+            } => vec![name],
+            Self::SwitchGroup { services } | Self::RollbackGroup { services } => {
+                services.iter().collect()
+            }
+            _ => self.service().into_iter().collect(),
         }
     }
 

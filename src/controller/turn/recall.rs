@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::{
     controller::{
         handle::Handle,
+        named::named,
         proof::{Touched, WatchRecord, requirement},
         request::{Accepted, CommandError, Ended, Request, ms_between},
     },
@@ -23,7 +24,7 @@ pub(super) async fn earlier(
     handle: &Handle,
     request: &Request,
 ) -> Result<Option<Accepted>, CommandError> {
-    let (id, command) = (&request.operation_id, request.command.name());
+    let id = &request.operation_id;
     if id.is_empty() || request.dry_run {
         return Ok(None);
     }
@@ -31,18 +32,34 @@ pub(super) async fn earlier(
     let Some(meta) = store.operation(handle.name(), id).await? else {
         return Ok(None);
     };
-    if meta.command != command {
-        return Err(Refusal::new(
-            Reason::BadInput,
-            format!(
-                "operation id {id:?} was used for {} (revision {}), this is {command}",
-                meta.command, meta.revision
-            ),
-            "use a new operation id for a new command",
-        )
-        .into());
-    }
+    same(request, &meta.command, &meta.services)?;
     recall(handle, meta).await.map(Some)
+}
+
+/// Refuses an operation id that was used for another command: the answer to that one would be taken for this one's.
+///
+/// A repeat may say more or less of what it waives, and a group may have changed since: one service in common is enough.
+pub(super) fn same(request: &Request, command: &str, services: &[Name]) -> Result<(), Refusal> {
+    let (this, asked) = (request.command.name(), request.command.services());
+    let common =
+        services.is_empty() || asked.is_empty() || asked.iter().any(|name| services.contains(name));
+    if this == command && common {
+        return Ok(());
+    }
+    let of = |services: &[&Name]| match services {
+        [] => String::new(),
+        services => format!(" of {}", named(services)),
+    };
+    Err(Refusal::new(
+        Reason::BadInput,
+        format!(
+            "operation id {:?} was used for {command}{}, this is {this}{}",
+            request.operation_id,
+            of(&services.iter().collect::<Vec<_>>()),
+            of(&asked),
+        ),
+        "use a new operation id for a new command",
+    ))
 }
 
 async fn recall(handle: &Handle, meta: RevisionMeta) -> Result<Accepted, CommandError> {

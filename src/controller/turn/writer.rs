@@ -6,7 +6,7 @@ use super::{
     answer::{planned, settled},
     claim::{claim, settle},
     commit::commit,
-    recall::earlier,
+    recall::{earlier, same},
 };
 use crate::{
     controller::{
@@ -31,7 +31,15 @@ const REMEMBERED: usize = 256;
 pub(super) struct Writer {
     handle: Handle,
     builder: Builder,
-    unchanged: VecDeque<(String, Accepted)>,
+    unchanged: VecDeque<Settled>,
+}
+
+/// A command that changed nothing, and what it was told.
+struct Settled {
+    operation_id: String,
+    command: &'static str,
+    services: Vec<Name>,
+    accepted: Accepted,
 }
 
 impl Writer {
@@ -182,11 +190,12 @@ impl Writer {
 
     /// A command with this operation id that was carried out before.
     async fn repeated(&self, request: &Request) -> Result<Option<Accepted>, CommandError> {
-        let of_request = |(id, _): &&(String, Accepted)| *id == request.operation_id;
+        let of_request = |settled: &&Settled| settled.operation_id == request.operation_id;
         if !request.dry_run
-            && let Some((_, accepted)) = self.unchanged.iter().find(of_request)
+            && let Some(settled) = self.unchanged.iter().find(of_request)
         {
-            return Ok(Some(accepted.clone()));
+            same(request, settled.command, &settled.services)?;
+            return Ok(Some(settled.accepted.clone()));
         }
         earlier(&self.handle, request).await
     }
@@ -195,8 +204,12 @@ impl Writer {
     fn settled(&mut self, request: &Request, head: Option<&Head>, draft: Draft) -> Accepted {
         let accepted = settled(self.handle.name(), request, head, draft);
         if !request.dry_run && !request.operation_id.is_empty() {
-            self.unchanged
-                .push_back((request.operation_id.clone(), accepted.clone()));
+            self.unchanged.push_back(Settled {
+                operation_id: request.operation_id.clone(),
+                command: request.command.name(),
+                services: request.command.services().into_iter().cloned().collect(),
+                accepted: accepted.clone(),
+            });
             if self.unchanged.len() > REMEMBERED {
                 self.unchanged.pop_front();
             }
