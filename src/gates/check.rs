@@ -17,4 +17,9 @@ use crate::model::check::Measurement;
 pub trait Check: Send + Sync {
     /// Measures once.
     async fn measure(&self, context: &Context) -> Measurement;
+
+    /// What it waits for while it runs, where somebody has to know that.
+    fn waits_for(&self, _context: &Context) -> String {
+        String::new()
+    }
 }

@@ -1,6 +1,6 @@
 //! The `manual` check: it waits for people.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use tokio::time::timeout;
@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use super::{Check, Context};
 use crate::model::{
     HumanDuration,
-    check::{CheckSpec, Decision, ManualCheck, Measurement, Phase, Verdict, person},
+    check::{CheckSpec, Decision, ManualCheck, Measurement, Phase, Verdict},
 };
 
 /// Waits until enough people have approved, or one has rejected.
@@ -25,28 +25,26 @@ impl Manual {
         Self { spec, check }
     }
 
+    /// The question, with what it is behind.
+    fn question(&self, context: &Context) -> String {
+        match &self.check.question {
+            Some(question) => match context.render(question) {
+                Ok(question) => format!(": {question}"),
+                Err(error) => format!(": {error}"),
+            },
+            None => String::new(),
+        }
+    }
+
     /// What the decisions so far come to, if they come to anything.
     fn verdict(&self, decisions: &[Decision]) -> Option<(Phase, String)> {
-        let may = |decision: &&Decision| {
-            decision.check == self.spec.name && self.check.asks(&decision.by)
+        let (verdict, said) = self.check.outcome(&self.spec.name, decisions)?;
+        let (phase, verb) = match verdict {
+            Verdict::Approved => (Phase::Successful, "approved"),
+            Verdict::Rejected => (Phase::Failed, "rejected"),
         };
-        let mut approved: Vec<&Decision> = Vec::new();
-        let mut people = BTreeSet::new();
-        for decision in decisions.iter().filter(may) {
-            match decision.verdict {
-                Verdict::Rejected => {
-                    let who = said("rejected", decision);
-                    return Some((Phase::Failed, who));
-                }
-                // Twice the same person is one approval.
-                Verdict::Approved if people.insert(person(&decision.by)) => approved.push(decision),
-                Verdict::Approved => {}
-            }
-        }
-        (approved.len() >= self.check.approvals as usize).then(|| {
-            let all: Vec<_> = approved.iter().map(|it| said("approved", it)).collect();
-            (Phase::Successful, all.join("; "))
-        })
+        let all: Vec<_> = said.into_iter().map(|it| self::said(verb, it)).collect();
+        Some((phase, all.join("; ")))
     }
 }
 
@@ -79,14 +77,7 @@ impl Check for Manual {
         let (phase, message) = match verdict {
             Some(verdict) if in_time => verdict,
             _ => {
-                let limit = HumanDuration(limit);
-                let question = match &self.check.question {
-                    Some(question) => match context.render(question) {
-                        Ok(question) => format!(": {question}"),
-                        Err(error) => format!(": {error}"),
-                    },
-                    None => String::new(),
-                };
+                let (limit, question) = (HumanDuration(limit), self.question(context));
                 (
                     Phase::Inconclusive,
                     format!("nobody decided within {limit}{question}"),
@@ -94,6 +85,22 @@ impl Check for Manual {
             }
         };
         Measurement::new(context.now(), phase, message)
+    }
+
+    fn waits_for(&self, context: &Context) -> String {
+        let words = match self.check.approvals {
+            1 => "a yes".to_owned(),
+            several => format!("{several} approvals"),
+        };
+        let of = match self.check.approvers.as_slice() {
+            [] => String::new(),
+            approvers => format!(" of {}", approvers.join(", ")),
+        };
+        let (service, check) = (&context.target.service, &self.spec.name);
+        format!(
+            "waits for {words}{of}{}; `bluegreen approve {service} --check {check}`, or `reject`",
+            self.question(context)
+        )
     }
 }
 
@@ -148,6 +155,16 @@ mod tests {
         assert_eq!(
             measured.message,
             format!("approved by ann {when}; approved by bo {when}")
+        );
+    }
+
+    #[test]
+    fn while_it_waits_it_says_for_whom_and_how_they_answer() {
+        let spec = testkit::spec(json!({ "name": "sign-off", "manual": {
+            "question": "Is {{version}} good?", "approvers": ["ann", "bo"], "approvals": 2 } }));
+        assert_eq!(
+            crate::gates::measuring(&spec).waits_for(&testkit::context(&[], &[])),
+            "waits for 2 approvals of ann, bo: Is v1.3 good?; `bluegreen approve fraud-model --check sign-off`, or `reject`"
         );
     }
 

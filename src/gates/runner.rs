@@ -170,6 +170,7 @@ impl One<'_> {
         }
         result.phase = Phase::Running;
         result.started_at = Some(self.context.now());
+        result.message = self.planned.check.waits_for(self.context);
         self.publish(&result);
         let mut pause = spec.initial_delay.map_or(Duration::ZERO, |it| it.0);
         loop {

@@ -1,11 +1,14 @@
 //! The checks that ask one question: `parity`, `prometheus`, `webhook`, `manual`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{super::HumanDuration, Phase};
+use super::{
+    super::{HumanDuration, Name},
+    Decision, Phase, Verdict,
+};
 
 /// `parity:` the two environments are alike but for the version: endpoints, what they speak, cluster settings, and what
 /// each tells of itself.
@@ -117,6 +120,27 @@ impl ManualCheck {
     pub fn asks(&self, who: &str) -> bool {
         let named = |approver: &String| approver == who || approver == person(who);
         self.approvers.is_empty() || self.approvers.iter().any(named)
+    }
+
+    /// What was said to it comes to, with the words that count: one has rejected, or enough different people have
+    /// approved. None: it goes on waiting.
+    pub fn outcome<'a>(
+        &self,
+        check: &Name,
+        said: &'a [Decision],
+    ) -> Option<(Verdict, Vec<&'a Decision>)> {
+        let may = |it: &&Decision| it.check == *check && self.asks(&it.by);
+        let mut approved = Vec::new();
+        let mut people = BTreeSet::new();
+        for decision in said.iter().filter(may) {
+            match decision.verdict {
+                Verdict::Rejected => return Some((Verdict::Rejected, vec![decision])),
+                // Twice the same person is one approval.
+                Verdict::Approved if people.insert(person(&decision.by)) => approved.push(decision),
+                Verdict::Approved => {}
+            }
+        }
+        (approved.len() >= self.approvals as usize).then_some((Verdict::Approved, approved))
     }
 }
 

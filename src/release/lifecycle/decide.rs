@@ -5,7 +5,8 @@ use super::{
         Reason, Refusal, StepKind,
         draft::{Done, Draft},
     },
-    rollout::MAX_DECISIONS,
+    RolloutPhase,
+    rollout::{MAX_DECISIONS, Rollout},
 };
 use crate::model::{
     Name,
@@ -56,15 +57,22 @@ impl Draft<'_> {
             at: self.context.now,
             reason: self.context.why.clone(),
         };
-        let word = match verdict {
-            Verdict::Approved => "approved",
-            Verdict::Rejected => "rejected",
-        };
+        let word = past(verdict);
         let said = |it: &&Decision| it.check == *check && it.by == decision.by;
         let last = rollout.decisions.iter().rev().find(said);
         if last.is_some_and(|last| last.verdict == verdict) {
             let what = format!("{} has {word} {check} of {name} already", decision.by);
             return Ok(Done::already(what, None));
+        }
+        let Some((manual, again)) = rollout.asked(check) else {
+            return Err(self.unheard(&rollout, format!("{check} is not asked now")));
+        };
+        if let Some((last, said)) = manual.outcome(check, &rollout.decisions)
+            && !(again && last == Verdict::Approved && verdict == Verdict::Rejected)
+        {
+            let by: Vec<_> = said.into_iter().map(|it| it.by.as_str()).collect();
+            let what = format!("{check} is {} already, by {}", past(last), by.join(", "));
+            return Err(self.unheard(&rollout, what));
         }
         if rollout.decisions.len() >= MAX_DECISIONS {
             return Err(Refusal::new(
@@ -79,11 +87,39 @@ impl Draft<'_> {
                 ),
             ));
         }
+        let step = match rollout.standing() {
+            RolloutPhase::Shifting => format!("step {} of ", rollout.step + 1),
+            _ => String::new(),
+        };
         let what = format!(
-            "{} {word} {check} of release {} of {name}",
+            "{} {word} {check} of {step}release {} of {name}",
             decision.by, rollout.number
         );
         self.change(|rollout| rollout.decisions.push(decision));
         Ok(Done::new(StepKind::Release, what))
+    }
+
+    /// Nobody waits for that word: the release would go on as if it had not been said.
+    fn unheard(&self, rollout: &Rollout, why: String) -> Refusal {
+        let name = &self.state.name;
+        let back = match rollout.standing().is_before_traffic() {
+            true => "abort",
+            false => "rollback",
+        };
+        Refusal::new(
+            Reason::WrongPhase,
+            format!(
+                "{why}: release {} of {name} is {}",
+                rollout.number, rollout.phase
+            ),
+            format!("`bluegreen {back} {name}` gives the release up, whatever was said before"),
+        )
+    }
+}
+
+fn past(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Approved => "approved",
+        Verdict::Rejected => "rejected",
     }
 }

@@ -196,12 +196,27 @@ impl Rollout {
     pub(super) fn asking(&self, check: &Name) -> impl Iterator<Item = &ManualCheck> {
         Purpose::ALL
             .into_iter()
-            .flat_map(|purpose| self.checks(purpose))
-            .filter(move |spec| spec.name == *check)
-            .filter_map(|spec| match &spec.kind {
-                CheckKind::Manual(manual) => Some(manual),
-                _ => None,
-            })
+            .flat_map(move |purpose| manual(self.checks(purpose), check))
+    }
+
+    /// The check of that name whose run is on, or is to begin with what is said now, if it asks people. After its run nobody
+    /// listens any more, and the next run asks for itself. True: it looks again and again, so a no counts after its yes too.
+    pub(super) fn asked(&self, check: &Name) -> Option<(&ManualCheck, bool)> {
+        let purpose = match self.standing() {
+            RolloutPhase::Staged | RolloutPhase::Validating => Purpose::Validation,
+            RolloutPhase::Shadowing => Purpose::Shadow,
+            RolloutPhase::Shifting => Purpose::Step,
+            RolloutPhase::Baking => Purpose::Bake,
+            _ => return None,
+        };
+        let begins = purpose == Purpose::Validation || self.phase == RolloutPhase::Paused;
+        if !begins && self.analysis.is_none() {
+            return None;
+        }
+        let checks = self.checks(purpose);
+        let once = |spec: &CheckSpec| spec.name == *check && spec.count.is_some();
+        let again = purpose != Purpose::Validation && !checks.iter().any(once);
+        manual(checks, check).next().map(|manual| (manual, again))
     }
 
     /// It goes on by itself once the gates have passed.
@@ -296,4 +311,13 @@ impl Rollout {
             self.log.remove(MAX_LOG / 2);
         }
     }
+}
+
+/// The checks of that name that ask people.
+fn manual<'a>(checks: &'a [CheckSpec], name: &Name) -> impl Iterator<Item = &'a ManualCheck> {
+    let of_name = checks.iter().filter(move |spec| spec.name == *name);
+    of_name.filter_map(|spec| match &spec.kind {
+        CheckKind::Manual(manual) => Some(manual),
+        _ => None,
+    })
 }

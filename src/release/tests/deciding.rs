@@ -83,6 +83,68 @@ fn each_step_asks_for_itself() {
 }
 
 #[test]
+fn a_word_that_nobody_waits_for_is_refused() {
+    // The gates have passed: a no would stop nothing, and a yes would be taken for one to the first step.
+    let ready = || {
+        asked()
+            .then(say(Verdict::Approved))
+            .analysed(CheckPhase::Successful)
+    };
+    assert_eq!(ready().phase(), RolloutPhase::Ready);
+    // The first step has been looked at, and goes on for its time: a yes would be taken for one to the second.
+    let looked_at = ready()
+        .then(super::switch(None))
+        .delivered()
+        .then(say(Verdict::Approved))
+        .analysed(CheckPhase::Successful);
+    assert_eq!(looked_at.phase(), RolloutPhase::Shifting);
+    for story in [ready(), looked_at] {
+        for verdict in [Verdict::Approved, Verdict::Rejected] {
+            let refused = by(&story, "bo@desk", verdict).unwrap_err();
+            assert_eq!(refused.reason, Reason::WrongPhase, "{refused}");
+        }
+    }
+}
+
+#[test]
+fn what_is_decided_is_not_decided_again() {
+    let twice = |verdict| {
+        let story = asked();
+        let first = Story {
+            state: by(&story, "ann@desk", Verdict::Approved).unwrap(),
+            ..story
+        };
+        Story {
+            state: by(&first, "bo@desk", verdict).unwrap(),
+            ..first
+        }
+    };
+    for verdict in [Verdict::Approved, Verdict::Rejected] {
+        let refused = by(&twice(verdict), "cy@desk", Verdict::Rejected).unwrap_err();
+        assert_eq!(refused.reason, Reason::WrongPhase, "{refused}");
+    }
+}
+
+#[test]
+fn a_no_counts_as_long_as_a_step_is_looked_at() {
+    let shifting = asked()
+        .then(say(Verdict::Approved))
+        .analysed(CheckPhase::Successful)
+        .then(super::switch(None))
+        .delivered();
+    let story = ["ann@desk", "bo@desk"]
+        .into_iter()
+        .fold(shifting, |story, who| {
+            let state = by(&story, who, Verdict::Approved).unwrap();
+            Story { state, ..story }
+        });
+    let refused = by(&story, "cy@desk", Verdict::Approved).unwrap_err();
+    assert_eq!(refused.reason, Reason::WrongPhase, "{refused}");
+    let state = by(&story, "cy@desk", Verdict::Rejected).unwrap();
+    assert_eq!(state.rollout.unwrap().decisions.len(), 3);
+}
+
+#[test]
 fn the_word_of_somebody_who_is_not_asked_is_refused() {
     let sign_off = json!({ "name": "sign-off", "manual": { "approvers": ["ann", "bo@desk"] } });
     let story = with(release_spec(json!({ "validation": [sign_off] })))
