@@ -221,8 +221,12 @@ impl Session {
         let kept = self.keep(type_url, &gone.removed, now);
         let target = self.target(type_url, &newest, instead, &kept);
         self.hold(type_url, waits_for.clone(), now, records);
-        // What is kept was asked for, and is there; so is a name that stands for the virtual hosts below it.
-        let there = |name: &Arc<str>| target.has(name) || has_hosts(&target, name);
+        // What is kept was asked for, and is there; so is a name that stands for the virtual hosts below it. What the client was
+        // told of is taken away, which says it already.
+        let told = self.channels.get(type_url).map(|channel| &channel.told);
+        let there = |name: &Arc<str>| {
+            target.has(name) || has_hosts(&target, name) || told.is_some_and(|told| told.has(name))
+        };
         Plan {
             absent: absent.into_iter().filter(|name| !there(name)).collect(),
             target,

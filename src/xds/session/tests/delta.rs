@@ -155,6 +155,22 @@ fn line_12_what_a_client_has_of_a_newer_revision_is_said_again_in_delta_once_tha
     }
 }
 
+/// Envoy rejects a response that names something twice.
+#[test]
+fn line_18_what_a_client_has_of_a_newer_revision_and_does_not_exist_is_said_to_be_gone_once() {
+    let fleet = Fleet::with_a();
+    let accept_older = Options {
+        accept_older: true,
+        ..Options::default()
+    };
+    let mut client = Client::with(Mode::Delta, accept_older);
+    let lost = [("b/blue".into(), "9-a1b2c3d4a1b2c3d4".into())];
+    client.versions.insert(EDS, lost.into());
+    client.push(fleet.newest());
+    let resumed = client.ask(EDS, &["a/blue", "b/blue"]);
+    assert_eq!(removed(&resumed), [(EDS, names(&["b/blue"]))]);
+}
+
 #[test]
 fn line_14_a_reconnect_costs_what_differs_and_names_what_is_gone() {
     let mut fleet = Fleet::with_a();
