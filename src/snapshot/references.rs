@@ -33,6 +33,9 @@ pub struct References {
     /// Filters that a listener or cluster asks ECDS for, and has nothing to do without.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub filters: BTreeSet<Arc<str>>,
+    /// The same of those that have a default, and are not needed.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub spare_filters: BTreeSet<Arc<str>>,
     /// Resources that it has a proxy ask for on a stream of its own, of this server or of another, which we don't see. Of
     /// virtual hosts the name of their route configuration; of scopes, and what they name, [`EVERYTHING`].
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]

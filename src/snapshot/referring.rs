@@ -74,10 +74,12 @@ impl References {
             let name = dynamic::text(message, "name");
             let source = Source::of(&discovery, "config_source");
             // With a default it works without.
-            if source != Source::Same || !discovery.has_field_by_name("default_config") {
-                let of = TypeUrl::TypedExtensionConfig;
-                source.enter(of, &name, &mut self.filters, &mut self.apart);
-            }
+            let filters = match discovery.has_field_by_name("default_config") {
+                true => &mut self.spare_filters,
+                false => &mut self.filters,
+            };
+            let of = TypeUrl::TypedExtensionConfig;
+            source.enter(of, &name, filters, &mut self.apart);
         }
         match message.descriptor().full_name() {
             "envoy.extensions.transport_sockets.tls.v3.SdsSecretConfig" => {
@@ -311,6 +313,7 @@ mod tests {
                 "filter_chains": [{ "filters": [filter("network", ads()), filter("theirs", file()), with_default] }] }),
         );
         assert_eq!(names(&found.filters), ["listener", "network"]);
+        assert_eq!(names(&found.spare_filters), ["has-default"]);
     }
 
     #[test]

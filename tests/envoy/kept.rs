@@ -1,16 +1,23 @@
-//! What an Envoy keeps of what it rejects: a certificate (SDS) and a filter (ECDS) that were taken back are in nobody's way.
+//! What an Envoy keeps: of what it rejects, a certificate (SDS) and a filter (ECDS) that were taken back are in nobody's way; and a
+//! filter for as long as something needs it.
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 
 use crate::{
-    fixtures::RDS,
-    support::{document, waiting, world::World},
+    fixtures::{RDS, all_answered, load, more_answers},
+    support::{
+        document,
+        load::{Protocol, Shot},
+        waiting,
+        world::World,
+    },
 };
 
-/// The routes of the listeners here.
+/// The routes of the listeners here. Answers say what a load wants to know: from which version they are.
 const ROUTES: &str = r#"    - "@type": type.googleapis.com/envoy.config.route.v3.RouteConfiguration
       name: edge
       virtual_hosts: [ { name: all, domains: ["*"], routes: [ { match: { prefix: / }, direct_response: { status: 200 } } ] } ]
+      response_headers_to_add: [ { header: { key: x-model-version, value: edge } } ]
 "#;
 
 /// A setting by which a listener is another.
@@ -116,4 +123,22 @@ async fn line_07_a_rejected_filter_is_in_the_way_of_nothing_that_comes_later() {
     assert_eq!(bad.code, 7, "{bad:?}");
     let other = scripted(&world, good, SMALL);
     world.apply(&other, &wait).await.ok();
+}
+
+/// Its connections of before go on using it until they have drained.
+#[tokio::test(flavor = "multi_thread")]
+async fn line_19_no_request_fails_when_a_filter_goes() {
+    let mut world = World::start().await;
+    let script = "function envoy_on_response(handle) end";
+    world.apply(&scripted(&world, script, ""), &[]).await.ok();
+    world.fleet(1).await;
+    let target = world.listener.addr();
+    let load = load(target, Protocol::Http1, 100, vec![Shot::get("/")]);
+    more_answers(&load, 50).await;
+    let plain = document::http_listener("edge", target, RDS, &[]);
+    let without = document::resources("edge", &[&plain, ROUTES]);
+    let wait = ["--wait", "30s"];
+    world.apply(&without, &wait).await.ok();
+    more_answers(&load, 50).await;
+    all_answered(&load.stop().await);
 }

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use super::{
     channel::{Channel, names_clusters},
     deadline::later,
+    mode::Mode,
     options::LONGEST_GRACE,
     state::{Hold, Kept, Session},
 };
@@ -158,9 +159,35 @@ impl Session {
         })
     }
 
+    /// Whether the client keeps what the snapshot no longer has, of any type but clusters.
+    pub(super) fn keeps(&self, type_url: TypeUrl, name: &str) -> bool {
+        match (self.mode, type_url) {
+            // State of the world has no word for what is gone, but for types that come whole.
+            (Mode::Sotw, _) => !type_url.is_full_state(),
+            (Mode::Delta, TypeUrl::TypedExtensionConfig) => !self.has_default(name),
+            (Mode::Delta, _) => self.is_referred(type_url, name),
+        }
+    }
+
+    /// Whether what the client has does without a filter. Where it does not, Envoy fails every request by a filter chain of which a
+    /// filter is gone: until the listener without it has come, and on connections of before for as long as they drain (seen with
+    /// 1.40). It gives the filter up by itself once nothing needs it any more.
+    fn has_default(&self, filter: &str) -> bool {
+        let mut possible = self.channels.iter().flat_map(Channel::possible);
+        let mut does = false;
+        let needs = possible.any(|view| {
+            let mut items = view.items().values().map(|item| &item.resource.references);
+            items.any(|references| {
+                does |= references.spare_filters.contains(filter);
+                references.filters.contains(filter)
+            })
+        });
+        does && !needs
+    }
+
     /// Whether something that the client has refers to a resource that the snapshot no longer has: the load assignment
     /// of a cluster, the route configuration of a listener.
-    pub(super) fn is_referred(&self, type_url: TypeUrl, name: &str) -> bool {
+    fn is_referred(&self, type_url: TypeUrl, name: &str) -> bool {
         let referrer = match type_url {
             TypeUrl::ClusterLoadAssignment => TypeUrl::Cluster,
             TypeUrl::RouteConfiguration => TypeUrl::Listener,

@@ -245,11 +245,7 @@ impl Session {
         if type_url == TypeUrl::Cluster {
             return self.keep_used_clusters(gone, now);
         }
-        let keeps = |name: &&Arc<str>| match self.mode {
-            // State of the world has no word for what is gone, but for types that come whole.
-            Mode::Sotw => !type_url.is_full_state(),
-            Mode::Delta => self.is_referred(type_url, name),
-        };
+        let keeps = |name: &&Arc<str>| self.keeps(type_url, name);
         gone.iter().filter(keeps).cloned().collect()
     }
 

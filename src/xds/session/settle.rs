@@ -153,11 +153,10 @@ impl Session {
         if accepted.digest == newest.digest {
             return true;
         }
-        // A cluster that is kept for the routes of this client is not part of any revision, and where nothing can be
-        // said of what is gone the client may keep it.
+        // A cluster that is kept for the routes of this client is not part of any revision.
         let keeps = |name: &Arc<str>| match type_url {
             TypeUrl::Cluster => self.kept.contains_key(name),
-            _ => self.mode == Mode::Sotw && !full || self.is_referred(type_url, name),
+            _ => self.keeps(type_url, name),
         };
         accepted.covers(&newest) && newest.since(accepted).removed.iter().all(keeps)
     }

@@ -208,3 +208,54 @@ fn line_07_after_a_rejected_secret_or_filter_the_one_before_is_said_again() {
         }
     }
 }
+
+/// Envoy fails every request on a filter chain of which a filter is gone: while the listener without it is on its way, and on
+/// connections of before as long as they drain (seen with 1.40). It gives the name up when nothing needs it any more.
+#[test]
+fn line_19_a_filter_goes_once_the_client_has_given_it_up() {
+    for optional in [false, true] {
+        let mut fleet = Fleet::with_a();
+        let plain = listener("main", 1, &["main"]);
+        let filters = [Arc::from("key")].into();
+        let references = match optional {
+            false => References {
+                filters,
+                ..(*plain.references).clone()
+            },
+            true => References {
+                spare_filters: filters,
+                ..(*plain.references).clone()
+            },
+        };
+        let filtered = Resource::new(LDS, "main", "filtered".into(), references);
+        let filter = Resource::new(ECDS, "key", "filter".into(), References::default());
+        fleet.put([filtered, filter]);
+        let mut client = Client::settled_in(Mode::Delta, &fleet);
+        client.ask(ECDS, &["key"]);
+        client.ack(ECDS);
+        if optional {
+            // Without it the listener does as it does by default, and that is what was asked for.
+            let gone = client.push(fleet.change([], [(ECDS, "key")]));
+            assert_eq!(removed(&gone), [(ECDS, vec!["key".into()])]);
+            continue;
+        }
+        let waits = service("b")
+            .into_iter()
+            .chain([tcp_listener("main", "b/blue")]);
+        let gone = fleet.change(waits, [(ECDS, "key")]);
+        let held = client.push(gone);
+        assert_eq!(removed(&held), []);
+        assert!(accepted(&held).contains(&(ECDS, rev(3))));
+        client.ask_again(EDS, &["a/blue", "a/green", "b/blue", "b/green"]);
+        client.ack(EDS);
+        assert_eq!(removed(&client.ack(CDS)), [], "the listener is on its way");
+        assert_eq!(removed(&client.ack(LDS)), [], "connections of before drain");
+        let mut reconnected = client.reconnected();
+        reconnected.push(fleet.newest());
+        reconnected.ask(LDS, &[]);
+        assert_eq!(removed(&reconnected.ask(ECDS, &["key"])), []);
+        client.ask_again(ECDS, &[]);
+        let asked = client.ask_again(ECDS, &["key"]);
+        assert_eq!(removed(&asked), [(ECDS, vec!["key".into()])]);
+    }
+}
