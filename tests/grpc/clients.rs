@@ -37,26 +37,36 @@ fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Starts one of the scripts beside this file.
-async fn script(
-    name: &str,
-    args: &[&str],
-    environment: &[(&str, &str)],
-) -> (Child, ChildStdin, Lines<BufReader<ChildStdout>>) {
+/// A process, what it is told, and what it says.
+type Spoken = (Child, ChildStdin, Lines<BufReader<ChildStdout>>);
+
+/// One of the scripts beside this file.
+async fn script(name: &str) -> Command {
     let folder = repository().join("tests/grpc");
     let python = Command::new(folder.join("get-python")).output().await;
     let python = python.expect("get-python runs");
     assert!(python.status.success(), "{python:?}");
     let python = String::from_utf8(python.stdout).expect("a path");
-    let mut process = Command::new(python.trim_end())
-        .arg(folder.join("python").join(name))
-        .args(args)
-        .envs(environment.iter().copied())
+    let mut command = Command::new(python.trim_end());
+    command.arg(folder.join("python").join(name));
+    command
+}
+
+/// What calls: the Python client, or another program that is told, and says, the same.
+async fn caller() -> Command {
+    match std::env::var_os("BLUEGREEN_TEST_GRPC_CALLER") {
+        Some(program) => Command::new(program),
+        None => script("call.py").await,
+    }
+}
+
+fn start(command: &mut Command) -> Spoken {
+    let mut process = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
-        .expect("python starts");
+        .expect("it starts");
     let stdin = process.stdin.take().expect("a pipe");
     let stdout = process.stdout.take().expect("a pipe");
     (process, stdin, BufReader::new(stdout).lines())
@@ -74,7 +84,7 @@ impl Backends {
     /// Two that answer `blue` and two that answer `green`.
     pub async fn start() -> Self {
         let labels = ["blue", "blue", "green", "green"];
-        let (process, stdin, mut lines) = script("answer.py", &labels, &[]).await;
+        let (process, stdin, mut lines) = start(script("answer.py").await.args(labels));
         let mut addresses = Vec::new();
         while addresses.len() < labels.len() {
             let line = tokio::time::timeout(START, lines.next_line()).await;
@@ -152,7 +162,9 @@ impl Client {
     }
 
     async fn dialling(target: &str, environment: &[(&str, &str)]) -> Self {
-        let (process, stdin, mut lines) = script("call.py", &[target, RATE], environment).await;
+        let mut command = caller().await;
+        command.args([target, RATE]);
+        let (process, stdin, mut lines) = start(command.envs(environment.iter().copied()));
         let (begins, began) = watch::channel(String::new());
         let (sees, seen) = watch::channel(Seen::default());
         let calls = tokio::spawn(async move {
