@@ -22,6 +22,9 @@ const RATE: &str = "100";
 /// As many calls show which environment answers: a tenth of a second of them.
 const SOME_CALLS: usize = 10;
 
+/// As many calls show both environments where a fifth goes to one of them: 0.8 to the power of this is one in ten billion.
+const MANY_CALLS: usize = 100;
+
 /// One call that has ended.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Call {
@@ -217,6 +220,12 @@ impl Client {
     pub async fn throughout(&mut self, name: &str) {
         self.during(name).await;
         self.until(|seen| seen.latest >= SOME_CALLS).await;
+    }
+
+    /// The same, until so many have that both environments show.
+    pub async fn throughout_many(&mut self, name: &str) {
+        self.during(name).await;
+        self.until(|seen| seen.latest >= MANY_CALLS).await;
     }
 
     /// Waits until its calls say so.

@@ -87,6 +87,53 @@ async fn line_33_a_switch_and_a_rollback_lose_no_call_of_a_grpc_client() {
     }
 }
 
+/// A share of the calls goes to the new version, then none, then more of them, then all. No step loses a call.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_share_of_the_calls_moves_by_its_weight() {
+    let backends = Backends::start().await;
+    let world = World::start().await;
+    world.apply(&service(&backends), &[]).await.ok();
+    let mut client = Client::start(&world, "scoring-1", "fraud-model").await;
+    in_step(&world, 1).await;
+    let green = backends.green();
+    let mut shares = Vec::new();
+    for round in 0..5 {
+        client.during("moving").await;
+        let version = format!("v2.{round}");
+        let deploy = ["deploy", "fraud-model", "--replace-standby", "--version"];
+        let mut deploy = deploy.to_vec();
+        deploy.extend([&version, "--endpoint"]);
+        deploy.extend(green.iter().map(|it| &**it));
+        flip(&world, 1, &deploy).await;
+        for weight in ["20", "0", "80"] {
+            client.during("moving").await;
+            let shift = ["shift", "fraud-model", "--weight", weight];
+            flip(&world, 1, &shift).await;
+            let share = format!("{weight}% in round {round}");
+            client.throughout_many(&share).await;
+            shares.push((weight, share));
+        }
+        client.during("moving").await;
+        flip(&world, 1, &["switch", "fraud-model", "--to", "green"]).await;
+        let all = format!("all in round {round}");
+        client.throughout(&all).await;
+        shares.push(("100", all));
+        client.during("moving").await;
+        flip(&world, 1, &["switch", "fraud-model", "--to", "blue"]).await;
+    }
+    let calls = client.stop().await;
+    answered(&calls, &[]);
+    for (weight, share) in shares {
+        let answers = |label: &str| {
+            let mut calls = calls.iter().filter(|call| call.during == share);
+            calls.any(|call| call.answer.as_deref() == Some(label))
+        };
+        let both = (answers("blue"), answers("green"));
+        let expected = (weight != "100", weight != "0");
+        assert_eq!(both, expected, "{share}");
+    }
+}
+
 /// Waits until a client has the cluster and the endpoints of that name.
 pub async fn has(world: &World, node: &str, name: &str) {
     let ask = async || world.json(&["fleet", "payments", node]).await;
