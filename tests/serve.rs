@@ -56,6 +56,12 @@ async fn start_in(dir: tempfile::TempDir, admin: &str, more: &[&str], log: Stdio
 }
 
 /// By a command that ends in the server's name.
+async fn start_by(command: Command) -> Server {
+    let dir = tempfile::tempdir().unwrap();
+    let log = std::fs::File::create(dir.path().join("log")).unwrap();
+    run(command, dir, "127.0.0.1:0", &[], log.into()).await
+}
+
 async fn run(
     mut command: Command,
     dir: tempfile::TempDir,
@@ -187,10 +193,26 @@ async fn end(process: &mut Child) -> ExitStatus {
 #[tokio::test]
 async fn it_ends_cleanly_on_each_signal_that_asks_for_it() {
     for asks in [Signal::TERM, Signal::INT, Signal::HUP] {
-        let mut server = start("127.0.0.1:0", &[]).await;
+        // The tests themselves may have been told to outlive their terminal.
+        let mut command = Command::new("env");
+        command.args(["--default-signal=HUP", BINARY]);
+        let mut server = start_by(command).await;
         signal(&server.process, asks);
         assert!(end(&mut server.process).await.success(), "{asks:?}");
     }
+}
+
+#[tokio::test]
+async fn what_is_started_to_outlive_its_terminal_does() {
+    let mut command = Command::new("nohup");
+    command.arg(BINARY);
+    let server = start_by(command).await;
+    let status = format!("/proc/{}/status", server.process.id().unwrap());
+    let status = std::fs::read_to_string(status).unwrap();
+    let mut lines = status.lines();
+    let ignored = lines.find_map(|line| line.strip_prefix("SigIgn:")).unwrap();
+    let ignored = u64::from_str_radix(ignored.trim(), 16).unwrap();
+    assert_eq!(ignored & 1, 1, "SIGHUP is the first of {ignored:x}");
 }
 
 /// A commit on a disk that hangs is waited for: here its file is a pipe that is full. Who insists is heard.
@@ -307,9 +329,7 @@ async fn connections_that_say_nothing_or_half_of_it_do_not_keep_it() {
 async fn with_few_files() -> Server {
     let mut command = Command::new("sh");
     command.args(["-c", "ulimit -n 64 && exec \"$0\" \"$@\"", BINARY]);
-    let dir = tempfile::tempdir().unwrap();
-    let log = std::fs::File::create(dir.path().join("log")).unwrap();
-    run(command, dir, "127.0.0.1:0", &[], log.into()).await
+    start_by(command).await
 }
 
 impl Server {
