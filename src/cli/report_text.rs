@@ -94,13 +94,16 @@ impl Report {
     }
 }
 
+/// A longer name is not lined up with others.
+const MAX_WIDTH: usize = 80;
+
 /// Who has not accepted and why, a proxy a line; nothing when everybody has.
 pub(super) fn not_acked_text(proxies: &[NotAcked], indent: &str) -> String {
     let mut text = String::new();
     let width = proxies
         .iter()
         .take(MAX_LISTED)
-        .map(|p| p.proxy.len())
+        .map(|p| p.proxy.len().min(MAX_WIDTH))
         .max()
         .unwrap_or_default();
     for proxy in proxies.iter().take(MAX_LISTED) {
@@ -140,4 +143,25 @@ fn rejection(proxy: &NotAcked) -> String {
         text = format!("{text} {}", proxy.resources.join(", "));
     }
     format!("{}: {}", text.trim_end(), set_in(&proxy.error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proxy_of_any_name_is_listed() {
+        let long = "n".repeat(70_000);
+        let named = |proxy: &str| NotAcked {
+            proxy: proxy.to_owned(),
+            state: "pending",
+            type_: String::new(),
+            resources: Vec::new(),
+            error: String::new(),
+            since: String::new(),
+            revision: None,
+        };
+        let text = not_acked_text(&[named(&long), named("p1")], "  ");
+        assert!(text.contains(&long) && text.contains("p1"));
+    }
 }

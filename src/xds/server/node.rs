@@ -90,6 +90,13 @@ impl Node {
     }
 }
 
+/// The longest id of a node, in bytes: twice what those hold that are put together of a pod, its address and its namespace. It is
+/// kept, stored, and stands in what operators read, as often as there is a proxy.
+const MAX_ID: usize = 512;
+
+/// So much is kept of what a proxy says it is, in characters.
+const MAX_SOFTWARE: usize = 128;
+
 /// Which fleet and proxy a node is.
 pub(super) fn identify(
     node: Option<&Node>,
@@ -104,6 +111,12 @@ pub(super) fn identify(
     let node = node.ok_or_else(|| unset("node", flags))?;
     if node.id.is_empty() {
         return Err(unset("node.id", "--service-node NAME"));
+    }
+    if node.id.len() > MAX_ID {
+        return Err(Status::invalid_argument(format!(
+            "node.id has {} bytes, more than {MAX_ID}: start Envoy with a shorter --service-node NAME",
+            node.id.len()
+        )));
     }
     let (field, said) = match by {
         FleetBy::Cluster if node.cluster.is_empty() => {
@@ -131,7 +144,11 @@ pub(super) fn identify(
     let proxy = ProxyInfo {
         id: one_line(&node.id).into(),
         address: address.into(),
-        software: one_line(&node.software()).into(),
+        software: one_line(&node.software())
+            .chars()
+            .take(MAX_SOFTWARE)
+            .collect::<String>()
+            .into(),
     };
     Ok((fleet, proxy))
 }
@@ -230,6 +247,18 @@ mod tests {
         let (_, proxy) = identify(Some(&node), None, &FleetBy::Cluster).unwrap();
         assert_eq!(&*proxy.id, r"edge-1\n\u{1b}[2Jedge-2");
         assert_eq!(&*proxy.software, r"envoy\u{1b}]0;title\u{7}");
+    }
+
+    #[test]
+    fn what_a_proxy_calls_itself_is_bounded() {
+        let mut long = node(&"n".repeat(MAX_ID), "payments", vec![]);
+        long.user_agent_name = "envoy".repeat(1000);
+        let (_, proxy) = identify(Some(&long), None, &FleetBy::Cluster).unwrap();
+        assert_eq!(proxy.software.len(), MAX_SOFTWARE);
+        long.id.push('n');
+        let refused = identify(Some(&long), None, &FleetBy::Cluster).unwrap_err();
+        assert_eq!(refused.code(), tonic::Code::InvalidArgument);
+        assert!(refused.message().contains("more than 512"));
     }
 
     #[test]
