@@ -13,6 +13,11 @@ use crate::{
 /// What the command line exits with for the server's own trouble.
 const UNEXPECTED: u8 = 1;
 
+/// Of a message and its remedy so many bytes are sent. They travel in headers, of which clients take 16 KiB and end the
+/// connection at more; what is not ASCII takes three times its length there.
+const MAX_MESSAGE: usize = 4096;
+const MAX_REMEDY: usize = 2048;
+
 /// A command that was not carried out.
 pub(super) fn failed(error: &CommandError) -> Status {
     if let CommandError::Refused(refusal) = error {
@@ -97,10 +102,21 @@ fn status(reason: Reason, message: String, remedy: String) -> Status {
 fn detailed(code: Code, message: String, reason: &str, remedy: String, exit_code: u8) -> Status {
     let detail = api::ErrorDetail {
         reason: reason.to_owned(),
-        remedy,
+        remedy: shortened(remedy, MAX_REMEDY),
         exit_code: exit_code.into(),
     };
+    let message = shortened(message, MAX_MESSAGE);
     Status::with_details(code, message, detail.encode_to_vec().into())
+}
+
+/// The text, or as much of its begin as fits.
+fn shortened(mut text: String, max: usize) -> String {
+    if text.len() > max {
+        let end = (0..=max).rev().find(|at| text.is_char_boundary(*at));
+        text.truncate(end.unwrap_or_default());
+        text.push('…');
+    }
+    text
 }
 
 /// The message, with the causes that it does not tell itself.

@@ -65,6 +65,22 @@ async fn services_that_take_each_others_requests_or_ports_are_refused_by_name() 
 }
 
 #[tokio::test]
+async fn a_refusal_that_would_be_longer_than_a_header_arrives() {
+    let server = Server::start().await;
+    let mut client = server.client().await;
+    for name in ["x".repeat(100_000), "é".repeat(50_000)] {
+        let refused = deploy(&mut client, &name, "v1.3", "127.0.0.1:9002").await;
+        assert_eq!(refused.refused().reason, "bad-input");
+        let fleets = api::GetFleetsRequest {
+            fleet: name,
+            ..Default::default()
+        };
+        let unknown = client.get_fleets(fleets).await.unwrap_err();
+        assert_eq!(unknown.code(), tonic::Code::NotFound, "{unknown:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_name_is_declared_once_in_all_files_of_an_apply() {
     let server = Server::start().await;
     let mut client = server.client().await;
