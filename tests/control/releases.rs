@@ -538,6 +538,26 @@ async fn a_provision_hook_is_called_again_and_says_where_the_new_environment_is(
 }
 
 #[tokio::test]
+async fn where_a_provision_hook_says_more_than_its_answer_the_release_says_so() {
+    let script = Script::new();
+    let hook = Receiver::start().await;
+    let said = "starting two machines\n{ \"endpoints\": [\"127.0.0.1:9002\"] }";
+    hook.answer("/up", 200, said);
+    let release_spec = format!(
+        "    hooks: {{ provision: {{ webhook: \"{}\" }} }}\n",
+        hook.url("/up")
+    );
+    let (_server, handle, _proxy) = begun(settings(&script), &release_spec).await;
+    run(&handle, release(&[])).await.unwrap();
+    let failed = reached(&handle, RolloutPhase::Failed).await;
+    assert!(
+        failed.reason.contains("and nothing else"),
+        "{}",
+        failed.reason
+    );
+}
+
+#[tokio::test]
 async fn exec_hooks_run_only_where_the_server_allows_it() {
     let script = Script::new();
     let text = declared(
