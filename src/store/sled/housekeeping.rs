@@ -10,7 +10,7 @@ use super::{
     chore::Chore,
     fault::Fault,
     layout::{Delta, operation_key, revision_key},
-    retention::{plan, slack},
+    retention::{plan, services, slack},
     tables::Batches,
     writer::Writer,
 };
@@ -43,7 +43,7 @@ impl Writer {
         if !self.chore.is_done() || fleet.kept.len() < fleet.plan_at.max(limit + slack) {
             return;
         }
-        let drop = plan(&fleet.kept, &head.state, limit);
+        let drop = plan(&fleet.kept, &services(&head.state), limit);
         // Where most are protected, the next look is due when there is something new to drop.
         fleet.plan_at = (fleet.kept.len() - drop.len()).max(limit) + slack;
         let mut runs = VecDeque::new();

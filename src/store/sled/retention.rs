@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     model::{Name, Revision},
-    release::FleetState,
+    release::{FleetState, ServiceState},
     store::{CommitKind, RevisionMeta},
 };
 
-/// Switches and rollbacks that are always kept, per service: enough to see what happened in a bad night.
+/// Switches and rollbacks that are always kept, per service that there is: enough to see what happened in a bad night.
 const SWITCHES: usize = 10;
 
 /// What retention needs to know of a stored revision.
@@ -51,11 +51,23 @@ pub(super) fn slack(limit: usize) -> usize {
     (limit / 10).max(1)
 }
 
-/// The revisions to drop so that `limit` are left, as far as that is possible. `kept` is sorted; its last is the head,
-/// and `state` is the head's.
-pub(super) fn plan(kept: &[Kept], state: &FleetState, limit: usize) -> BTreeSet<Revision> {
+/// The services that there are, each with the revision of its last switch.
+pub(super) type Services = BTreeMap<Name, Option<Revision>>;
+
+/// The services of a state.
+pub(super) fn services(state: &FleetState) -> Services {
+    let switched = |service: &ServiceState| service.release.as_ref().map(|it| it.switched_in);
+    let services = state.services.iter();
+    services
+        .map(|(name, service)| (name.clone(), switched(service)))
+        .collect()
+}
+
+/// The revisions to drop so that `limit` are left, as far as that is possible. `kept` is sorted; its last is the head, and
+/// `services` are the head's.
+pub(super) fn plan(kept: &[Kept], services: &Services, limit: usize) -> BTreeSet<Revision> {
     let mut excess = kept.len().saturating_sub(limit);
-    let safe = protected(kept, state);
+    let safe = protected(kept, services, limit);
     let mut drop = BTreeSet::new();
     let mut take = |revision: Revision, drop: &mut BTreeSet<Revision>| {
         if excess > 0 && !safe.contains(&revision) && drop.insert(revision) {
@@ -83,16 +95,20 @@ pub(super) fn plan(kept: &[Kept], state: &FleetState, limit: usize) -> BTreeSet<
     drop
 }
 
-fn protected(kept: &[Kept], state: &FleetState) -> BTreeSet<Revision> {
-    let mut safe: BTreeSet<Revision> = kept.last().map(|head| head.revision).into_iter().collect();
-    for release in state.services.values().filter_map(|s| s.release.as_ref()) {
-        safe.insert(release.switched_in);
-        let before = kept.partition_point(|one| one.revision < release.switched_in);
+fn protected(kept: &[Kept], services: &Services, limit: usize) -> BTreeSet<Revision> {
+    // The head, and what was just now: the switches of many services may be more than the limit, and what is wanted of a
+    // command that was given a moment ago (its proof, its repeat, the way back from its rejection) is read from its revision.
+    let newest = kept.len().saturating_sub(slack(limit));
+    let mut safe: BTreeSet<Revision> = kept[newest..].iter().map(|one| one.revision).collect();
+    for switched_in in services.values().flatten() {
+        safe.insert(*switched_in);
+        let before = kept.partition_point(|one| one.revision < *switched_in);
         safe.extend(before.checked_sub(1).map(|at| kept[at].revision));
     }
+    let there_is = |name: &&Name| services.contains_key(*name);
     let mut switches: BTreeMap<&Name, usize> = BTreeMap::new();
     for one in kept.iter().rev() {
-        for service in &one.services {
+        for service in one.services.iter().filter(there_is) {
             let count = switches.entry(service).or_default();
             *count += 1;
             if *count <= SWITCHES {
@@ -126,6 +142,12 @@ mod tests {
         kinds.iter().enumerate().map(one).collect()
     }
 
+    /// The services of `kept`, never released.
+    fn there_are() -> Services {
+        let name = |kind| Name::parse(&format!("s{kind}")).unwrap();
+        (2..200).map(|kind| (name(kind), None)).collect()
+    }
+
     fn numbers(set: BTreeSet<Revision>) -> Vec<u64> {
         set.into_iter().map(|revision| revision.0).collect()
     }
@@ -133,7 +155,7 @@ mod tests {
     #[test]
     fn where_a_release_stood_goes_before_anything_else() {
         let kept = kept(&[0, 9, 1, 1, 9, 0, 9, 0]);
-        let none = FleetState::default();
+        let none = Services::new();
         assert_eq!(numbers(plan(&kept, &none, 6)), [2, 5]);
         assert_eq!(numbers(plan(&kept, &none, 4)), [2, 3, 5, 7]);
     }
@@ -141,10 +163,34 @@ mod tests {
     #[test]
     fn address_changes_go_first_and_the_oldest_after() {
         let kept = kept(&[0, 1, 1, 1, 0, 1, 0]);
-        let none = FleetState::default();
+        let none = Services::new();
         assert_eq!(numbers(plan(&kept, &none, 7)), [] as [u64; 0]);
         assert_eq!(numbers(plan(&kept, &none, 5)), [2, 3]);
         assert_eq!(numbers(plan(&kept, &none, 3)), [1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn the_newest_stay_however_many_switches_there_are() {
+        let mut kinds: Vec<u8> = (10..40).cycle().take(300).collect();
+        kinds.extend([0; 20]);
+        let kept = kept(&kinds);
+        let left: Vec<u64> = {
+            let drop = plan(&kept, &there_are(), 100);
+            let stays = |one: &&Kept| !drop.contains(&one.revision);
+            kept.iter()
+                .filter(stays)
+                .map(|one| one.revision.0)
+                .collect()
+        };
+        assert_eq!(left[..300], (1..=300).collect::<Vec<u64>>());
+        assert_eq!(left[300..], (311..=320).collect::<Vec<u64>>());
+    }
+
+    #[test]
+    fn switches_of_services_that_are_gone_go_like_any_change() {
+        let kept = kept(&[2, 2, 3, 3, 0, 0]);
+        let only_s3 = Services::from([(Name::parse("s3").unwrap(), None)]);
+        assert_eq!(numbers(plan(&kept, &only_s3, 4)), [1, 2]);
     }
 
     proptest! {
@@ -154,7 +200,7 @@ mod tests {
             limit in 1usize..60,
         ) {
             let kept = kept(&kinds);
-            let drop = plan(&kept, &FleetState::default(), limit);
+            let drop = plan(&kept, &there_are(), limit);
             prop_assert!(!drop.contains(&kept[kept.len() - 1].revision));
             for service in 2u8..5 {
                 let of_it = kinds.iter().enumerate().rev().filter(|(_, kind)| **kind == service);
@@ -162,7 +208,7 @@ mod tests {
                     prop_assert!(!drop.contains(&kept[at].revision));
                 }
             }
-            let safe = protected(&kept, &FleetState::default()).len();
+            let safe = protected(&kept, &there_are(), limit).len();
             let left = kept.len() - drop.len();
             prop_assert!(left <= limit.max(safe), "{} left, {} are safe", left, safe);
             prop_assert!(left >= limit.min(kept.len()), "no more than needed is dropped");
