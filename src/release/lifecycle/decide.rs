@@ -64,12 +64,11 @@ impl Draft<'_> {
             let what = format!("{} has {word} {check} of {name} already", decision.by);
             return Ok(Done::already(what, None));
         }
-        let Some((manual, again)) = rollout.asked(check) else {
+        let Some(manual) = rollout.asked(check) else {
             return Err(self.unheard(&rollout, format!("{check} is not asked now")));
         };
-        if let Some((last, said)) = manual.outcome(check, &rollout.decisions)
-            && !(again && last == Verdict::Approved && verdict == Verdict::Rejected)
-        {
+        // A no after it would come too late: nobody looks before the next measurement, if there is one.
+        if let Some((last, said)) = manual.outcome(check, &rollout.decisions) {
             let by: Vec<_> = said.into_iter().map(|it| it.by.as_str()).collect();
             let what = format!("{check} is {} already, by {}", past(last), by.join(", "));
             return Err(self.unheard(&rollout, what));

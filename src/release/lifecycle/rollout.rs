@@ -200,8 +200,8 @@ impl Rollout {
     }
 
     /// The check of that name whose run is on, or is to begin with what is said now, if it asks people. After its run nobody
-    /// listens any more, and the next run asks for itself. True: it looks again and again, so a no counts after its yes too.
-    pub(super) fn asked(&self, check: &Name) -> Option<(&ManualCheck, bool)> {
+    /// listens any more, and the next run asks for itself.
+    pub(super) fn asked(&self, check: &Name) -> Option<&ManualCheck> {
         let purpose = match self.standing() {
             RolloutPhase::Staged | RolloutPhase::Validating => Purpose::Validation,
             RolloutPhase::Shadowing => Purpose::Shadow,
@@ -213,10 +213,7 @@ impl Rollout {
         if !begins && self.analysis.is_none() {
             return None;
         }
-        let checks = self.checks(purpose);
-        let once = |spec: &CheckSpec| spec.name == *check && spec.count.is_some();
-        let again = purpose != Purpose::Validation && !checks.iter().any(once);
-        manual(checks, check).next().map(|manual| (manual, again))
+        manual(self.checks(purpose), check).next()
     }
 
     /// It goes on by itself once the gates have passed.
