@@ -315,6 +315,9 @@ impl Ledger {
 }
 
 #[cfg(test)]
+#[path = "ledger_apart_tests.rs"]
+mod apart_tests;
+#[cfg(test)]
 #[path = "ledger_properties.rs"]
 mod properties;
 #[cfg(test)]

@@ -21,8 +21,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => Record::Sent(type_url, Revision(revision)),
         2 => Record::Unsubscribed(type_url),
         5 => Record::Weighted(Revision(revision)),
-        6 if revision < 3 => Record::Listeners(vec![]),
-        6 => Record::Listeners(vec![revision.to_string().into()]),
+        6 if revision < 3 => Record::Named(TypeUrl::Listener, vec![]),
+        6 => Record::Named(TypeUrl::Listener, vec![revision.to_string().into()]),
+        7 if revision < 3 => Record::Apart(vec![(type_url, revision.to_string().into())]),
         3 => Record::Rejected {
             type_url,
             revision: Revision(revision),

@@ -12,7 +12,7 @@ pub(super) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
 }
 
-fn proxy(id: &str) -> ProxyInfo {
+pub(super) fn proxy(id: &str) -> ProxyInfo {
     proxy_at(id, 1)
 }
 
@@ -25,7 +25,7 @@ pub(super) fn proxy_at(id: &str, port: u16) -> ProxyInfo {
     }
 }
 
-fn routes(revision: u64) -> Requirement {
+pub(super) fn routes(revision: u64) -> Requirement {
     Requirement::new(Revision(revision), vec![RDS])
 }
 
@@ -38,12 +38,12 @@ fn rejected(revision: u64) -> Record {
     }
 }
 
-fn accepted(revision: u64) -> Record {
+pub(super) fn accepted(revision: u64) -> Record {
     Record::Accepted(RDS, Revision(revision))
 }
 
 /// A ledger with one connected proxy `a` on stream 1, which asked for routes at second 0.
-fn one() -> Ledger {
+pub(super) fn one() -> Ledger {
     let ledger = Ledger::new(|| {});
     ledger.connect(StreamId(1), proxy("a"), at(0));
     ledger.record(StreamId(1), Record::Subscribed(RDS), at(0));
@@ -196,7 +196,7 @@ fn line_01_an_older_connection_that_is_still_there_long_after_a_newer_one_came_c
 }
 
 /// Proxy `a` with two streams over one connection, which both ask for routes, other ones each.
-fn two_streams() -> Ledger {
+pub(super) fn two_streams() -> Ledger {
     let ledger = one();
     ledger.connect(StreamId(2), proxy("a"), at(1));
     ledger.record(StreamId(2), Record::Subscribed(RDS), at(1));
@@ -243,7 +243,11 @@ fn two_targets() -> Ledger {
     ledger.record(StreamId(2), Record::Subscribed(RDS), at(1));
     for (stream, target) in [(1, "fraud"), (2, "risk")] {
         let stream = StreamId(stream);
-        ledger.record(stream, Record::Listeners(vec![target.into()]), at(2));
+        ledger.record(
+            stream,
+            Record::Named(TypeUrl::Listener, vec![target.into()]),
+            at(2),
+        );
         ledger.record(stream, accepted(3), at(2));
     }
     ledger
@@ -271,7 +275,11 @@ fn line_01_connections_that_lead_to_different_targets_are_one_proxy_that_has_wha
     let ledger = two_targets();
     ledger.connect(StreamId(3), proxy_at("a", 3), at(4));
     ledger.record(StreamId(3), Record::Subscribed(RDS), at(4));
-    ledger.record(StreamId(3), Record::Listeners(vec!["fraud".into()]), at(4));
+    ledger.record(
+        StreamId(3),
+        Record::Named(TypeUrl::Listener, vec!["fraud".into()]),
+        at(4),
+    );
     assert_eq!(counts(&ledger.proof(&routes(3))), (0, 1, 0, 0));
     ledger.record(StreamId(3), accepted(3), at(5));
     assert_eq!(counts(&ledger.proof(&routes(3))), (1, 0, 0, 0));

@@ -27,8 +27,11 @@ pub struct ProxyInfo {
 pub enum Record {
     /// The proxy asked for resources of a type.
     Subscribed(TypeUrl),
-    /// The listeners that the proxy names, as gRPC clients do; empty: it wants all of them, none, or very many.
-    Listeners(Vec<Arc<str>>),
+    /// What the proxy names of a type, where that is told: listeners, as gRPC clients do, and whatever a stream of one type is for.
+    /// Empty: it wants all of it, nothing, or very much.
+    Named(TypeUrl, Vec<Arc<str>>),
+    /// Resources that it asks for on streams of their own, because of what it has by this one.
+    Apart(Vec<(TypeUrl, Arc<str>)>),
     /// The proxy no longer wants any resource of a type.
     Unsubscribed(TypeUrl),
     /// What the stream sent of the type is the state of that revision; the answer is open.

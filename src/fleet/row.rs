@@ -5,7 +5,7 @@ use std::{cell::Cell, collections::BTreeMap, sync::Arc, time::Duration};
 use jiff::Timestamp;
 
 use super::{
-    NotAckedState, ProxyInfo, Record, Requirement, StreamId, TypeView,
+    NotAckedState, ProxyInfo, Record, Requirement, StreamId, TypeState, TypeView,
     standing::Stands,
     types::{Reached, TypeOf, Types, reached, worse},
 };
@@ -31,21 +31,42 @@ struct StreamRow {
     /// When the proxy last said something on it.
     last_word: Timestamp,
     types: Types,
-    /// The listeners that it names.
-    listeners: Box<[Arc<str>]>,
+    /// What it names of a type, if it says so.
+    named: Option<(TypeUrl, Box<[Arc<str>]>)>,
+    /// What it has other streams of the proxy ask for.
+    apart: Box<[(TypeUrl, Arc<str>)]>,
 }
 
 impl StreamRow {
-    /// Both can be parts of one proxy: they come over one connection, or lead to other targets of a gRPC process, which has a
-    /// connection for each of them (seen with gRPC Go 1.85).
+    /// Both can be parts of one proxy: they come over one connection, or are for other things. A gRPC process has a connection for
+    /// each of its targets (seen with gRPC Go 1.85), and what is asked for on a stream of its own may come by way of another
+    /// cluster of the bootstrap, or through a gateway that spreads streams.
     fn is_beside(&self, other: &StreamRow) -> bool {
         self.info.address == other.info.address || self.names_others_than(other)
     }
 
     fn names_others_than(&self, other: &StreamRow) -> bool {
-        let both = [self, other];
-        both.iter().all(|one| !one.listeners.is_empty())
-            && !self.listeners.iter().any(|it| other.listeners.contains(it))
+        let alone = |one: &StreamRow| matches!(one.named, Some((of, _)) if of != TypeUrl::Listener);
+        match (&self.named, &other.named) {
+            (Some((mine, names)), Some((its, others))) if mine == its => {
+                !names.iter().any(|name| others.contains(name))
+            }
+            _ => alone(self) || alone(other),
+        }
+    }
+
+    /// What it names of a type; empty: that is not known.
+    fn names(&self, type_url: TypeUrl) -> &[Arc<str>] {
+        match &self.named {
+            Some((of, names)) if *of == type_url => names,
+            _ => &[],
+        }
+    }
+
+    fn asks_for(&self, type_url: TypeUrl, name: &Arc<str>) -> bool {
+        let names = self.names(type_url);
+        let its = self.types.get(type_url);
+        its.as_ref().is_some_and(TypeOf::subscribed) && (names.is_empty() || names.contains(name))
     }
 
     /// They want the same, so that one may have taken the place of the other.
@@ -86,6 +107,14 @@ pub(super) struct Member<'a> {
     pub(super) since: Timestamp,
     pub(super) connected: bool,
     types: MemberTypes<'a>,
+    streams: MemberStreams<'a>,
+}
+
+/// The open streams of a member.
+enum MemberStreams<'a> {
+    None,
+    One(&'a StreamRow),
+    Several(&'a [&'a StreamRow]),
 }
 
 /// What a member has of each type.
@@ -155,7 +184,8 @@ impl Row {
             connected_at: at,
             last_word: at,
             types: Types::default(),
-            listeners: Box::default(),
+            named: None,
+            apart: Box::default(),
         };
         self.streams.reserve_exact(1);
         match self.place(stream) {
@@ -210,9 +240,13 @@ impl Row {
                 }
             }
             Record::Newer(_, revision) => self.newer = self.newer.max(Some(revision)),
-            Record::Listeners(names) => {
-                let listeners = names.into();
-                return std::mem::replace(&mut row.listeners, listeners) != row.listeners;
+            Record::Named(type_url, names) => {
+                let named = (!names.is_empty()).then(|| (type_url, names.into()));
+                return std::mem::replace(&mut row.named, named) != row.named;
+            }
+            Record::Apart(resources) => {
+                let apart = resources.into();
+                return std::mem::replace(&mut row.apart, apart) != row.apart;
             }
             _ => {}
         }
@@ -284,14 +318,19 @@ impl Row {
                 since: self.since,
                 connected: false,
                 types: MemberTypes::One(&self.left),
+                streams: MemberStreams::None,
             }),
             [(_, stream)] => f(&Member {
                 info: &stream.info,
                 since: stream.connected_at,
                 connected: true,
                 types: MemberTypes::One(&stream.types),
+                streams: MemberStreams::One(stream),
             }),
-            _ => self.members().iter().for_each(f),
+            _ => self
+                .groups()
+                .iter()
+                .for_each(|streams| f(&self.member(streams))),
         }
     }
 
@@ -302,8 +341,8 @@ impl Row {
         is_later_by(self.last_seen, newer_came, OUTLIVES) || older.iter().any(heard)
     }
 
-    /// The same, where there are several streams.
-    fn members(&self) -> Vec<Member<'_>> {
+    /// The open streams by the proxy that they belong to, where there are several.
+    fn groups(&self) -> Vec<Vec<&StreamRow>> {
         let mut connections: Vec<Vec<&StreamRow>> = Vec::new();
         for (_, stream) in self.streams.iter().rev() {
             let mut known = connections.iter_mut();
@@ -328,18 +367,18 @@ impl Row {
             }
         }
         groups
-            .iter()
-            .map(|streams| Member {
-                info: &streams[0].info, // proof: every group was made with one stream in it.
-                since: streams
-                    .iter()
-                    .map(|s| s.connected_at)
-                    .min()
-                    .unwrap_or(self.since),
-                connected: true,
-                types: MemberTypes::merged(streams),
-            })
-            .collect()
+    }
+
+    /// The proxy with these streams.
+    fn member<'a>(&'a self, streams: &'a [&'a StreamRow]) -> Member<'a> {
+        let since = streams.iter().map(|stream| stream.connected_at).min();
+        Member {
+            info: streams.first().map_or(&self.info, |stream| &stream.info),
+            since: since.unwrap_or(self.since),
+            connected: true,
+            types: MemberTypes::merged(streams),
+            streams: MemberStreams::Several(streams),
+        }
     }
 }
 
@@ -363,6 +402,9 @@ impl Member<'_> {
             reached(requirement, |type_url| self.types.of(type_url)),
             self.connected,
         ) {
+            (Reached::All(_), true) if self.lacks_a_stream(&requirement.types) => {
+                Err(NotAckedState::Pending)
+            }
             (Reached::All(at), _) => Ok(at),
             (Reached::Nacked(state), _) => Err(state),
             (Reached::Open, true) => Err(NotAckedState::Pending),
@@ -370,12 +412,33 @@ impl Member<'_> {
         }
     }
 
+    /// Something of these types is asked for on a stream of its own, and that is not there: an Envoy opens each again when it
+    /// likes. Until then nobody knows what it has of it.
+    fn lacks_a_stream(&self, types: &[TypeUrl]) -> bool {
+        let streams = match &self.streams {
+            MemberStreams::None => &[],
+            MemberStreams::One(one) => std::slice::from_ref(one),
+            MemberStreams::Several(streams) => *streams,
+        };
+        streams.iter().any(|stream| {
+            let mut apart = stream.apart.iter().filter(|(of, _)| types.contains(of));
+            apart.any(|(of, name)| {
+                let mut others = streams.iter().filter(|other| !std::ptr::eq(*other, stream));
+                !others.any(|other| other.asks_for(*of, name))
+            })
+        })
+    }
+
     /// One view per type that the proxy asked for, in push order: of several streams the worst.
     pub(super) fn types(&self, newest: &BTreeMap<TypeUrl, Revision>) -> Vec<TypeView> {
         let types = TypeUrl::ALL.into_iter();
         let views = types.filter_map(|type_url| {
             let asked = self.types.of(type_url).filter(TypeOf::subscribed);
-            asked.map(|its| its.view(newest)).reduce(worse)
+            let mut view = asked.map(|its| its.view(newest)).reduce(worse)?;
+            if view.state == TypeState::Synced && self.lacks_a_stream(&[type_url]) {
+                view.state = TypeState::Stale;
+            }
+            Some(view)
         });
         views.collect()
     }

@@ -144,7 +144,7 @@ impl Types {
             Record::Held(type_url, clusters) => {
                 self.row(type_url).change(|it| it.held = clusters);
             }
-            Record::Listeners(_) | Record::Newer(..) => {}
+            Record::Named(..) | Record::Apart(_) | Record::Newer(..) => {}
         }
         true
     }

@@ -34,17 +34,29 @@ fn asking(names: &[&str]) -> DiscoveryRequest {
 
 /// A stream that stays open, and where further requests go.
 struct Open {
+    /// What is asked for, in every request.
+    names: Vec<String>,
     requests: mpsc::UnboundedSender<DiscoveryRequest>,
     responses: Streaming<DiscoveryResponse>,
 }
 
 macro_rules! open {
-    ($client:ident, $method:ident, $plane:expr, $names:expr) => {{
+    ($client:ident, $method:ident, $plane:expr, $names:expr) => {
+        open_on!($client, $method, channel($plane.address).await, $names)
+    };
+}
+
+/// On a connection that others may share.
+macro_rules! open_on {
+    ($client:ident, $method:ident, $channel:expr, $names:expr) => {{
         let (requests, stream) = mpsc::unbounded_channel();
-        requests.send(asking($names)).unwrap();
-        let mut client = $client::new(channel($plane.address).await);
+        let first = asking($names);
+        let names = first.resource_names.clone();
+        requests.send(first).unwrap();
+        let mut client = $client::new($channel);
         let opened = client.$method(UnboundedReceiverStream::new(stream)).await;
         Open {
+            names,
             requests,
             responses: opened.unwrap().into_inner(),
         }
@@ -59,27 +71,11 @@ impl Open {
         let ack = DiscoveryRequest {
             version_info: response.version_info.clone(),
             response_nonce: response.nonce.clone(),
-            node: None,
-            ..asking(&[])
+            resource_names: self.names.clone(),
+            ..DiscoveryRequest::default()
         };
-        let names = response.resources.len();
-        let named = self.names(names, &response);
-        self.requests
-            .send(DiscoveryRequest {
-                resource_names: named,
-                ..ack
-            })
-            .unwrap();
+        self.requests.send(ack).unwrap();
         response
-    }
-
-    /// Types that are asked for by name repeat the names.
-    fn names(&self, count: usize, response: &DiscoveryResponse) -> Vec<String> {
-        match TypeUrl::from_url(&response.type_url).unwrap() {
-            TypeUrl::ClusterLoadAssignment => FRAUD[..count].iter().map(|n| (*n).into()).collect(),
-            TypeUrl::RouteConfiguration => vec![MAIN.into()],
-            _ => Vec::new(),
-        }
     }
 }
 
@@ -121,6 +117,65 @@ async fn line_02_streams_of_one_type_each_are_one_proxy_in_sotw() {
     // Nothing waits for what this stream never carries.
     fleets.change(FLEET, risk);
     assert_eq!(rds.take().await.resources.len(), 1);
+}
+
+/// An Envoy opens a stream for each such cluster, and each again when it likes.
+#[tokio::test]
+async fn line_36_the_stream_of_a_load_assignment_is_waited_for_until_it_is_there() {
+    let resources = ["one", "other"].map(|name| {
+        let apart = References {
+            apart: [(EDS, Arc::from(name))].into(),
+            ..References::default()
+        };
+        let content = [&[10, name.len() as u8], name.as_bytes()].concat();
+        let cluster = Resource::new(CDS, name, content.clone().into(), apart);
+        let endpoints = Resource::new(EDS, name, content.into(), References::default());
+        [cluster, endpoints]
+    });
+    let of = |type_url: TypeUrl| {
+        let resources = resources.iter().flatten().cloned();
+        let resources = resources.filter(|one| one.type_url == type_url);
+        let changes = resources.map(|one| (one.name.clone(), Some(Arc::new(one))));
+        (type_url, changes.collect())
+    };
+    let fleets = Fleets::default();
+    let empty = fleets.newest(FLEET);
+    fleets.push(FLEET, empty.with(Revision(1), [of(CDS), of(EDS)].into()));
+    let plane = Plane::start(&fleets).await;
+    let connection = channel(plane.address).await;
+    let envoy = Some(node("edge-1", FLEET));
+    let mut ads = Client::on(Mode::Sotw, connection.clone(), envoy).await;
+    ads.ask(CDS, &[]);
+    ads.expect(CDS, &["one", "other"]).await;
+    ads.ack(CDS);
+    let mut one = open_on!(
+        EndpointDiscoveryServiceClient,
+        stream_endpoints,
+        connection.clone(),
+        &["one"]
+    );
+    one.take().await;
+    for type_url in [CDS, EDS] {
+        let has_it = |ledger: &Ledger| {
+            let proxies = ledger.proxies(&BTreeMap::new());
+            let mut types = proxies.iter().flat_map(|proxy| &proxy.types);
+            types.any(|its| its.type_url == type_url && its.accepted == Revision(1))
+        };
+        fleets
+            .until(FLEET, "both streams are answered", has_it)
+            .await;
+    }
+    let endpoints = Requirement::new(Revision(1), vec![EDS]);
+    let proof = fleets.ledger(FLEET).proof(&endpoints);
+    assert_eq!((proof.total, proof.pending), (1, 1), "{proof:?}");
+    let mut other = open_on!(
+        EndpointDiscoveryServiceClient,
+        stream_endpoints,
+        connection,
+        &["other"]
+    );
+    other.take().await;
+    accepted(&fleets, Revision(1), &[EDS]).await;
 }
 
 /// A fleet with one resource of each type, which nobody looks into.

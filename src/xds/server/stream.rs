@@ -146,12 +146,16 @@ impl Stream {
         let feed = shared.directory.join(&fleet)?;
         info!(%fleet, proxy = %proxy.id, address = %proxy.address, software = %proxy.software, "proxy connected");
         let streams = &shared.options.streams;
+        let session = Session::new(Q::MODE, feed.options, shared.cache(&fleet));
         let mut stream = Self {
             only: opened.only,
             asked_in_vain: false,
             has_said_all: false,
             seat: streams.enter(opened.id, fleet.clone(), proxy.clone()),
-            session: Session::new(Q::MODE, feed.options, shared.cache(&fleet)),
+            session: match opened.only {
+                Some(_) => session.of_one_type(),
+                None => session,
+            },
             proxy: Connected::new(opened.id, fleet, proxy, feed.ledger),
             began: (Timestamp::now(), Instant::now()),
             snapshots: WatchStream::new(feed.snapshots),
@@ -310,7 +314,8 @@ impl Stream {
                     "the proxy has a newer revision than the store: nothing is sent to it");
             }
             Record::Subscribed(_)
-            | Record::Listeners(_)
+            | Record::Named(..)
+            | Record::Apart(_)
             | Record::Unsubscribed(_)
             | Record::Sent(..) => {}
         }

@@ -167,7 +167,7 @@ impl Session {
         if !subscription.is_none() {
             out.records.push(Record::Subscribed(type_url));
         }
-        out.records.extend(subscription.listeners());
+        out.records.extend(subscription.told(self.alone));
         let mut channel = Channel::new(type_url, self.mode, subscription, presented);
         if self.mode == Mode::Delta {
             channel.asked = channel.subscription.named().clone();
@@ -184,7 +184,7 @@ impl Session {
         out: &mut Output,
     ) {
         if let (true, Some(channel)) = (renamed, self.channels.get(type_url)) {
-            out.records.extend(channel.subscription.listeners());
+            out.records.extend(channel.subscription.told(self.alone));
         }
         match now {
             Some(true) => out.records.push(Record::Subscribed(type_url)),

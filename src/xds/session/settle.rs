@@ -18,6 +18,11 @@ impl Session {
     /// Records, once per type and revision, that the client has what the snapshot says. A type that the revision does not
     /// change is accepted with it: whoever asks about a revision need not know which types it changed.
     pub(super) fn settle(&mut self, snapshot: &Snapshot, out: &mut Output) {
+        let apart = self.asked_apart(snapshot);
+        if apart != self.apart {
+            self.apart.clone_from(&apart);
+            out.records.push(Record::Apart(apart));
+        }
         for set in snapshot.types() {
             if self.refuses(set.type_url, snapshot) {
                 // Whatever was said before it was asked: the client has not all of it, until it takes it or gives it up.
@@ -121,6 +126,14 @@ impl Session {
                     || has_hosts(set.view(), name)
             })
         })
+    }
+
+    /// The resources of which that is so, by name.
+    fn asked_apart(&self, snapshot: &Snapshot) -> Vec<(TypeUrl, Arc<str>)> {
+        let referrers = self.channels.iter();
+        let apart = referrers.flat_map(|channel| channel.accepted.apart());
+        let exists = |(of, name): &&(TypeUrl, Arc<str>)| snapshot.resource(*of, name).is_some();
+        apart.filter(exists).cloned().collect()
     }
 
     /// What it asked for is what it has.

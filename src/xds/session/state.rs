@@ -46,6 +46,8 @@ pub struct Output {
 pub struct Session {
     pub(super) options: Options,
     pub(super) mode: Mode,
+    /// It is a stream for one type only.
+    pub(super) alone: bool,
     pub(super) cache: Arc<Cache>,
     pub(super) snapshot: Option<Arc<Snapshot>>,
     pub(super) channels: Channels,
@@ -63,6 +65,8 @@ pub struct Session {
     pub(super) reported: BTreeMap<TypeUrl, (Revision, Revision)>,
     /// The last revision of which only the weights were recorded.
     pub(super) weighted: Revision,
+    /// What the ledger was told that the client asks for on streams of its own.
+    pub(super) apart: Vec<(TypeUrl, Arc<str>)>,
 }
 
 impl Session {
@@ -71,6 +75,7 @@ impl Session {
         Self {
             options,
             mode,
+            alone: false,
             cache,
             snapshot: None,
             channels: Channels::default(),
@@ -82,6 +87,15 @@ impl Session {
             ahead: None,
             reported: BTreeMap::new(),
             weighted: Revision::ZERO,
+            apart: Vec::new(),
+        }
+    }
+
+    /// The same, of a stream that is for one type only.
+    pub fn of_one_type(self) -> Self {
+        Self {
+            alone: true,
+            ..self
         }
     }
 }

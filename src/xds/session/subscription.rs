@@ -12,8 +12,8 @@ use crate::{
 /// The name that stands for everything.
 const EVERYTHING: &str = "*";
 
-/// A gRPC client names one listener for each target, and some for its servers.
-const LISTENERS_TOLD: usize = 16;
+/// A gRPC client names one listener for each target, and some for its servers; of a stream of its own an Envoy asks for one name.
+const NAMES_TOLD: usize = 16;
 
 /// The resources of one type that a client wants.
 #[derive(Clone, Debug)]
@@ -198,15 +198,16 @@ impl Subscription {
         !self.is_wildcard() && self.names.set.is_empty()
     }
 
-    /// Listeners by their names: what the connections of a gRPC process are told apart by.
-    pub(super) fn listeners(&self) -> Option<Record> {
+    /// What it names, where somebody asks for that: listeners are what the connections of a gRPC process are told apart by, and
+    /// of a type that has streams of its own (`alone`) it is known by it which of these are there.
+    pub(super) fn told(&self, alone: bool) -> Option<Record> {
         let names = &self.names.set;
-        let are_few = !self.is_wildcard() && names.len() <= LISTENERS_TOLD;
+        let are_few = !self.is_wildcard() && names.len() <= NAMES_TOLD;
         let told = match are_few {
             true => names.iter().cloned().collect(),
             false => Vec::new(),
         };
-        (self.type_url == TypeUrl::Listener).then_some(Record::Listeners(told))
+        (alone || self.type_url == TypeUrl::Listener).then_some(Record::Named(self.type_url, told))
     }
 
     /// What is asked for by name.

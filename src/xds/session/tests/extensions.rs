@@ -132,6 +132,28 @@ fn line_36_what_is_asked_for_on_another_stream_is_not_taken_for_what_nobody_need
     }
 }
 
+/// So that it is seen whether the stream for it is there.
+#[test]
+fn line_36_what_is_asked_for_on_another_stream_is_told_by_its_name_on_both() {
+    for mode in MODES {
+        let secret = TypeUrl::Secret;
+        let mut fleet = Fleet::with_a();
+        let mut client = Client::settled_in(mode, &fleet);
+        let key = Resource::new(secret, "key", "pem".into(), References::default());
+        client.push(fleet.put([with_secret(listener("main", 2, &["main"])), key]));
+        let told = client.ack(LDS).records;
+        let apart = Record::Apart(vec![(secret, "key".into())]);
+        assert!(told.contains(&apart), "{mode:?}: {told:?}");
+        let gone = client.push(fleet.change([], [(secret, "key")])).records;
+        assert!(gone.contains(&Record::Apart(vec![])), "{mode:?}: {gone:?}");
+        let mut other = Client::speaking(mode);
+        other.session = Session::new(mode, Options::default(), Arc::default()).of_one_type();
+        let named = other.ask(secret, &["key"]).records;
+        let name = Record::Named(secret, vec!["key".into()]);
+        assert!(named.contains(&name), "{mode:?}: {named:?}");
+    }
+}
+
 /// Virtual hosts and scopes come on streams of their own too, by the name of what they belong to, or all of them.
 #[test]
 fn line_36_virtual_hosts_and_scopes_of_another_stream_are_not_taken_for_what_nobody_needs() {

@@ -60,7 +60,7 @@ fn line_32_a_listener_of_grpc_clients_is_for_those_who_name_it() {
 /// The listeners that were told to be named, if any were.
 fn listeners(output: &Output) -> Option<Vec<&str>> {
     output.records.iter().find_map(|record| match record {
-        Record::Listeners(names) => Some(names.iter().map(|name| &**name).collect()),
+        Record::Named(LDS, names) => Some(names.iter().map(|name| &**name).collect()),
         _ => None,
     })
 }
