@@ -36,6 +36,9 @@ pub struct References {
     /// The same of those that have a default, and are not needed.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub spare_filters: BTreeSet<Arc<str>>,
+    /// A listener takes its routes from scopes, of which it has all.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub scoped: bool,
     /// Resources that it has a proxy ask for on a stream of its own, of this server or of another, which we don't see. Of
     /// virtual hosts the name of their route configuration; of scopes, and what they name, [`EVERYTHING`].
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]

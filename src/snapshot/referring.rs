@@ -103,6 +103,7 @@ impl References {
             "envoy.extensions.filters.network.http_connection_manager.v3.ScopedRoutes" => {
                 let scopes = dynamic::child(message, "scoped_rds");
                 let scopes = scopes.map(|it| Source::of(&it, "scoped_rds_config_source"));
+                self.scoped |= scopes == Some(Source::Same);
                 for (of, source) in [
                     (TypeUrl::ScopedRouteConfiguration, scopes),
                     (
@@ -347,8 +348,10 @@ mod tests {
         let found = of(TypeUrl::Listener, scopes(apart(), ads()));
         let all = |type_url| expected(type_url, EVERYTHING);
         assert_eq!(found.apart, all(TypeUrl::ScopedRouteConfiguration));
+        assert!(!found.scoped);
         let found = of(TypeUrl::Listener, scopes(ads(), apart()));
         assert_eq!(found.apart, all(TypeUrl::RouteConfiguration));
+        assert!(found.scoped);
     }
 
     #[test]

@@ -160,13 +160,37 @@ impl Session {
     }
 
     /// Whether the client keeps what the snapshot no longer has, of any type but clusters.
-    pub(super) fn keeps(&self, type_url: TypeUrl, name: &str) -> bool {
+    pub(super) fn keeps(&self, type_url: TypeUrl, name: &str, snapshot: &Snapshot) -> bool {
         match (self.mode, type_url) {
+            (_, TypeUrl::ScopedRouteConfiguration) => self.scopes_stay,
             // State of the world has no word for what is gone, but for types that come whole.
             (Mode::Sotw, _) => !type_url.is_full_state(),
             (Mode::Delta, TypeUrl::TypedExtensionConfig) => !self.has_default(name),
+            // They are for the connections that still use a route configuration which is gone itself.
+            (Mode::Delta, TypeUrl::VirtualHost) => {
+                name.rsplit_once('/').is_some_and(|(routes, _)| {
+                    snapshot
+                        .resource(TypeUrl::RouteConfiguration, routes)
+                        .is_none()
+                })
+            }
             (Mode::Delta, _) => self.is_referred(type_url, name),
         }
+    }
+
+    /// Remembers that the last listener with scopes is going: what is gone of these is for its connections of before, which drain,
+    /// or for all while the listener without them is on its way.
+    pub(super) fn note_scopes(&mut self, snapshot: &Snapshot) {
+        let scoped = |view: &View| {
+            let mut items = view.items().values();
+            items.any(|item| item.resource.references.scoped)
+        };
+        let listeners = self.channels.get(TypeUrl::Listener);
+        let leaves = listeners.is_some_and(|listeners| {
+            let had = self.scopes_stay || listeners.possible().any(|view| scoped(view));
+            had && !scoped(&self.newest(listeners, snapshot))
+        });
+        self.scopes_stay = leaves;
     }
 
     /// Whether what the client has does without a filter. Where it does not, Envoy fails every request by a filter chain of which a

@@ -218,7 +218,7 @@ impl Session {
             Mode::Delta => asked.filter(|name| !newest.has(name)).cloned().collect(),
         };
         let gone = newest.since(&channel.told);
-        let kept = self.keep(type_url, &gone.removed, now);
+        let kept = self.keep(type_url, &gone.removed, snapshot, now);
         let target = self.target(type_url, &newest, instead, &kept);
         self.hold(type_url, waits_for.clone(), now, records);
         // What is kept was asked for, and is there; so is a name that stands for the virtual hosts below it. What the client was
@@ -241,11 +241,20 @@ impl Session {
     }
 
     /// Which of the resources that are gone from the snapshot the client keeps.
-    fn keep(&mut self, type_url: TypeUrl, gone: &[Arc<str>], now: Timestamp) -> Vec<Arc<str>> {
+    fn keep(
+        &mut self,
+        type_url: TypeUrl,
+        gone: &[Arc<str>],
+        snapshot: &Snapshot,
+        now: Timestamp,
+    ) -> Vec<Arc<str>> {
         if type_url == TypeUrl::Cluster {
             return self.keep_used_clusters(gone, now);
         }
-        let keeps = |name: &&Arc<str>| self.keeps(type_url, name);
+        if type_url == TypeUrl::ScopedRouteConfiguration {
+            self.note_scopes(snapshot);
+        }
+        let keeps = |name: &&Arc<str>| self.keeps(type_url, name, snapshot);
         gone.iter().filter(keeps).cloned().collect()
     }
 

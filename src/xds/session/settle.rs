@@ -169,7 +169,7 @@ impl Session {
         // A cluster that is kept for the routes of this client is not part of any revision.
         let keeps = |name: &Arc<str>| match type_url {
             TypeUrl::Cluster => self.kept.contains_key(name),
-            _ => self.keeps(type_url, name),
+            _ => self.keeps(type_url, name, snapshot),
         };
         accepted.covers(&newest) && newest.since(accepted).removed.iter().all(keeps)
     }

@@ -56,6 +56,8 @@ pub struct Session {
     pub(super) kept: BTreeMap<Arc<str>, Kept>,
     /// Clusters that the client stopped naming a while ago: until when requests may be open there.
     pub(super) lingering: BTreeMap<Arc<str>, Timestamp>,
+    /// Scopes that are gone are kept.
+    pub(super) scopes_stay: bool,
     pub(super) holds: BTreeMap<TypeUrl, Hold>,
     /// Load assignments that are due because their cluster was sent anew: Envoy waits for them again (checklist, line 21).
     pub(super) rewarm: BTreeSet<Arc<str>>,
@@ -82,6 +84,7 @@ impl Session {
             last_nonce: 0,
             kept: BTreeMap::new(),
             lingering: BTreeMap::new(),
+            scopes_stay: false,
             holds: BTreeMap::new(),
             rewarm: BTreeSet::new(),
             ahead: None,

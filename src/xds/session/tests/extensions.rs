@@ -281,3 +281,45 @@ fn line_19_a_filter_goes_once_the_client_has_given_it_up() {
         assert_eq!(removed(&asked), [(ECDS, vec!["key".into()])]);
     }
 }
+
+/// A listener that leaves its scopes, or its route configuration with virtual hosts of its own, has connections of before.
+#[test]
+fn line_19_scopes_and_virtual_hosts_stay_for_the_connections_of_a_listener_that_leaves_them() {
+    let scope = TypeUrl::ScopedRouteConfiguration;
+    let host = TypeUrl::VirtualHost;
+    for mode in MODES {
+        let mut fleet = Fleet::with_a();
+        let plain = |content: u32, routes: &[&str]| listener("main", content, routes);
+        let references = References {
+            scoped: true,
+            ..(*plain(2, &["old"]).references).clone()
+        };
+        let scoped = Resource::new(LDS, "main", "scoped".into(), references);
+        let old = Resource::new(RDS, "old", "hosts apart".into(), References::default());
+        let one = |of, name: &str| Resource::new(of, name, "one".into(), References::default());
+        let (first, second) = (one(scope, "first"), one(scope, "second"));
+        fleet.put([scoped, old, first, second, one(host, "old/one")]);
+        let mut client = Client::settled_in(mode, &fleet);
+        client.ask_again(RDS, &["main", "old"]);
+        client.ack(RDS);
+        for of in [scope, host] {
+            client.ask(of, &[]);
+            client.ack(of);
+        }
+        // One of them goes while the listener uses scopes: that is what was asked for.
+        let less = client.push(fleet.change([], [(scope, "second")]));
+        assert_eq!(less.responses.len(), 1, "{mode:?}");
+        client.ack(scope);
+        let gone = [(scope, "first"), (host, "old/one"), (RDS, "old")];
+        let left = client.push(fleet.change([plain(3, &["main"])], gone));
+        assert_eq!(sent(&left), [(LDS, vec!["main".into()])], "{mode:?}");
+        let settled = client.ack(LDS);
+        let told: Vec<TypeUrl> = sent(&settled).into_iter().map(|(of, _)| of).collect();
+        assert!(
+            !told.contains(&scope) && !told.contains(&host),
+            "{mode:?}: {told:?}"
+        );
+        let has = |type_url| accepted(&left).contains(&(type_url, rev(4)));
+        assert!(has(scope) && has(host), "{mode:?}");
+    }
+}
