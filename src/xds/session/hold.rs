@@ -29,18 +29,39 @@ impl Session {
     pub(super) fn waits(&self, view: &View, snapshot: &Snapshot) -> bool {
         self.brings(view.type_url, snapshot)
             .is_some_and(|(clusters, declared)| {
+                let filters = match view.type_url {
+                    TypeUrl::Listener => snapshot.get(TypeUrl::TypedExtensionConfig),
+                    _ => None,
+                };
                 let mut possible = clusters.possible();
-                possible.any(|has| view.lacks_of(has, &declared))
+                possible.any(|has| {
+                    let mut views = filters.iter().map(|filters| &**filters.view());
+                    view.lacks_of(has, &declared) || views.any(|it| it.lacks_of(has, &declared))
+                })
             })
     }
 
-    /// The clusters for which one resource waits.
+    /// The clusters for which one resource waits. A listener waits for those that its filters (ECDS) call too: they wait
+    /// themselves, and an Envoy gives a listener 15 seconds, by default, until it uses it without them and fails every request
+    /// (seen with 1.40).
     pub(super) fn missing(&self, resource: &Resource, snapshot: &Snapshot) -> BTreeSet<Arc<str>> {
         let Some((clusters, declared)) = self.brings(resource.type_url, snapshot) else {
             return BTreeSet::new();
         };
-        let references = &resource.references;
-        let named = references.clusters.iter().chain(&references.helpers);
+        let filters = match resource.type_url {
+            TypeUrl::Listener => Some(&resource.references.filters),
+            _ => None,
+        };
+        let of = TypeUrl::TypedExtensionConfig;
+        let filters = filters.into_iter().flatten();
+        let filters = filters.filter_map(|name| snapshot.resource(of, name));
+        let all = std::iter::once(resource).chain(filters.map(|filter| &**filter));
+        let named = all.flat_map(|one| {
+            one.references
+                .clusters
+                .iter()
+                .chain(&one.references.helpers)
+        });
         named
             .filter(|name| declared.has(name) && !clusters.surely_has(name))
             .cloned()

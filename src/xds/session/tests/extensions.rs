@@ -85,6 +85,39 @@ fn line_19_an_extension_waits_for_the_cluster_that_it_calls() {
     }
 }
 
+/// An Envoy uses a listener without a filter that does not come, and fails every request.
+#[test]
+fn line_19_a_listener_waits_for_the_cluster_that_its_extension_calls() {
+    for mode in MODES {
+        let mut fleet = Fleet::with_a();
+        let mut client = Client::settled_in(mode, &fleet);
+        let plain = listener("main", 2, &["main"]);
+        let references = References {
+            filters: [Arc::from("authz")].into(),
+            ..(*plain.references).clone()
+        };
+        let filtered = Resource::new(LDS, "main", plain.bytes, references);
+        let more = service("b").into_iter().chain([authz("b/blue"), filtered]);
+        let held = client.push(fleet.put(more));
+        let types: Vec<TypeUrl> = sent(&held).into_iter().map(|(of, _)| of).collect();
+        assert_eq!(types, [CDS], "{mode:?}");
+        assert_eq!(
+            sent(&client.ack(CDS)),
+            [(LDS, vec!["main".into()])],
+            "{mode:?}"
+        );
+        client.ack(LDS);
+        client.ask(ECDS, &["authz"]);
+        client.ack(ECDS);
+        // The filter calls another one: the listener is what it was.
+        let other = service("c").into_iter().chain([authz("c/blue")]);
+        let held = client.push(fleet.put(other));
+        assert!(sent(&held).iter().all(|(of, _)| *of != LDS), "{mode:?}");
+        let next = client.ack(CDS);
+        assert_eq!(sent(&next), [(ECDS, vec!["authz".into()])], "{mode:?}");
+    }
+}
+
 #[test]
 fn line_19_routes_wait_for_the_cluster_that_a_filter_of_theirs_calls_and_a_switch_does_not() {
     for mode in MODES {
