@@ -44,8 +44,9 @@ impl Draft<'_> {
         };
         let back = match version {
             Some(version) if version == standby.version => format!(
-                "to go back to it: `{}`; to have it elsewhere: `bluegreen scale {name} {colour}`; else ",
-                words::plain("rollback", &self.state)
+                "to go back to it: `{}`; to have it elsewhere: `{}`; else ",
+                words::plain("rollback", &self.state),
+                words::scale(&self.state, colour, &[])
             ),
             _ => String::new(),
         };
