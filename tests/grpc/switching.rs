@@ -24,6 +24,14 @@ pub async fn flip(world: &World, clients: u64, args: &[&str]) {
     );
 }
 
+/// The command that puts a version into green, whatever is there.
+fn deploy<'a>(version: &'a str, green: &'a [String]) -> Vec<&'a str> {
+    let deploy = ["deploy", "fraud-model", "--replace-standby", "--version"];
+    let to = [version, "--endpoint"];
+    let endpoints = green.iter().map(String::as_str);
+    deploy.into_iter().chain(to).chain(endpoints).collect()
+}
+
 /// Waits until so many clients have everything, from listener to endpoints.
 pub async fn in_step(world: &World, clients: usize) -> Value {
     let all = move |fleet: &Value| {
@@ -100,11 +108,7 @@ async fn a_share_of_the_calls_moves_by_its_weight() {
     for round in 0..5 {
         client.during("moving").await;
         let version = format!("v2.{round}");
-        let deploy = ["deploy", "fraud-model", "--replace-standby", "--version"];
-        let mut deploy = deploy.to_vec();
-        deploy.extend([&version, "--endpoint"]);
-        deploy.extend(green.iter().map(|it| &**it));
-        flip(&world, 1, &deploy).await;
+        flip(&world, 1, &deploy(&version, &green)).await;
         for weight in ["20", "0", "80"] {
             client.during("moving").await;
             let shift = ["shift", "fraud-model", "--weight", weight];
@@ -201,13 +205,8 @@ async fn a_fleet_that_goes_back_to_before_there_was_a_green_loses_no_call() {
     let mut expected = Vec::new();
     for round in 0..5 {
         let version = format!("v2.{round}");
-        let deploy = ["deploy", "fraud-model", "--version", &version, "--endpoint"];
-        let deploy: Vec<&str> = deploy
-            .into_iter()
-            .chain(green.iter().map(|it| &**it))
-            .collect();
         client.during("moving").await;
-        flip(&world, 1, &deploy).await;
+        flip(&world, 1, &deploy(&version, &green)).await;
         flip(&world, 1, &["switch", "fraud-model"]).await;
         client.throughout(&version).await;
         let back = [
