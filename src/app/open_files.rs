@@ -1,10 +1,11 @@
 //! How many files the system lets the server open, and how many of them may be connections: each is one, and so is what a
 //! commit writes. Where proxies could take them all, nobody could roll back any more.
 
-use rustix::process::{Resource, getrlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// As many connections may wait for ever where the system sets no limit.
-const UNLIMITED: usize = 1 << 20;
+/// So many are enough, and many systems let nobody have more (`fs.nr_open`). Hooks inherit the limit, and some programs close every file that
+/// they might have: with the thousand million that container engines allow they take minutes.
+const ENOUGH: u64 = 1 << 20;
 
 /// Kept from proxies: what the server has open anyway, with a few connections of operators and checks.
 const LEAST_KEPT: usize = 48;
@@ -36,18 +37,15 @@ impl Places {
     }
 }
 
-/// Lifts the limit as far as this process may: the lower one of the two is low for the sake of old programs.
+/// Lifts the limit as far as this process may, or to what is enough: the lower one of the two is low for the sake of old programs.
 pub fn raise() -> Places {
-    let mut limit = getrlimit(Resource::Nofile);
-    if limit.current != limit.maximum {
-        limit.current = limit.maximum;
-        // Not everybody may have a million: then it stays as it is.
-        let _ = setrlimit(Resource::Nofile, limit);
+    let limit = getrlimit(Resource::Nofile);
+    if let Some(raised) = raised(&limit) {
+        // A system that allows less than it says leaves it as it is.
+        let _ = setrlimit(Resource::Nofile, raised);
     }
-    let allowed = getrlimit(Resource::Nofile).current;
-    let files = allowed.map_or(UNLIMITED, |files| {
-        usize::try_from(files).unwrap_or(UNLIMITED)
-    });
+    let allowed = getrlimit(Resource::Nofile).current.unwrap_or(ENOUGH);
+    let files = usize::try_from(allowed.min(ENOUGH)).unwrap_or(usize::MAX);
     let places = Places::of(files);
     if files < LARGE_FLEET {
         tracing::warn!(
@@ -58,13 +56,39 @@ pub fn raise() -> Places {
     places
 }
 
+/// What the limit should be; none: it is high enough, or can't be higher.
+fn raised(limit: &Rlimit) -> Option<Rlimit> {
+    let wanted = limit.maximum.unwrap_or(ENOUGH).min(ENOUGH);
+    let current = limit.current?;
+    (current < wanted).then_some(Rlimit {
+        current: Some(wanted),
+        maximum: limit.maximum,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
+    fn the_limit_is_lifted_as_far_as_it_may_be_and_no_higher_than_is_enough() {
+        let lifted = |current, maximum| {
+            let raised = raised(&Rlimit { current, maximum })?;
+            assert_eq!(raised.maximum, maximum, "it can be lifted again");
+            raised.current
+        };
+        assert_eq!(lifted(Some(1024), Some(4096)), Some(4096));
+        assert_eq!(lifted(Some(1024), Some(1 << 30)), Some(ENOUGH));
+        assert_eq!(lifted(Some(1024), None), Some(ENOUGH));
+        // What somebody has set so is left.
+        assert_eq!(lifted(Some(4096), Some(4096)), None);
+        assert_eq!(lifted(Some(1 << 30), Some(1 << 30)), None);
+        assert_eq!(lifted(None, None), None);
+    }
+
+    #[test]
     fn proxies_leave_what_a_rollback_needs() {
-        for files in [64, 256, 1024, 20_000, UNLIMITED] {
+        for files in [64, 256, 1024, 20_000, 1 << 20] {
             let Places { xds, admin, http } = Places::of(files);
             assert!(xds + admin + http + 24 <= files, "{files}");
             assert!(xds >= files / 4 && admin >= 12 && http >= 6, "{files}");
