@@ -72,7 +72,7 @@ async fn serve(config: Config) -> Result<(), ServeError> {
     let app = tokio::select! {
         app = App::build(config) => app.map_err(Box::new)?,
         // The store may be long in opening, on a disk that hangs: nothing was answered for, and what it was at is done again.
-        () = signals.next() => {
+        () = signals.asked() => {
             tracing::info!("stopping before the start is done");
             return Ok(());
         }
@@ -86,10 +86,10 @@ async fn serve(config: Config) -> Result<(), ServeError> {
         let _ = stopped.await;
     });
     let insisted = async {
-        signals.next().await;
+        signals.asked().await;
         let _ = stop.send(());
         // A clean end waits for the disk, which may hang.
-        signals.next().await;
+        signals.insisted().await;
     };
     tokio::select! {
         ended = running => Ok(ended?),

@@ -24,8 +24,8 @@ impl Signals {
         })
     }
 
-    /// The next of them.
-    pub(super) async fn next(&mut self) {
+    /// The first: the server is to end.
+    pub(super) async fn asked(&mut self) {
         let hangup = async {
             match &mut self.hangup {
                 Some(hangup) => hangup.recv().await,
@@ -36,6 +36,15 @@ impl Signals {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
             _ = hangup => {}
+        }
+    }
+
+    /// One more: it is to end at once. A terminal that is closed says so twice, by the shell and by the kernel, and insists
+    /// on nothing.
+    pub(super) async fn insisted(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
         }
     }
 }
