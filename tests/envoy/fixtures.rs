@@ -202,16 +202,22 @@ pub fn all_answered(report: &Report) {
     assert_eq!(report.failures(), Default::default());
 }
 
-/// Asserts that between two moments only `colour` answered requests that were sent then.
+/// Asserts that between two moments only `colour` answered requests.
 #[track_caller]
 pub fn only(report: &Report, colour: &str, from: Instant, to: Instant) {
-    let window =
-        from.saturating_duration_since(report.origin)..to.saturating_duration_since(report.origin);
-    let wrong = report
-        .samples
-        .iter()
-        .filter(|sample| window.contains(&sample.sent))
-        .find(|sample| sample.outcome.as_deref() != Ok(colour));
+    only_after(Duration::ZERO, report, colour, from, to);
+}
+
+/// The same where an answer takes the backend so long: whatever was sent after the first moment, and must have been routed before the
+/// second one. A request may be on its way for a while, and then goes where the routes lead that there are when it comes.
+#[track_caller]
+fn only_after(takes: Duration, report: &Report, colour: &str, from: Instant, to: Instant) {
+    let since = |at: Instant| at.saturating_duration_since(report.origin);
+    let window = since(from)..=since(to);
+    let mut samples = report.samples.iter().filter(|sample| {
+        window.contains(&sample.sent) && window.contains(&sample.done.saturating_sub(takes))
+    });
+    let wrong = samples.find(|sample| sample.outcome.as_deref() != Ok(colour));
     assert!(
         wrong.is_none(),
         "{wrong:?} in {window:?}, expected {colour}"
@@ -240,8 +246,15 @@ impl Flip {
 /// answered by the new colour.
 #[track_caller]
 pub fn proven(report: &Report, flips: &[Flip]) {
+    proven_after(Duration::ZERO, report, flips);
+}
+
+/// The same where an answer takes the backend so long.
+#[track_caller]
+pub fn proven_after(takes: Duration, report: &Report, flips: &[Flip]) {
     for pair in flips.windows(2) {
-        only(
+        only_after(
+            takes,
             report,
             pair[0].colour,
             pair[0].ran.returned,

@@ -1,7 +1,9 @@
 //! Switches and rollbacks under load: nothing is lost, and what `switch` proves is true.
 
+use std::time::Duration;
+
 use crate::{
-    fixtures::{Backends, Flip, all_answered, load, no_trouble, proven, service, set},
+    fixtures::{Backends, Flip, all_answered, load, no_trouble, proven_after, service, set},
     support::{
         bidi::Bidi,
         load::{Protocol, Shot},
@@ -60,10 +62,10 @@ async fn nothing_is_lost_in_a_hundred_switches_and_rollbacks() {
     assert_eq!(stream.label(), old_side);
     stream.finish().await.expect("a clean end");
 
-    for load in [short, multiplexed, slow] {
+    for (load, takes) in [(short, 0), (multiplexed, 0), (slow, 3)] {
         let report = load.stop().await;
         all_answered(&report);
-        proven(&report, &flipped);
+        proven_after(Duration::from_secs(takes), &report, &flipped);
     }
     no_trouble(&world).await;
 }

@@ -30,6 +30,8 @@ const MANY_CALLS: usize = 100;
 pub struct Call {
     /// What the test had begun last when the call began.
     pub during: String,
+    /// The same when it ended.
+    pub until: String,
     /// The label of the backend that answered.
     pub answer: Option<String>,
     /// Why it failed.
@@ -251,16 +253,20 @@ impl Client {
     }
 }
 
+/// The calls that were made during this from beginning to end: one that is still open when the next thing begins may go where that
+/// leads.
+pub fn made<'a>(calls: &'a [Call], during: &'a str) -> impl Iterator<Item = &'a Call> {
+    let all = move |call: &&Call| call.during == during && call.until == during;
+    calls.iter().filter(all)
+}
+
 /// No call failed, there were some during each of these, and those were answered by that environment.
 #[track_caller]
 pub fn answered(calls: &[Call], expected: &[(&str, &str)]) {
     let failed = calls.iter().find(|call| call.error.is_some());
     assert!(failed.is_none(), "{failed:?}");
     for (during, label) in expected {
-        let mut found = calls
-            .iter()
-            .filter(|call| call.during == *during)
-            .peekable();
+        let mut found = made(calls, during).peekable();
         assert!(found.peek().is_some(), "no call during {during}");
         let wrong = found.find(|call| call.answer.as_deref() != Some(*label));
         assert!(

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::{
-    clients::{Backends, Client, answered},
+    clients::{Backends, Client, answered, made},
     support::{document, waiting, world::World},
 };
 
@@ -128,10 +128,8 @@ async fn a_share_of_the_calls_moves_by_its_weight() {
     let calls = client.stop().await;
     answered(&calls, &[]);
     for (weight, share) in shares {
-        let answers = |label: &str| {
-            let mut calls = calls.iter().filter(|call| call.during == share);
-            calls.any(|call| call.answer.as_deref() == Some(label))
-        };
+        let answers =
+            |label: &str| made(&calls, &share).any(|call| call.answer.as_deref() == Some(label));
         let both = (answers("blue"), answers("green"));
         let expected = (weight != "100", weight != "0");
         assert_eq!(both, expected, "{share}");

@@ -90,19 +90,25 @@ func main() {
 			open.Wait()
 			return
 		case <-tick.C:
-			of := during.Load().(string)
-			open.Go(func() { said.say(call(channel, of)) })
+			line := map[string]string{"during": during.Load().(string)}
+			open.Go(func() {
+				call(channel, line)
+				line["until"] = during.Load().(string)
+				said.say(line)
+			})
 		}
 	}
 }
 
-func call(channel *grpc.ClientConn, during string) map[string]string {
+// Calls once, and enters what came of it.
+func call(channel *grpc.ClientConn, line map[string]string) {
 	ends, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	var request, answer []byte
 	if err := channel.Invoke(ends, method, &request, &answer); err != nil {
 		failed := status.Convert(err)
-		return map[string]string{"during": during, "error": fmt.Sprintf("%v: %s", failed.Code(), failed.Message())}
+		line["error"] = fmt.Sprintf("%v: %s", failed.Code(), failed.Message())
+		return
 	}
-	return map[string]string{"during": during, "answer": string(answer)}
+	line["answer"] = string(answer)
 }

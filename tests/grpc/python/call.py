@@ -2,8 +2,8 @@
 ended: `call.py TARGET RATE`. No call waits for a channel that is not ready, and none is tried again by us.
 
 Each line on stdin is the name of what begins now. It is repeated on stdout, and every call that is begun after it bears
-it: one line of JSON per call that has ended, with `during`, and `answer` or `error`. Ends when stdin does, after the last
-call."""
+it: one line of JSON per call that has ended, with `during`, with `until`, the name of when it ended, and `answer` or `error`. Ends when stdin
+does, after the last call."""
 
 import json
 import queue
@@ -43,7 +43,7 @@ def read():
 
 
 def report(of, call):
-    line = {"during": of}
+    line = {"during": of, "until": during}
     if call.code() == grpc.StatusCode.OK:
         line["answer"] = call.result().decode()
     else:
