@@ -10,7 +10,7 @@ use tonic::Status;
 use super::{
     background::in_background,
     convert::{self, Meta},
-    errors::{bad_input, failed, not_found},
+    errors::{bad_input, failed, failed_in, not_found},
     fleets::declared,
     follow::follow,
     named, outcome, views,
@@ -238,7 +238,7 @@ impl Call {
             let accepted = handle
                 .execute(request(command, self.meta.dry_run), &tell)
                 .await
-                .map_err(|error| failed(&error))?;
+                .map_err(|error| failed_in(handle.name(), &error, &changed(&done)))?;
             self.report(&accepted, sender);
             done.push((handle, accepted));
         }
@@ -270,6 +270,16 @@ impl Call {
             send(Event::Durable(outcome::durable(accepted)));
         }
     }
+}
+
+/// The fleets that a command has changed so far.
+fn changed<'a>(done: &'a [(&'a Handle, Accepted)]) -> Vec<(&'a Name, Revision)> {
+    let changed = done
+        .iter()
+        .filter(|(_, accepted)| matches!(accepted.ended, Ended::Committed | Ended::Repeated));
+    changed
+        .map(|(handle, accepted)| (handle.name(), accepted.revision))
+        .collect()
 }
 
 fn event(event: Event) -> api::CommandEvent {

@@ -6,6 +6,7 @@ use tonic::{Code, Status};
 use crate::{
     api,
     controller::CommandError,
+    model::{Name, Revision},
     release::{Reason, Refusal},
     store::StoreError,
 };
@@ -35,6 +36,38 @@ pub(super) fn failed(error: &CommandError) -> Status {
             detailed(code, message, reason, error.remedy(), UNEXPECTED)
         }
     }
+}
+
+/// The same in one of several fleets, of which others have carried it out already: they have no common commit.
+pub(super) fn failed_in(
+    fleet: &Name,
+    error: &CommandError,
+    changed: &[(&Name, Revision)],
+) -> Status {
+    let failed = failed(error);
+    let changed: Vec<String> = changed
+        .iter()
+        .map(|(fleet, revision)| format!("{fleet} (revision {revision})"))
+        .collect();
+    if changed.is_empty() {
+        return failed;
+    }
+    let detail = api::ErrorDetail::decode(failed.details()).unwrap_or_default();
+    let exit_code = u8::try_from(detail.exit_code).unwrap_or(UNEXPECTED);
+    detailed(
+        failed.code(),
+        format!(
+            "fleet {fleet}: {}; changed before it, and left so: {}",
+            failed.message(),
+            changed.join(", ")
+        ),
+        &detail.reason,
+        format!(
+            "in fleet {fleet}: {}. Then give the same command again: fleets that have it stay as they are",
+            detail.remedy
+        ),
+        exit_code,
+    )
 }
 
 /// A refusal.
@@ -132,4 +165,35 @@ fn with_sources(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     message
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fleet_that_fails_after_others_says_what_became_of_them() {
+        let fleet = |name: &str| Name::parse(name).unwrap();
+        let (payments, risk) = (fleet("payments"), fleet("risk"));
+        let refusal = Refusal::new(Reason::StoreFull, "the disk is full", "free some space");
+        let error = CommandError::Refused(refusal);
+        let told = |changed: &[_]| {
+            let failed = failed_in(&risk, &error, changed);
+            let detail = api::ErrorDetail::decode(failed.details()).unwrap();
+            assert_eq!(failed.code(), Code::ResourceExhausted);
+            assert_eq!(detail.reason, "store-full");
+            (failed.message().to_owned(), detail.remedy)
+        };
+        let alone = ("the disk is full".to_owned(), "free some space".to_owned());
+        assert_eq!(told(&[]), alone);
+        let (message, remedy) = told(&[(&payments, Revision(4))]);
+        assert_eq!(
+            message,
+            "fleet risk: the disk is full; changed before it, and left so: payments (revision 4)"
+        );
+        assert_eq!(
+            remedy,
+            "in fleet risk: free some space. Then give the same command again: fleets that have it stay as they are"
+        );
+    }
 }
