@@ -136,9 +136,57 @@ impl Ending {
 
     fn is_model_error(&self, sample: &Sample) -> bool {
         self.illness.is_some_and(|ill| {
-            let sent = self.load.origin + sample.sent;
+            // One that was sent before may have reached the version after it was made ill.
+            let at = |since_origin| self.load.origin + since_origin;
             sample.own_error().is_some_and(|by| **by == *ill.version)
-                && (ill.since..ill.until).contains(&sent)
+                && at(sample.sent) < ill.until
+                && at(sample.done) >= ill.since
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, time::Duration};
+
+    use super::*;
+
+    /// A version that is ill from the second second to the fourth, and an error with that name on it.
+    fn told(name: &str, sent: u64, done: u64) -> (usize, usize) {
+        let origin = Instant::now();
+        let at = Duration::from_secs;
+        let sample = Sample {
+            due: at(sent),
+            sent: at(sent),
+            done: at(done),
+            outcome: Err(Failure::Status(500)),
+            by: (!name.is_empty()).then(|| Arc::from(name)),
+        };
+        let ending = Ending {
+            load: Report {
+                origin,
+                samples: vec![sample],
+            },
+            flips: Vec::new(),
+            marks: Vec::new(),
+            illness: Some(Illness {
+                version: "v2",
+                since: origin + at(2),
+                until: origin + at(4),
+            }),
+            shares: Vec::new(),
+            faults: BTreeMap::new(),
+            server_errors: 0,
+        };
+        (ending.model_errors(), ending.failures().len())
+    }
+
+    #[test]
+    fn an_error_of_a_version_is_its_own_while_it_is_ill_and_nobody_elses() {
+        assert_eq!(told("v2", 3, 3), (1, 0));
+        assert_eq!(told("v2", 1, 3), (1, 0), "on its way when it fell ill");
+        for (name, sent, done) in [("v1", 3, 3), ("", 3, 3), ("v2", 0, 1), ("v2", 5, 5)] {
+            assert_eq!(told(name, sent, done), (0, 1), "{name} {sent} {done}");
+        }
     }
 }
