@@ -46,22 +46,17 @@ struct Server {
 
 /// Starts the server on ports that it picks itself; the admin port may listen elsewhere.
 async fn start(admin: &str, more: &[&str]) -> Server {
-    let dir = tempfile::tempdir().unwrap();
-    let log = std::fs::File::create(dir.path().join("log")).unwrap();
-    start_in(dir, admin, more, log.into()).await
-}
-
-async fn start_in(dir: tempfile::TempDir, admin: &str, more: &[&str], log: Stdio) -> Server {
-    run(Command::new(BINARY), dir, admin, more, log).await
+    start_by(Command::new(BINARY), admin, more).await
 }
 
 /// By a command that ends in the server's name.
-async fn start_by(command: Command) -> Server {
+async fn start_by(command: Command, admin: &str, more: &[&str]) -> Server {
     let dir = tempfile::tempdir().unwrap();
     let log = std::fs::File::create(dir.path().join("log")).unwrap();
-    run(command, dir, "127.0.0.1:0", &[], log.into()).await
+    run(command, dir, admin, more, log.into()).await
 }
 
+/// The same in that directory.
 async fn run(
     mut command: Command,
     dir: tempfile::TempDir,
@@ -196,7 +191,7 @@ async fn it_ends_cleanly_on_each_signal_that_asks_for_it() {
         // The tests themselves may have been told to outlive their terminal.
         let mut command = Command::new("env");
         command.args(["--default-signal=HUP", BINARY]);
-        let mut server = start_by(command).await;
+        let mut server = start_by(command, "127.0.0.1:0", &[]).await;
         signal(&server.process, asks);
         assert!(end(&mut server.process).await.success(), "{asks:?}");
     }
@@ -206,7 +201,7 @@ async fn it_ends_cleanly_on_each_signal_that_asks_for_it() {
 async fn what_is_started_to_outlive_its_terminal_does() {
     let mut command = Command::new("nohup");
     command.arg(BINARY);
-    let server = start_by(command).await;
+    let server = start_by(command, "127.0.0.1:0", &[]).await;
     let status = format!("/proc/{}/status", server.process.id().unwrap());
     let status = std::fs::read_to_string(status).unwrap();
     let mut lines = status.lines();
@@ -282,7 +277,9 @@ async fn while_it_starts_it_is_alive_and_not_ready_and_ends_on_sigterm() {
 #[tokio::test]
 async fn a_log_that_nobody_reads_stops_nothing() {
     let dir = tempfile::tempdir().unwrap();
-    let mut server = start_in(dir, "127.0.0.1:0", &["--log=trace"], Stdio::piped()).await;
+    let command = Command::new(BINARY);
+    let log = Stdio::piped();
+    let mut server = run(command, dir, "127.0.0.1:0", &["--log=trace"], log).await;
     let _pipe = server.process.stderr.take().unwrap();
     let mut admin = AdminClient::new(channel(server.admin).await);
     let mut lost = 0;
@@ -329,7 +326,7 @@ async fn connections_that_say_nothing_or_half_of_it_do_not_keep_it() {
 async fn with_few_files() -> Server {
     let mut command = Command::new("sh");
     command.args(["-c", "ulimit -n 64 && exec \"$0\" \"$@\"", BINARY]);
-    start_by(command).await
+    start_by(command, "127.0.0.1:0", &[]).await
 }
 
 impl Server {

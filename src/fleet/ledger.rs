@@ -11,8 +11,8 @@ use std::{
 use jiff::Timestamp;
 
 use super::{
-    NotAcked, NotAckedState, Proof, ProxyInfo, ProxyView, Record, Requirement, RosterEntry,
-    StreamId, row::Row, sharded::Sharded,
+    Proof, ProxyInfo, ProxyView, Record, Requirement, RosterEntry, StreamId, row::Row,
+    sharded::Sharded,
 };
 use crate::model::{Revision, TypeUrl};
 
@@ -179,17 +179,7 @@ impl Ledger {
                         };
                         proof.last_ack = proof.last_ack.max(at);
                     }
-                    Err(state) => {
-                        match state {
-                            NotAckedState::Pending | NotAckedState::Newer(_) => proof.pending += 1,
-                            NotAckedState::Disconnected(_) => proof.disconnected += 1,
-                            NotAckedState::Nacked { .. } => proof.nacked += 1,
-                        }
-                        proof.not_acked.push(NotAcked {
-                            proxy: id.clone(),
-                            state,
-                        });
-                    }
+                    Err(state) => proof.lacks(id.clone(), state),
                 }
             });
         });

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
-use crate::fleet::TypeState;
+use crate::fleet::{NotAckedState, TypeState};
 
 pub(super) const CDS: TypeUrl = TypeUrl::Cluster;
 pub(super) const RDS: TypeUrl = TypeUrl::RouteConfiguration;

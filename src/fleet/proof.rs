@@ -99,6 +99,17 @@ impl Proof {
         self.acked == self.total
     }
 
+    /// Enters one more that has not accepted.
+    pub fn lacks(&mut self, proxy: Arc<str>, state: NotAckedState) {
+        let count = match state {
+            NotAckedState::Pending | NotAckedState::Newer(_) => &mut self.pending,
+            NotAckedState::Disconnected(_) => &mut self.disconnected,
+            NotAckedState::Nacked { .. } => &mut self.nacked,
+        };
+        *count += 1;
+        self.not_acked.push(NotAcked { proxy, state });
+    }
+
     /// Everybody who has not accepted, by name. Right after a push that is the whole fleet, and most who look at a proof then
     /// only want to know how many: so it is put in order here, for those who show it.
     pub fn by_name(&self) -> Vec<&NotAcked> {

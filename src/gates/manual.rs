@@ -39,22 +39,25 @@ impl Manual {
     /// What the decisions so far come to, if they come to anything.
     fn verdict(&self, decisions: &[Decision]) -> Option<(Phase, String)> {
         let (verdict, said) = self.check.outcome(&self.spec.name, decisions)?;
-        let (phase, verb) = match verdict {
-            Verdict::Approved => (Phase::Successful, "approved"),
-            Verdict::Rejected => (Phase::Failed, "rejected"),
+        let phase = match verdict {
+            Verdict::Approved => Phase::Successful,
+            Verdict::Rejected => Phase::Failed,
         };
-        let all: Vec<_> = said.into_iter().map(|it| self::said(verb, it)).collect();
+        let all: Vec<_> = said.into_iter().map(self::said).collect();
         Some((phase, all.join("; ")))
     }
 }
 
 /// `approved by ann at 2026-07-01T10:00:00Z: looks good`
-fn said(verb: &str, decision: &Decision) -> String {
+fn said(decision: &Decision) -> String {
     let reason = match decision.reason.trim() {
         "" => String::new(),
         reason => format!(": {reason}"),
     };
-    format!("{verb} by {} at {}{reason}", decision.by, decision.at)
+    let Decision {
+        verdict, by, at, ..
+    } = decision;
+    format!("{verdict} by {by} at {at}{reason}")
 }
 
 #[async_trait]

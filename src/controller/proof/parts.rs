@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use crate::{
     controller::named::named,
-    fleet::{Ledger, NotAcked, NotAckedState, Proof, Requirement},
+    fleet::{Ledger, NotAckedState, Proof, Requirement},
     model::{Revision, TypeUrl},
     snapshot::Snapshot,
 };
@@ -89,12 +89,7 @@ fn merge(a: Proof, b: Proof) -> Proof {
         ..Proof::default()
     };
     for (proxy, state) in states {
-        match state {
-            NotAckedState::Pending | NotAckedState::Newer(_) => proof.pending += 1,
-            NotAckedState::Disconnected(_) => proof.disconnected += 1,
-            NotAckedState::Nacked { .. } => proof.nacked += 1,
-        }
-        proof.not_acked.push(NotAcked { proxy, state });
+        proof.lacks(proxy, state);
     }
     proof.acked = proof
         .total

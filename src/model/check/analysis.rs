@@ -1,6 +1,6 @@
 //! What came of checks: every measurement, of every check, of one run. It is stored with the release.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -283,4 +283,13 @@ pub struct Decision {
 pub enum Verdict {
     Approved,
     Rejected,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Approved => "approved",
+            Self::Rejected => "rejected",
+        })
+    }
 }

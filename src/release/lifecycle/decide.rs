@@ -57,11 +57,10 @@ impl Draft<'_> {
             at: self.context.now,
             reason: self.context.why.clone(),
         };
-        let word = past(verdict);
         let said = |it: &&Decision| it.check == *check && it.by == decision.by;
         let last = rollout.decisions.iter().rev().find(said);
         if last.is_some_and(|last| last.verdict == verdict) {
-            let what = format!("{} has {word} {check} of {name} already", decision.by);
+            let what = format!("{} has {verdict} {check} of {name} already", decision.by);
             return Ok(Done::already(what, None));
         }
         let Some(manual) = rollout.asked(check) else {
@@ -70,7 +69,7 @@ impl Draft<'_> {
         // A no after it would come too late: nobody looks before the next measurement, if there is one.
         if let Some((last, said)) = manual.outcome(check, &rollout.decisions) {
             let by: Vec<_> = said.into_iter().map(|it| it.by.as_str()).collect();
-            let what = format!("{check} is {} already, by {}", past(last), by.join(", "));
+            let what = format!("{check} is {last} already, by {}", by.join(", "));
             return Err(self.unheard(&rollout, what));
         }
         if rollout.decisions.len() >= MAX_DECISIONS {
@@ -91,7 +90,7 @@ impl Draft<'_> {
             _ => String::new(),
         };
         let what = format!(
-            "{} {word} {check} of {step}release {} of {name}",
+            "{} {verdict} {check} of {step}release {} of {name}",
             decision.by, rollout.number
         );
         self.change(|rollout| rollout.decisions.push(decision));
@@ -113,12 +112,5 @@ impl Draft<'_> {
             ),
             format!("`bluegreen {back} {name}` gives the release up, whatever was said before"),
         )
-    }
-}
-
-fn past(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Approved => "approved",
-        Verdict::Rejected => "rejected",
     }
 }

@@ -117,23 +117,24 @@ impl Session {
         let Some(set) = snapshot.get(type_url) else {
             return false;
         };
-        let mut referrers = self.channels.iter().map(|channel| channel.accepted.apart());
-        referrers.any(|apart| {
-            let mut names = apart.iter().filter(|(of, _)| *of == type_url);
-            names.any(|(_, name)| {
-                (**name == *EVERYTHING && !set.resources.is_empty())
-                    || set.resources.contains_key(name)
-                    || has_hosts(set.view(), name)
-            })
+        let mut names = self.apart().filter(|(of, _)| *of == type_url);
+        names.any(|(_, name)| {
+            (**name == *EVERYTHING && !set.resources.is_empty())
+                || set.resources.contains_key(name)
+                || has_hosts(set.view(), name)
         })
     }
 
     /// The resources of which that is so, by name.
     fn asked_apart(&self, snapshot: &Snapshot) -> Vec<(TypeUrl, Arc<str>)> {
-        let referrers = self.channels.iter();
-        let apart = referrers.flat_map(|channel| channel.accepted.apart());
         let exists = |(of, name): &&(TypeUrl, Arc<str>)| snapshot.resource(*of, name).is_some();
-        apart.filter(exists).cloned().collect()
+        self.apart().filter(exists).cloned().collect()
+    }
+
+    /// What the client is to ask for on other streams, by what it has.
+    fn apart(&self) -> impl Iterator<Item = &(TypeUrl, Arc<str>)> {
+        let referrers = self.channels.iter();
+        referrers.flat_map(|channel| channel.accepted.apart())
     }
 
     /// What it asked for is what it has.
