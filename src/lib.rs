@@ -16,6 +16,7 @@ pub mod release;
 pub mod snapshot;
 pub mod store;
 pub mod telemetry;
+pub mod text;
 pub mod xds;
 
 /// The generated admin API (`proto/bluegreen/admin/v1`).

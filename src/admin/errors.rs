@@ -9,6 +9,7 @@ use crate::{
     model::{Name, Revision},
     release::{Reason, Refusal},
     store::StoreError,
+    text::cut,
 };
 
 /// What the command line exits with for the server's own trouble.
@@ -135,21 +136,11 @@ fn status(reason: Reason, message: String, remedy: String) -> Status {
 fn detailed(code: Code, message: String, reason: &str, remedy: String, exit_code: u8) -> Status {
     let detail = api::ErrorDetail {
         reason: reason.to_owned(),
-        remedy: shortened(remedy, MAX_REMEDY),
+        remedy: cut(remedy, MAX_REMEDY),
         exit_code: exit_code.into(),
     };
-    let message = shortened(message, MAX_MESSAGE);
+    let message = cut(message, MAX_MESSAGE);
     Status::with_details(code, message, detail.encode_to_vec().into())
-}
-
-/// The text, or as much of its begin as fits.
-fn shortened(mut text: String, max: usize) -> String {
-    if text.len() > max {
-        let end = (0..=max).rev().find(|at| text.is_char_boundary(*at));
-        text.truncate(end.unwrap_or_default());
-        text.push('…');
-    }
-    text
 }
 
 /// The message, with the causes that it does not tell itself.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::text::escaped;
+
 /// Keys longer than this are cut when shown: a path is read by people, on one line.
 const MAX_SHOWN_KEY: usize = 64;
 
@@ -64,7 +66,7 @@ impl fmt::Display for Path {
                     if at > 0 {
                         f.write_str(".")?;
                     }
-                    f.write_str(&one_line(key, MAX_SHOWN_KEY))?;
+                    f.write_str(&escaped(key, MAX_SHOWN_KEY))?;
                 }
             }
         }
@@ -72,26 +74,9 @@ impl fmt::Display for Path {
     }
 }
 
-/// Text from outside as one line of bounded length: control characters escaped, the rest after `max` characters cut.
-pub(super) fn one_line(text: &str, max: usize) -> String {
-    let mut line = String::with_capacity(text.len().min(max));
-    for (at, c) in text.chars().enumerate() {
-        if at == max {
-            line.push('…');
-            break;
-        }
-        if c.is_control() {
-            line.extend(c.escape_default());
-        } else {
-            line.push(c);
-        }
-    }
-    line
-}
-
-/// [`one_line`] between quotes.
+/// [`escaped`] between quotes.
 pub(super) fn quoted(text: &str, max: usize) -> String {
-    format!("\"{}\"", one_line(text, max))
+    format!("\"{}\"", escaped(text, max))
 }
 
 #[cfg(test)]

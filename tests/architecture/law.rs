@@ -7,10 +7,11 @@ use super::source::Source;
 const ROOMS: &[(&str, &[&str])] = &[
     ("api", &[]),
     ("fault", &[]),
-    ("model", &[]),
+    ("text", &[]),
+    ("model", &["text"]),
     ("telemetry", &[]),
-    ("release", &["model"]),
-    ("snapshot", &["model"]),
+    ("release", &["model", "text"]),
+    ("snapshot", &["model", "text"]),
     ("fleet", NAMES),
     ("xds", &["model", "snapshot", "fleet", "telemetry"]),
     (
@@ -22,6 +23,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "model::Name",
             "model::Revision",
             "model::TypeUrl",
+            "text",
         ],
     ),
     (
@@ -34,6 +36,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "model::Name",
             "model::Revision",
             "model::TypeUrl",
+            "text",
         ],
     ),
     ("store", &["release", "snapshot", "model", "fleet", "fault"]),
@@ -203,10 +206,12 @@ const FRONT: &[&str] = &[
     "fleet",
     "snapshot",
     "telemetry",
+    "text",
 ];
 
 /// Rooms without clock, chance, input, output, threads or log: times and ids come in as arguments.
 const PURE: &[&str] = &[
+    "text",
     "model",
     "telemetry",
     "release",

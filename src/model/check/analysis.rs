@@ -6,10 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{
-    super::{Name, path::one_line},
-    Phase,
-};
+use super::{super::Name, Phase};
+use crate::text::escaped;
 
 /// The most measurements that a result keeps: a day at the usual interval of two minutes, and a bake of 30 minutes at
 /// two seconds. Beyond it the oldest Successful ones go first.
@@ -49,7 +47,7 @@ impl Measurement {
         Self {
             at,
             phase,
-            message: one_line(message.as_ref(), MAX_MESSAGE),
+            message: escaped(message.as_ref(), MAX_MESSAGE),
             values: BTreeMap::new(),
             details: None,
         }
@@ -157,7 +155,7 @@ impl CheckResult {
     pub fn end(&mut self, at: Timestamp, phase: Phase, message: impl AsRef<str>) {
         if !self.phase.is_completed() {
             self.phase = phase;
-            self.message = one_line(message.as_ref(), MAX_MESSAGE);
+            self.message = escaped(message.as_ref(), MAX_MESSAGE);
             self.ended_at = Some(at);
         }
     }
@@ -253,7 +251,7 @@ impl Analysis {
             .into_iter()
             .map(|check| format!("{} is {}: {}", check.name, check.phase, check.message))
             .collect();
-        self.message = one_line(&wrong.join("; "), MAX_MESSAGE);
+        self.message = escaped(&wrong.join("; "), MAX_MESSAGE);
         if self.phase.is_completed() {
             self.ended_at.get_or_insert(now);
         }

@@ -7,7 +7,8 @@ use std::{
 
 use cel::{Context, ExecutionError, Program, Value};
 
-use super::super::path::{one_line, quoted};
+use super::super::path::quoted;
+use crate::text::escaped;
 
 /// The longest expression, in bytes: CEL's time grows with the expression, and nothing longer is readable.
 const MAX_EXPRESSION: usize = 2 * 1024;
@@ -75,7 +76,7 @@ impl Expression {
     pub fn parse(text: &str) -> Result<Self, ExpressionError> {
         let syntax = |problem: String| ExpressionError::Syntax {
             text: quoted(text, 80),
-            problem: one_line(&problem, MAX_PROBLEM),
+            problem: escaped(&problem, MAX_PROBLEM),
         };
         if text.len() > MAX_EXPRESSION {
             return Err(syntax(format!("it has more than {MAX_EXPRESSION} bytes")));
@@ -129,7 +130,7 @@ impl Expression {
         };
         Err(ExpressionError::Evaluation {
             text: quoted(&self.text, 80),
-            problem: one_line(&problem, MAX_PROBLEM),
+            problem: escaped(&problem, MAX_PROBLEM),
         })
     }
 

@@ -8,13 +8,14 @@ use serde_json_path::JsonPath;
 use super::{
     super::{
         HumanDuration,
-        path::{Path, one_line, quoted},
+        path::{Path, quoted},
         validate::{Findings, MAX_DURATION},
     },
     DataSource, HttpRequest, VARIABLES,
     expression::Expression,
     template,
 };
+use crate::text::escaped;
 
 /// The longest text of a field (query, path, expression), in bytes: longer ones are data, not configuration.
 const MAX_FIELD: usize = 8 * 1024;
@@ -146,7 +147,7 @@ pub(super) fn json_path(findings: &mut Findings, path: Path, text: &str) {
     if text.len() > MAX_FIELD {
         findings.add(path, format!("has more than {MAX_FIELD} bytes"));
     } else if let Err(error) = JsonPath::parse(text) {
-        let problem = one_line(&error.to_string(), 200);
+        let problem = escaped(&error.to_string(), 200);
         findings.add(
             path,
             format!(
@@ -184,7 +185,7 @@ pub(super) fn regex(findings: &mut Findings, path: Path, text: &str) {
             format!(
                 "{} is no regular expression: {}",
                 quoted(text, 64),
-                one_line(problem, 200)
+                escaped(problem, 200)
             ),
         );
     }

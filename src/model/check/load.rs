@@ -120,7 +120,7 @@ impl FromStr for Percentile {
     type Err = PercentileError;
 
     fn from_str(text: &str) -> Result<Self, PercentileError> {
-        let wrong = || PercentileError(super::super::path::one_line(text, 32));
+        let wrong = || PercentileError(crate::text::escaped(text, 32));
         if text == "max" {
             return Ok(Self(WHOLE));
         }

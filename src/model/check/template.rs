@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::path::one_line;
+use crate::text::escaped;
 
 /// The variables that every check may use; `baseline.` is the version that the release replaces.
 pub const VARIABLES: &[&str] = &[
@@ -41,12 +41,12 @@ pub fn render(text: &str, values: &BTreeMap<&str, String>) -> Result<String, Tem
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("{{") {
         let Some((name, tail)) = after.split_once("}}") else {
-            return Err(TemplateError::Open(one_line(text, 64)));
+            return Err(TemplateError::Open(escaped(text, 64)));
         };
         let name = name.trim();
         let Some(value) = values.get(name) else {
             return Err(TemplateError::Unknown {
-                name: one_line(name, 64),
+                name: escaped(name, 64),
                 known: values.keys().map(|name| (*name).to_owned()).collect(),
             });
         };

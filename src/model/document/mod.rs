@@ -14,9 +14,10 @@ use serde_json::Value;
 
 use super::{
     GroupSpec, Name, ResourceSet, ServiceSpec,
-    path::{Path, one_line},
+    path::Path,
     validate::{validate_group, validate_resources, validate_service},
 };
+use crate::text::escaped;
 pub use tree::MAX_TEXT;
 
 use field_error::FieldError;
@@ -77,7 +78,7 @@ impl FromStr for DocumentKind {
             "service" | "services" | "svc" => Ok(DocumentKind::Service),
             "envoyresources" | "envoyresource" | "resources" => Ok(DocumentKind::EnvoyResources),
             "group" | "groups" => Ok(DocumentKind::Group),
-            _ => Err(ParseKindError(one_line(text, 64))),
+            _ => Err(ParseKindError(escaped(text, 64))),
         }
     }
 }
@@ -175,7 +176,7 @@ struct Metadata {
 /// # Errors
 /// The first problem of the file. Never panics, and takes time and memory in proportion to [`MAX_TEXT`] at most.
 pub fn parse_documents(file: &str, text: &str) -> Result<Vec<Document>, DocumentError> {
-    let file = one_line(file, MAX_PROBLEM);
+    let file = escaped(file, MAX_PROBLEM);
     if text.len() > MAX_TEXT {
         return Err(DocumentError::TooLong {
             file,
@@ -185,7 +186,7 @@ pub fn parse_documents(file: &str, text: &str) -> Result<Vec<Document>, Document
     let trees = tree::documents(text).map_err(|error| DocumentError::Syntax {
         file: file.clone(),
         line: error.line,
-        problem: one_line(&error.problem, MAX_PROBLEM),
+        problem: escaped(&error.problem, MAX_PROBLEM),
     })?;
     let mut documents = Vec::new();
     for tree in trees {
@@ -201,7 +202,7 @@ pub fn parse_documents(file: &str, text: &str) -> Result<Vec<Document>, Document
                     } else {
                         path.to_string()
                     },
-                    problem: one_line(&error.problem, MAX_PROBLEM),
+                    problem: escaped(&error.problem, MAX_PROBLEM),
                 }
             })?;
             documents.push(document);

@@ -9,21 +9,10 @@ use super::{
     },
     EffectKind, LogEntry, MAX_REASON, PhaseClock, Purpose, Rollout, RolloutPhase,
 };
-use crate::model::HookKind;
+use crate::{model::HookKind, text::spaced};
 
 /// What is left of a phase is mirrored from here on: less is the difference between two clocks that end it together.
 const WORTH_MIRRORING: Duration = Duration::from_secs(1);
-
-/// A reason on one line, cut to what is kept.
-pub(super) fn cut(reason: &str) -> String {
-    let mut rest = reason.chars();
-    let line = rest.by_ref().take(MAX_REASON);
-    let mut line: String = line.map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if rest.next().is_some() {
-        line.push('…');
-    }
-    line
-}
 
 impl Draft<'_> {
     /// Changes the release that is on its way, if there is one.
@@ -53,7 +42,7 @@ impl Draft<'_> {
     pub(in crate::release) fn enter(&mut self, phase: RolloutPhase, reason: impl AsRef<str>) {
         let (now, revision) = (self.context.now, self.context.revision);
         let by = self.context.actor.clone();
-        let reason = cut(reason.as_ref());
+        let reason = spaced(reason.as_ref(), MAX_REASON);
         let Some(rollout) = self.state.rollout.as_deref() else {
             return;
         };
@@ -396,20 +385,5 @@ impl Draft<'_> {
             Ok(_) => self.change(|rollout| rollout.rolled_back_by_server = true),
             Err(refusal) => self.pause(format!("{reason}; it can't be rolled back: {refusal}")),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_reason_is_one_line_and_only_what_is_cut_ends_in_an_ellipsis() {
-        assert_eq!(cut("first\nsecond"), "first second");
-        // Two bytes in, one out: nothing is cut.
-        assert_eq!(cut("next\u{85}line"), "next line");
-        let long = "ü".repeat(MAX_REASON);
-        assert_eq!(cut(&long), long);
-        assert_eq!(cut(&format!("{long}!")), format!("{long}…"));
     }
 }

@@ -6,9 +6,12 @@ use super::{
         Refusal, StepKind,
         draft::{Done, Draft},
     },
-    ClockKey, Effect, EffectKind, Purpose, Rollout, RolloutPhase, Signal, SignalKind,
+    ClockKey, Effect, EffectKind, MAX_REASON, Purpose, Rollout, RolloutPhase, Signal, SignalKind,
 };
-use crate::model::{BakeSpec, Endpoint, HookKind, OnFailure, check::Phase};
+use crate::{
+    model::{BakeSpec, Endpoint, HookKind, OnFailure, check::Phase},
+    text::spaced,
+};
 
 impl Draft<'_> {
     /// Takes a signal.
@@ -135,7 +138,7 @@ impl Draft<'_> {
                 if !self.state.outbox.iter().any(open) {
                     return Ok(false);
                 }
-                self.change(|rollout| rollout.reason = super::advance::cut(reason));
+                self.change(|rollout| rollout.reason = spaced(reason, MAX_REASON));
             }
             SignalKind::HookAnswered { .. } | SignalKind::Sent { .. } => return Ok(false),
         }

@@ -5,7 +5,10 @@ use std::fmt;
 use serde_json::Value;
 
 use super::identity::{SERVICE, name_of, type_of};
-use crate::model::{Name, Path};
+use crate::{
+    model::{Name, Path},
+    text::spaced,
+};
 
 /// Longest text of the user's that is quoted: a message is one line that people read.
 const MAX_QUOTED: usize = 120;
@@ -142,16 +145,7 @@ impl Place<'_> {
 
 /// Text from outside on one line of bounded length.
 pub(super) fn quoted(text: impl fmt::Display) -> String {
-    let text = text.to_string();
-    let mut line: String = text
-        .chars()
-        .take(MAX_QUOTED)
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
-    if text.chars().nth(MAX_QUOTED).is_some() {
-        line.push('…');
-    }
-    line
+    spaced(&text.to_string(), MAX_QUOTED)
 }
 
 /// Of some names the one that was probably meant.

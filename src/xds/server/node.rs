@@ -7,7 +7,7 @@ use prost::Message;
 use tonic::Status;
 
 use super::metadata;
-use crate::{fleet::ProxyInfo, model::Name};
+use crate::{fleet::ProxyInfo, model::Name, text::escaped};
 
 /// By what of its node a proxy says which fleet it belongs to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -141,28 +141,13 @@ pub(super) fn identify(
         ))
     })?;
     let address = peer.map_or_else(|| "unknown".to_owned(), |peer| peer.to_string());
+    // What a proxy calls itself stands in lines of the log and of tables: it begins no line of its own there.
     let proxy = ProxyInfo {
-        id: one_line(&node.id).into(),
+        id: escaped(&node.id, MAX_ID).into(),
         address: address.into(),
-        software: one_line(&node.software())
-            .chars()
-            .take(MAX_SOFTWARE)
-            .collect::<String>()
-            .into(),
+        software: escaped(&node.software(), MAX_SOFTWARE).into(),
     };
     Ok((fleet, proxy))
-}
-
-/// What a proxy calls itself stands in lines of the log and of tables: it begins no line of its own there.
-fn one_line(text: &str) -> String {
-    let mut line = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c.is_control() {
-            true => line.extend(c.escape_default()),
-            false => line.push(c),
-        }
-    }
-    line
 }
 
 fn unset(what: &str, flag: &str) -> Status {
@@ -254,7 +239,7 @@ mod tests {
         let mut long = node(&"n".repeat(MAX_ID), "payments", vec![]);
         long.user_agent_name = "envoy".repeat(1000);
         let (_, proxy) = identify(Some(&long), None, &FleetBy::Cluster).unwrap();
-        assert_eq!(proxy.software.len(), MAX_SOFTWARE);
+        assert_eq!(proxy.software.chars().count(), MAX_SOFTWARE + 1);
         long.id.push('n');
         let refused = identify(Some(&long), None, &FleetBy::Cluster).unwrap_err();
         assert_eq!(refused.code(), tonic::Code::InvalidArgument);

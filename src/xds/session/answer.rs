@@ -74,7 +74,7 @@ impl Channel {
         let mut answered: Vec<Unanswered> = self.unanswered.drain(..=at).collect();
         self.done_with = None;
         self.paced_until = None;
-        let Some(message) = error.map(blame::cut) else {
+        let Some(message) = error.map(blame::kept) else {
             for response in answered {
                 self.accept(&response, cache);
             }
@@ -128,7 +128,7 @@ impl Channel {
         self.done_with = None;
         self.paced_until = None;
         let mut newer = BTreeSet::new();
-        match error.map(blame::cut) {
+        match error.map(blame::kept) {
             None => {
                 // What is older and still open says nothing more about these.
                 if at > 0 {
