@@ -69,6 +69,10 @@ pub struct RevisionMeta {
     pub why: String,
     /// The operation id of the command.
     pub operation_id: String,
+    /// What the command asked beside its name and services, as a digest: a repeat asks the same. Empty: a version that did
+    /// not know of it wrote the record.
+    #[serde(default)]
+    pub fingerprint: String,
     /// Services that it touched.
     pub services: Vec<Name>,
     /// Preconditions that were waived.

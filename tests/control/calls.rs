@@ -59,10 +59,20 @@ pub async fn apply(client: &mut Client, text: &str) -> Events {
 }
 
 pub async fn deploy(client: &mut Client, service: &str, version: &str, endpoint: &str) -> Events {
+    deploy_with(client, service, version, endpoint, meta()).await
+}
+
+pub async fn deploy_with(
+    client: &mut Client,
+    service: &str,
+    version: &str,
+    endpoint: &str,
+    meta: Option<api::CommandMeta>,
+) -> Events {
     Events::of(
         client
             .deploy(api::DeployRequest {
-                meta: meta(),
+                meta,
                 service: service.to_owned(),
                 version: version.to_owned(),
                 endpoints: vec![endpoint.to_owned()],

@@ -113,6 +113,40 @@ async fn an_operation_id_stands_for_a_command_of_one_service() {
 }
 
 #[tokio::test]
+async fn an_operation_id_stands_for_one_version() {
+    let server = Server::start().await;
+    let mut client = server.client().await;
+    apply(&mut client, &document("fraud-model", 10000))
+        .await
+        .outcome();
+    let (name, same) = ("fraud-model", meta());
+    let first = deploy_with(&mut client, name, "v1.3", "127.0.0.1:9002", same.clone()).await;
+    let again = deploy_with(&mut client, name, "v1.3", "127.0.0.1:9002", same.clone()).await;
+    assert_eq!(again.revision(), first.revision());
+    for (version, endpoint) in [("v1.4", "127.0.0.1:9002"), ("v1.3", "127.0.0.1:9003")] {
+        let other = deploy_with(&mut client, name, version, endpoint, same.clone()).await;
+        assert_eq!(other.refused().reason, "bad-input");
+        let said = other.refused().message.clone();
+        assert!(said.contains("deploy with other values"), "{said}");
+        assert!(said.contains("v1.3"), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn an_operation_id_of_documents_that_were_there_stands_for_those() {
+    let server = Server::start().await;
+    let mut client = server.client().await;
+    let (there, same) = (document("fraud-model", 10000), meta());
+    apply(&mut client, &there).await.outcome();
+    let first = apply_with(&mut client, &there, same.clone()).await;
+    assert_eq!(first.outcome().result(), Ended::Unchanged);
+    let other = document("fraud-model", 10001);
+    let other = apply_with(&mut client, &other, same).await;
+    assert_eq!(other.refused().reason, "bad-input");
+    assert_eq!(history(&mut client).await.len(), 1);
+}
+
+#[tokio::test]
 async fn of_two_operators_on_one_revision_one_wins() {
     let server = Server::start().await;
     let mut client = server.client().await;

@@ -199,6 +199,7 @@ pub fn meta(
         what: format!("revision {revision}"),
         why: "a test".to_owned(),
         operation_id: format!("op-{fleet}-{revision}"),
+        fingerprint: "f1".to_owned(),
         services,
         waived: vec!["probe".to_owned()],
         changes: (1, 2, 3),

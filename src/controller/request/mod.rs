@@ -5,6 +5,7 @@ mod class;
 mod command;
 mod documents;
 mod error;
+mod fingerprint;
 
 use jiff::Timestamp;
 

@@ -40,6 +40,7 @@ pub(super) async fn commit(
         what: draft.what(),
         why: request.message.clone(),
         operation_id: request.operation_id.clone(),
+        fingerprint: request.command.fingerprint(),
         services: draft.services,
         waived: draft.waived,
         changes: (

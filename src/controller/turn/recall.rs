@@ -32,32 +32,56 @@ pub(super) async fn earlier(
     let Some(meta) = store.operation(handle.name(), id).await? else {
         return Ok(None);
     };
-    same(request, &meta.command, &meta.services)?;
+    same(request, Asked::of(&meta))?;
     recall(handle, meta).await.map(Some)
+}
+
+/// What the first command with an operation id asked.
+pub(super) struct Asked<'a> {
+    pub command: &'a str,
+    pub services: &'a [Name],
+    pub fingerprint: &'a str,
+    /// What came of it, in a sentence.
+    pub what: &'a str,
+}
+
+impl<'a> Asked<'a> {
+    fn of(meta: &'a RevisionMeta) -> Self {
+        Self {
+            command: &meta.command,
+            services: &meta.services,
+            fingerprint: &meta.fingerprint,
+            what: &meta.what,
+        }
+    }
 }
 
 /// Refuses an operation id that was used for another command: the answer to that one would be taken for this one's.
 ///
 /// A repeat may say more or less of what it waives, and a group may have changed since: one service in common is enough.
-pub(super) fn same(request: &Request, command: &str, services: &[Name]) -> Result<(), Refusal> {
+pub(super) fn same(request: &Request, first: Asked<'_>) -> Result<(), Refusal> {
     let (this, asked) = (request.command.name(), request.command.services());
-    let common =
-        services.is_empty() || asked.is_empty() || asked.iter().any(|name| services.contains(name));
-    if this == command && common {
+    let common = first.services.is_empty()
+        || asked.is_empty()
+        || asked.iter().any(|name| first.services.contains(name));
+    let known = !first.fingerprint.is_empty();
+    let difference = if this != first.command || !common {
+        let of = |services: &[&Name]| match services {
+            [] => String::new(),
+            services => format!(" of {}", named(services)),
+        };
+        let services: Vec<_> = first.services.iter().collect();
+        let (first, services) = (first.command, of(&services));
+        format!("{first}{services}, this is {this}{}", of(&asked))
+    } else if known && request.command.fingerprint() != first.fingerprint {
+        format!("{this} with other values ({})", first.what)
+    } else {
         return Ok(());
-    }
-    let of = |services: &[&Name]| match services {
-        [] => String::new(),
-        services => format!(" of {}", named(services)),
     };
+    let id = &request.operation_id;
     Err(Refusal::new(
         Reason::BadInput,
-        format!(
-            "operation id {:?} was used for {command}{}, this is {this}{}",
-            request.operation_id,
-            of(&services.iter().collect::<Vec<_>>()),
-            of(&asked),
-        ),
+        format!("operation id {id:?} was used for {difference}"),
         "use a new operation id for a new command",
     ))
 }

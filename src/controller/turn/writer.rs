@@ -6,7 +6,7 @@ use super::{
     answer::{planned, settled},
     claim::{claim, settle},
     commit::commit,
-    recall::{earlier, same},
+    recall::{Asked, earlier, same},
 };
 use crate::{
     controller::{
@@ -39,7 +39,19 @@ struct Settled {
     operation_id: String,
     command: &'static str,
     services: Vec<Name>,
+    fingerprint: String,
     accepted: Accepted,
+}
+
+impl Settled {
+    fn asked(&self) -> Asked<'_> {
+        Asked {
+            command: self.command,
+            services: &self.services,
+            fingerprint: &self.fingerprint,
+            what: &self.accepted.what,
+        }
+    }
 }
 
 impl Writer {
@@ -194,7 +206,7 @@ impl Writer {
         if !request.dry_run
             && let Some(settled) = self.unchanged.iter().find(of_request)
         {
-            same(request, settled.command, &settled.services)?;
+            same(request, settled.asked())?;
             return Ok(Some(settled.accepted.clone()));
         }
         earlier(&self.handle, request).await
@@ -208,6 +220,7 @@ impl Writer {
                 operation_id: request.operation_id.clone(),
                 command: request.command.name(),
                 services: request.command.services().into_iter().cloned().collect(),
+                fingerprint: request.command.fingerprint(),
                 accepted: accepted.clone(),
             });
             if self.unchanged.len() > REMEMBERED {

@@ -125,6 +125,7 @@ fn as_new(old: &Head, last: Revision) -> Head {
             what: format!("went on from revision {from}: what came after it was lost"),
             why: "started with --accept-older".to_owned(),
             operation_id: String::new(),
+            fingerprint: String::new(),
             services: Vec::new(),
             waived: Vec::new(),
             changes: (0, 0, 0),
