@@ -197,7 +197,7 @@ impl Ledger {
             row.each_member(|member| {
                 views.push(ProxyView {
                     info: member.info.clone(),
-                    connected: member.connected,
+                    connected: member.is_connected(),
                     since: member.since,
                     duplicate: false,
                     types: member.types(newest),

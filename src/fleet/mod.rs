@@ -2,12 +2,14 @@
 
 mod acceptances;
 mod ledger;
+mod member;
 mod proof;
 mod record;
 mod row;
 mod sharded;
 mod software;
 mod standing;
+mod stream;
 mod types;
 
 pub use ledger::{Counts, ForgetError, Ledger};

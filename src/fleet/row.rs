@@ -1,13 +1,15 @@
 //! One proxy of the ledger: its streams, and what it has by all of them.
 
-use std::{cell::Cell, collections::BTreeMap, sync::Arc, time::Duration};
+use std::{cell::Cell, time::Duration};
 
 use jiff::Timestamp;
 
 use super::{
-    NotAckedState, ProxyInfo, Record, Requirement, StreamId, TypeState, TypeView,
+    NotAckedState, ProxyInfo, Record, Requirement, StreamId,
+    member::{Has, Member},
     standing::Stands,
-    types::{Reached, TypeOf, Types, reached, worse},
+    stream::StreamRow,
+    types::Types,
 };
 use crate::model::{Revision, TypeUrl};
 
@@ -22,64 +24,6 @@ const OUTLIVES: Duration = Duration::from_secs(30);
 /// Streams of one proxy that end within this time have ended with it: those of a connection are ended one by one, and so
 /// are the connections of a process.
 const TOGETHER: Duration = Duration::from_secs(1);
-
-/// One open stream of a proxy.
-#[derive(Debug)]
-struct StreamRow {
-    info: ProxyInfo,
-    connected_at: Timestamp,
-    /// When the proxy last said something on it.
-    last_word: Timestamp,
-    types: Types,
-    /// What it names of a type, if it says so.
-    named: Option<(TypeUrl, Box<[Arc<str>]>)>,
-    /// What it has other streams of the proxy ask for.
-    apart: Box<[(TypeUrl, Arc<str>)]>,
-}
-
-impl StreamRow {
-    /// Both can be parts of one proxy: they come over one connection, or are for other things. A gRPC process has a connection for
-    /// each of its targets (seen with gRPC Go 1.85), and what is asked for on a stream of its own may come by way of another
-    /// cluster of the bootstrap, or through a gateway that spreads streams.
-    fn is_beside(&self, other: &StreamRow) -> bool {
-        self.info.address == other.info.address || self.names_others_than(other)
-    }
-
-    fn names_others_than(&self, other: &StreamRow) -> bool {
-        let alone = |one: &StreamRow| matches!(one.named, Some((of, _)) if of != TypeUrl::Listener);
-        match (&self.named, &other.named) {
-            (Some((mine, names)), Some((its, others))) if mine == its => {
-                !names.iter().any(|name| others.contains(name))
-            }
-            _ => alone(self) || alone(other),
-        }
-    }
-
-    /// What it names of a type; empty: that is not known.
-    fn names(&self, type_url: TypeUrl) -> &[Arc<str>] {
-        match &self.named {
-            Some((of, names)) if *of == type_url => names,
-            _ => &[],
-        }
-    }
-
-    fn asks_for(&self, type_url: TypeUrl, name: &Arc<str>) -> bool {
-        let names = self.names(type_url);
-        let its = self.types.get(type_url);
-        its.as_ref().is_some_and(TypeOf::subscribed) && (names.is_empty() || names.contains(name))
-    }
-
-    /// They want the same, so that one may have taken the place of the other.
-    fn rivals(&self, other: &StreamRow) -> bool {
-        !self.names_others_than(other) && self.shares_a_type_with(other)
-    }
-
-    fn shares_a_type_with(&self, other: &StreamRow) -> bool {
-        let asks = |its: &TypeOf<'_>| its.subscribed();
-        let mut mine = self.types.iter().filter(asks);
-        mine.any(|its| other.types.get(its.type_url).as_ref().is_some_and(asks))
-    }
-}
 
 /// One proxy, connected or away.
 #[derive(Debug)]
@@ -99,58 +43,6 @@ pub(super) struct Row {
     left_by: Option<Box<(StreamRow, Timestamp)>>,
     /// How it stood against what was asked last, until something happens.
     stands: Cell<Option<Stands>>,
-}
-
-/// One proxy as it counts: two that share a node id are two members of one row.
-pub(super) struct Member<'a> {
-    pub(super) info: &'a ProxyInfo,
-    pub(super) since: Timestamp,
-    pub(super) connected: bool,
-    types: MemberTypes<'a>,
-    streams: MemberStreams<'a>,
-}
-
-/// The open streams of a member.
-enum MemberStreams<'a> {
-    None,
-    One(&'a StreamRow),
-    Several(&'a [&'a StreamRow]),
-}
-
-/// What a member has of each type.
-enum MemberTypes<'a> {
-    /// On its one stream.
-    One(&'a Types),
-    /// On several: on each that asks for the type, or on the newest if none does.
-    Merged(BTreeMap<TypeUrl, Vec<TypeOf<'a>>>),
-}
-
-impl<'a> MemberTypes<'a> {
-    /// What streams like these have of each type.
-    fn merged(streams: &[&'a StreamRow]) -> Self {
-        let mut merged: BTreeMap<TypeUrl, Vec<TypeOf<'a>>> = BTreeMap::new();
-        for its in streams.iter().flat_map(|stream| stream.types.iter()) {
-            let known = merged.entry(its.type_url).or_default();
-            let is_asked = known.first().is_some_and(TypeOf::subscribed);
-            if its.subscribed() && !is_asked {
-                known.clear();
-            }
-            if its.subscribed() || known.is_empty() {
-                known.push(its);
-            }
-        }
-        Self::Merged(merged)
-    }
-
-    /// One type, by stream.
-    fn of(&self, type_url: TypeUrl) -> impl Iterator<Item = TypeOf<'a>> {
-        let (one, several) = match self {
-            Self::One(types) => (types.get(type_url), None),
-            Self::Merged(types) => (None, types.get(&type_url)),
-        };
-        one.into_iter()
-            .chain(several.into_iter().flatten().copied())
-    }
 }
 
 impl Row {
@@ -179,14 +71,7 @@ impl Row {
         }
         self.info = info.clone();
         self.last_seen = at;
-        let row = StreamRow {
-            info,
-            connected_at: at,
-            last_word: at,
-            types: Types::default(),
-            named: None,
-            apart: Box::default(),
-        };
+        let row = StreamRow::new(info, at);
         self.streams.reserve_exact(1);
         match self.place(stream) {
             Ok(known) => self.streams[known].1 = row, // proof: it was found there
@@ -316,17 +201,9 @@ impl Row {
             [] => f(&Member {
                 info: &self.info,
                 since: self.since,
-                connected: false,
-                types: MemberTypes::One(&self.left),
-                streams: MemberStreams::None,
+                has: Has::Left(&self.left),
             }),
-            [(_, stream)] => f(&Member {
-                info: &stream.info,
-                since: stream.connected_at,
-                connected: true,
-                types: MemberTypes::One(&stream.types),
-                streams: MemberStreams::One(stream),
-            }),
+            [(_, stream)] => f(&self.member(&[stream])),
             _ => self
                 .groups()
                 .iter()
@@ -375,9 +252,7 @@ impl Row {
         Member {
             info: streams.first().map_or(&self.info, |stream| &stream.info),
             since: since.unwrap_or(self.since),
-            connected: true,
-            types: MemberTypes::merged(streams),
-            streams: MemberStreams::Several(streams),
+            has: Has::Open(streams),
         }
     }
 }
@@ -385,61 +260,4 @@ impl Row {
 fn is_later_by(at: Timestamp, than: Timestamp, by: Duration) -> bool {
     at.duration_since(than)
         > jiff::SignedDuration::try_from(by).unwrap_or(jiff::SignedDuration::MAX)
-}
-
-impl Member<'_> {
-    /// Whether a stream is open.
-    pub(super) fn is_connected(&self) -> bool {
-        self.connected
-    }
-
-    /// When the proxy had all of it; or why it does not count. `Ok(None)`: nothing was required.
-    pub(super) fn accepted(
-        &self,
-        requirement: &Requirement,
-    ) -> Result<Option<Timestamp>, NotAckedState> {
-        match (
-            reached(requirement, |type_url| self.types.of(type_url)),
-            self.connected,
-        ) {
-            (Reached::All(_), true) if self.lacks_a_stream(&requirement.types) => {
-                Err(NotAckedState::Pending)
-            }
-            (Reached::All(at), _) => Ok(at),
-            (Reached::Nacked(state), _) => Err(state),
-            (Reached::Open, true) => Err(NotAckedState::Pending),
-            (Reached::Open, false) => Err(NotAckedState::Disconnected(self.since)),
-        }
-    }
-
-    /// Something of these types is asked for on a stream of its own, and that is not there: an Envoy opens each again when it
-    /// likes. Until then nobody knows what it has of it.
-    fn lacks_a_stream(&self, types: &[TypeUrl]) -> bool {
-        let streams = match &self.streams {
-            MemberStreams::None => &[],
-            MemberStreams::One(one) => std::slice::from_ref(one),
-            MemberStreams::Several(streams) => *streams,
-        };
-        streams.iter().any(|stream| {
-            let mut apart = stream.apart.iter().filter(|(of, _)| types.contains(of));
-            apart.any(|(of, name)| {
-                let mut others = streams.iter().filter(|other| !std::ptr::eq(*other, stream));
-                !others.any(|other| other.asks_for(*of, name))
-            })
-        })
-    }
-
-    /// One view per type that the proxy asked for, in push order: of several streams the worst.
-    pub(super) fn types(&self, newest: &BTreeMap<TypeUrl, Revision>) -> Vec<TypeView> {
-        let types = TypeUrl::ALL.into_iter();
-        let views = types.filter_map(|type_url| {
-            let asked = self.types.of(type_url).filter(TypeOf::subscribed);
-            let mut view = asked.map(|its| its.view(newest)).reduce(worse)?;
-            if view.state == TypeState::Synced && self.lacks_a_stream(&[type_url]) {
-                view.state = TypeState::Stale;
-            }
-            Some(view)
-        });
-        views.collect()
-    }
 }
