@@ -12,6 +12,8 @@ mod clocks;
 mod counting;
 #[path = "control/crowds.rs"]
 mod crowds;
+#[path = "control/declared_again.rs"]
+mod declared_again;
 #[path = "control/flows.rs"]
 mod flows;
 #[path = "control/going_back.rs"]

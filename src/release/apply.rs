@@ -35,6 +35,7 @@ impl<'a> Draft<'a> {
             rollout: None,
             outbox: Vec::new(),
             effects: 0,
+            releases_before: context.released.get(&name).copied().unwrap_or_default(),
         };
         state.environment_mut(live).role = Role::Live;
         let mut draft = Draft::of(&state, context);

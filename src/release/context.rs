@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
 use jiff::Timestamp;
 
-use crate::model::{EndedBy, NackWish, Revision};
+use crate::model::{EndedBy, NackWish, Name, Revision};
 
 /// What a step must know of the world.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +27,8 @@ pub struct Context {
     pub policy: NackWish,
     /// Preconditions that were waived outside of the state machine, by name; kept with the release.
     pub waived: Vec<String>,
+    /// The number of the newest release that is known of a name, for services that are made or come back.
+    pub released: BTreeMap<Name, u64>,
     /// Somebody listens for events.
     pub events: bool,
     /// Who can end a mirror that a release begins.

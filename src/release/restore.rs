@@ -28,6 +28,7 @@ pub struct Restored {
 /// - Endpoints of deployments that still exist are those of now, because the hosts of then may be gone. With `exact`
 ///   they are those of then.
 /// - Named invariant: **deployment numbers never go back**, so that a number always stands for one deployment.
+/// - Named invariant: **release numbers never go back** either, also where the service was deleted since.
 /// - Releases are not restored. A release of a service whose traffic or deployments move is ended: there is no
 ///   rolling back of it afterwards. A service that is as it was then keeps its release, and its way back; so does
 ///   one whose standby was given up since and is back.
@@ -110,6 +111,13 @@ fn restore_service(
         None => (None, Vec::new()),
     };
     service.effects = now.map_or(then.effects, |now| now.effects.max(then.effects));
+    service.releases_before = match now {
+        Some(now) => now.releases_before,
+        None => {
+            let known = context.released.get(&then.name).copied();
+            (then.next_release() - 1).max(known.unwrap_or_default())
+        }
+    };
     if context.events {
         tell_of_end(&mut service, now);
     }

@@ -73,6 +73,14 @@ pub struct ServiceState {
     /// How many effects there have been; the id of the newest.
     #[serde(default)]
     pub effects: u64,
+    /// The number of the newest release of a service of this name that was deleted before this one was declared: the numbers go on
+    /// after it, since records, hooks and commands of the server's own are known by them.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub releases_before: u64,
+}
+
+fn is_none(number: &u64) -> bool {
+    *number == 0
 }
 
 /// One of the two environments of a service.
@@ -199,7 +207,7 @@ impl ServiceState {
     pub fn next_release(&self) -> u64 {
         let switched = self.release.as_ref().map_or(0, |release| release.number);
         let begun = self.rollout.as_deref().map_or(0, |rollout| rollout.number);
-        switched.max(begun) + 1
+        switched.max(begun).max(self.releases_before) + 1
     }
 
     /// Where the traffic goes.

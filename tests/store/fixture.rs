@@ -61,6 +61,7 @@ pub fn service(service: &str, live: Colour) -> ServiceState {
         rollout: None,
         outbox: Vec::new(),
         effects: 0,
+        releases_before: 0,
     }
 }
 

@@ -61,7 +61,7 @@ fn event(handle: &Handle, state: &ServiceState, effect: &Effect) -> Option<Value
     let fleet = handle.name();
     Some(json!({
         "specversion": "1.0",
-        "id": format!("{fleet}/{}/{}", state.name, effect.id),
+        "id": format!("{fleet}/{}/{}/{}", state.name, effect.release, effect.id),
         "source": format!("/bluegreen/fleets/{fleet}/services/{}", state.name),
         "type": KIND,
         "subject": format!("{}/{}", state.name, effect.release),

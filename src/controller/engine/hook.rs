@@ -55,7 +55,9 @@ impl Call {
         let rollout = service.rollout.as_deref();
         let spec = rollout.and_then(|rollout| rollout.spec.as_deref());
         let hook = spec.and_then(|spec| spec.hooks.get(kind)).cloned();
-        let id = format!("{}-{}-{}", service.name, effect.release, effect.id);
+        let (fleet, of, number) = (handle.name(), &service.name, effect.release);
+        // A service that moves to another fleet is deleted and declared again, and counts its releases anew.
+        let id = format!("{fleet}/{of}/{number}/{}", effect.id);
         let side = |side: Option<&crate::release::Side>| {
             side.map(|side| {
                 json!({

@@ -49,8 +49,8 @@ impl Drop for Running {
 /// The tasks of a fleet.
 pub(super) struct Jobs {
     handle: Handle,
-    /// By service and effect.
-    running: BTreeMap<(Name, u64), Running>,
+    /// By service, release and effect: a service that is deleted and declared again counts its effects anew.
+    running: BTreeMap<(Name, u64, u64), Running>,
     /// Signals on their way, so that none is sent twice while its turn is to come.
     sending: BTreeMap<(Name, &'static str), AbortHandle>,
     /// Since when versions are where they are.
@@ -84,7 +84,7 @@ impl Jobs {
                     }
                     events_open = true;
                 }
-                let key = (name.clone(), effect.id);
+                let key = (name.clone(), effect.release, effect.id);
                 wanted.insert(key.clone());
                 match self.running.get(&key) {
                     None => {

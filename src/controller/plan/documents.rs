@@ -130,6 +130,11 @@ fn apply_service(
     }
     let Some(state) = draft.state.services.get(name).cloned() else {
         valid(name, &document.spec)?;
+        // It was there before the turn, and was deleted since.
+        if !ground.context.released.contains_key(name) {
+            let service = name.clone();
+            return Err(CommandError::Stale { service });
+        }
         let step = release::create(
             name.clone(),
             document.applied.clone(),

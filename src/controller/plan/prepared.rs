@@ -16,6 +16,8 @@ pub(in crate::controller) struct Prepared {
     pub addresses: Addresses,
     /// The others.
     pub unresolved: Vec<ResolveError>,
+    /// The number of the newest release that is known of a name, for services that would be made or come back.
+    pub released: BTreeMap<Name, u64>,
     /// The revision that the command names, and the one before it where that matters.
     pub then: Option<Arc<Head>>,
     pub before_then: Option<Arc<Head>>,

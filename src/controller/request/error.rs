@@ -27,7 +27,7 @@ pub enum CommandError {
         detail: String,
     },
     /// What was checked before the turn has changed; the checks are made again.
-    #[error("the target of the switch of {service} changed while it was checked")]
+    #[error("{service} changed while the command on it was checked")]
     Stale {
         /// The service.
         service: Name,

@@ -57,7 +57,7 @@ impl Handle {
         Err(Refusal::new(
             Reason::FleetMovedOn,
             format!(
-                "the target of the switch changed again and again while it was checked, {ATTEMPTS} times"
+                "what the command is about changed again and again while it was checked, {ATTEMPTS} times"
             ),
             "look at who changes it (`bluegreen history`), then try again",
         )

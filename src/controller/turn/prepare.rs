@@ -2,7 +2,10 @@
 //!
 //! All of it may take seconds; a turn must not. What was checked is compared with the state inside the turn.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use tokio::time::{Instant, timeout_at};
 
@@ -29,6 +32,8 @@ pub(super) async fn prepare(
     match &request.command {
         Command::Apply { documents, .. } => {
             resolve(handle, &mut prepared, declared_hosts(documents)).await;
+            let names = documents.services.iter().map(|one| &one.name);
+            prepared.released = released(handle, names).await;
         }
         Command::Deploy { endpoints, .. }
         | Command::Scale { endpoints, .. }
@@ -37,7 +42,9 @@ pub(super) async fn prepare(
         }
         Command::Resolved { addresses } => prepared.addresses.clone_from(addresses),
         Command::RollbackFleet { to, .. } => {
-            prepared.then = Some(stored(handle, *to).await?);
+            let then = stored(handle, *to).await?;
+            prepared.released = released(handle, then.state.services.keys()).await;
+            prepared.then = Some(then);
         }
         Command::Revert { revision } => {
             prepared.then = Some(stored(handle, *revision).await?);
@@ -89,6 +96,29 @@ pub(super) async fn prepare(
         }
     }
     Ok(prepared)
+}
+
+/// The numbers of the newest releases that records are kept of, for those of the names that are no service now.
+async fn released(handle: &Handle, names: impl Iterator<Item = &Name>) -> BTreeMap<Name, u64> {
+    let head = handle.head();
+    let there = |name: &Name| {
+        let head = head.as_ref();
+        head.is_some_and(|head| head.state.services.contains_key(name))
+    };
+    let mut released = BTreeMap::new();
+    for name in names.filter(|name| !there(name)) {
+        let store = &handle.0.shared.store;
+        let newest = match store.releases(handle.name(), name, 1).await {
+            Ok(records) => records.first().map_or(0, |record| record.rollout.number),
+            // A record of a service that is gone is no reason to refuse the next one.
+            Err(error) => {
+                tracing::warn!(service = %name, %error, "its earlier releases can't be read: their numbers may be used again");
+                0
+            }
+        };
+        released.insert(name.clone(), newest);
+    }
+    released
 }
 
 /// Nothing but what may still use it stands in the way. What is refused anyhow is refused before anybody waits.

@@ -116,6 +116,7 @@ impl Writer {
                 why: request.message.clone(),
                 policy: request.policy,
                 waived: prepared.waived.clone(),
+                released: prepared.released.clone(),
                 events: handle.0.shared.release.events.is_some(),
                 ended_by: EndedBy::Server,
                 counted: self.counted(request, head.as_deref()),
