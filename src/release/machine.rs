@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Context, Event, Refusal, ServiceState, Step, Verb, draft::Draft};
+use super::{Context, EffectKind, Event, Refusal, ServiceState, Step, Verb, draft::Draft};
 use crate::model::{Name, ServiceSpec};
 
 /// Makes a service from its first document. Its deployments are numbered from 1, the live one first.
@@ -21,11 +21,19 @@ pub fn create(
 
 /// What `event` makes of a service. A refusal changes nothing.
 ///
+/// Named invariant: **the server moves nothing that no release wants moved any more**: a command of its own may have waited for its turn
+/// while somebody aborted, paused or replaced the release that wanted it.
+///
 /// # Errors
 /// The table of roles and commands (`tests/table.golden.txt`) has every refusal.
 pub fn step(state: &ServiceState, event: &Event, context: &Context) -> Result<Step, Refusal> {
     let mut draft = Draft::of(state, context);
+    let wanted = |kind: EffectKind| {
+        !context.automatic || state.outbox.iter().any(|effect| effect.kind == kind)
+    };
     let done = match event {
+        Event::Switch { .. } if !wanted(EffectKind::Promote) => Ok(draft.stale()),
+        Event::Retire { .. } if !wanted(EffectKind::Retire) => Ok(draft.stale()),
         Event::Apply {
             applied,
             spec,

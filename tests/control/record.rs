@@ -265,3 +265,28 @@ async fn the_record_of_a_release_that_went_with_its_service_says_so() {
     assert_eq!(gone.rollout.phase, RolloutPhase::Aborted);
     assert!(gone.rollout.reason.contains("deleted"), "{gone:?}");
 }
+
+/// It may still route to the version that was replaced, and then to the one that was taken back.
+#[tokio::test]
+async fn a_proxy_that_is_away_is_named_where_its_release_says_that_the_traffic_moved() {
+    let script = Script::new();
+    let slow = USUAL.replace("duration: 1s", "duration: 1h");
+    let (server, handle, _first) = begun(settings(&script), &slow).await;
+    let away = LedgerProxy::connect(&server, "payments", "p2");
+    let _third = LedgerProxy::connect(&server, "payments", "p3");
+    let green = Backend::start("v1.3").await;
+    script.say(Purpose::Validation, Phase::Successful);
+    run(&handle, release(&[&green])).await.unwrap();
+    reached(&handle, RolloutPhase::Ready).await;
+    away.disconnect();
+    run(&handle, switch()).await.unwrap();
+    let named = "; 1 of 3 proxies is away or rejected it, and may still do as before: p2";
+    let baking = reached(&handle, RolloutPhase::Baking).await;
+    assert!(baking.reason.ends_with(named), "{}", baking.reason);
+    let back = Command::Rollback {
+        service: name(SERVICE),
+    };
+    run(&handle, back).await.unwrap();
+    let back = reached(&handle, RolloutPhase::RolledBack).await;
+    assert!(back.reason.ends_with(named), "{}", back.reason);
+}

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     controller::named::named,
-    fleet::Requirement,
+    fleet::{Proof, Requirement},
     model::{HumanDuration, Name, Revision, TypeUrl},
     release::{Rollout, RolloutPhase, SignalKind},
 };
@@ -64,9 +64,12 @@ impl Watched {
                 continue;
             };
             if let Some(pushed) = rollout.pushed
-                && accepted(look, rollout, pushed)
+                && let Some(lacking) = accepted(look, rollout, pushed)
             {
-                let kind = SignalKind::Delivered { revision: pushed };
+                let kind = SignalKind::Delivered {
+                    revision: pushed,
+                    lacking,
+                };
                 jobs.tell(name, rollout.number, kind, "delivered");
             }
             if !rollout.has_traffic() {
@@ -152,9 +155,9 @@ impl Gone {
     }
 }
 
-/// Every proxy that is connected has accepted the push; those that are away are waited for only while the fleet comes back after
-/// a start of the server.
-fn accepted(look: Look<'_>, rollout: &Rollout, pushed: Revision) -> bool {
+/// Who has not accepted the push, once every proxy that is connected has, or has rejected it; those that are away are waited for only
+/// while the fleet comes back after a start of the server. None: it is still on its way.
+fn accepted(look: Look<'_>, rollout: &Rollout, pushed: Revision) -> Option<String> {
     let requirement = if rollout.phase == RolloutPhase::Staged {
         Requirement::new(pushed, vec![TypeUrl::ClusterLoadAssignment])
     } else {
@@ -162,5 +165,22 @@ fn accepted(look: Look<'_>, rollout: &Rollout, pushed: Revision) -> bool {
     };
     let proof = look.handle.standing(look.head, &requirement);
     // A rejection that is within the limits is no reason to wait; one beyond them is taken back elsewhere.
-    proof.pending == 0 && (look.settled || proof.disconnected == 0)
+    let delivered = proof.pending == 0 && (look.settled || proof.disconnected == 0);
+    delivered.then(|| lacking(&proof))
+}
+
+/// The proxies that may still do what they did before, in a sentence.
+fn lacking(proof: &Proof) -> String {
+    let lacks = proof.not_acked.len();
+    if lacks == 0 {
+        return String::new();
+    }
+    let mut names: Vec<&str> = proof.not_acked.iter().map(|it| &*it.proxy).collect();
+    names.sort_unstable();
+    format!(
+        "{lacks} of {} proxies {} away or rejected it, and may still do as before: {}",
+        proof.total,
+        if lacks == 1 { "is" } else { "are" },
+        named(&names)
+    )
 }

@@ -307,7 +307,7 @@ impl Draft<'_> {
     }
 
     /// The watched time after the switch begins.
-    pub(super) fn bake(&mut self) {
+    pub(super) fn bake(&mut self, lacking: &str) {
         let Some(bake) = self
             .state
             .rollout
@@ -324,7 +324,7 @@ impl Draft<'_> {
         self.enter(
             RolloutPhase::Baking,
             format!(
-                "all traffic has moved; it bakes for {}, {monitors}",
+                "all traffic has moved; it bakes for {}, {monitors}{lacking}",
                 bake.duration
             ),
         );

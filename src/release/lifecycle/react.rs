@@ -95,12 +95,12 @@ impl Draft<'_> {
                 });
                 self.analysed(rollout, *analysis, *phase, reason)?;
             }
-            SignalKind::Delivered { revision } => {
+            SignalKind::Delivered { revision, lacking } => {
                 if rollout.pushed.is_none_or(|pushed| pushed > *revision) {
                     return Ok(false);
                 }
                 self.change(|rollout| rollout.pushed = None);
-                self.delivered(rollout)?;
+                self.delivered(rollout, lacking)?;
             }
             SignalKind::Silent { reason } => {
                 // It counts while the new deployment has traffic and is watched.
@@ -264,7 +264,12 @@ impl Draft<'_> {
         Ok(())
     }
 
-    fn delivered(&mut self, rollout: &Rollout) -> Result<(), Refusal> {
+    fn delivered(&mut self, rollout: &Rollout, lacking: &str) -> Result<(), Refusal> {
+        // Whoever reads that the traffic has moved must see for whom that is not known.
+        let lacking = match lacking {
+            "" => String::new(),
+            lacking => format!("; {lacking}"),
+        };
         match rollout.phase {
             RolloutPhase::Staged => self.validate(),
             RolloutPhase::Validating => self.analyse(Purpose::Validation),
@@ -272,9 +277,9 @@ impl Draft<'_> {
                 self.analyse(Purpose::Step);
                 self.time_went_by()?;
             }
-            RolloutPhase::Switching => self.bake(),
+            RolloutPhase::Switching => self.bake(&lacking),
             RolloutPhase::RollingBack => {
-                let reason = rollout.reason.clone();
+                let reason = format!("{}{lacking}", rollout.reason);
                 self.enter(RolloutPhase::RolledBack, reason);
             }
             _ => {}
@@ -292,7 +297,7 @@ impl Rollout {
 
 impl Draft<'_> {
     /// Nothing that this release waits for.
-    fn stale(&self) -> Done {
+    pub(in crate::release) fn stale(&self) -> Done {
         Done::already(
             format!("{} does not wait for that any more", self.state.name),
             None,

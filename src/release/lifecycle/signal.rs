@@ -41,6 +41,8 @@ pub enum SignalKind {
     Delivered {
         /// The push.
         revision: Revision,
+        /// Who has not accepted it and is not waited for, in a sentence; empty: there is none.
+        lacking: String,
     },
     /// Proxies that had accepted the switch are gone.
     Silent {

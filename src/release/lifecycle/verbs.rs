@@ -111,7 +111,7 @@ impl Draft<'_> {
                         self.analyse(Purpose::Step);
                     }
                     // Accepted by all while it was paused.
-                    RolloutPhase::Switching if rollout.pushed.is_none() => self.bake(),
+                    RolloutPhase::Switching if rollout.pushed.is_none() => self.bake(""),
                     RolloutPhase::Baking => self.analyse(Purpose::Bake),
                     _ => {}
                 }

@@ -85,8 +85,12 @@ impl Story {
     }
 
     pub(super) fn delivered(self) -> Self {
-        let revision = self.rollout().pushed.unwrap();
-        self.signal(SignalKind::Delivered { revision })
+        self.delivered_but("")
+    }
+
+    pub(super) fn delivered_but(self, lacking: &str) -> Self {
+        let (revision, lacking) = (self.rollout().pushed.unwrap(), lacking.to_owned());
+        self.signal(SignalKind::Delivered { revision, lacking })
     }
 
     pub(super) fn analysed(self, phase: CheckPhase) -> Self {

@@ -157,6 +157,7 @@ pub(super) fn event(next: &Next, state: &ServiceState) -> Option<Event> {
         }),
         Next::Delivered => signal(SignalKind::Delivered {
             revision: rollout?.pushed?,
+            lacking: String::new(),
         }),
         Next::Silent => signal(SignalKind::Silent {
             reason: "gone".to_owned(),
@@ -229,6 +230,7 @@ fn stale(which: u8, state: &ServiceState) -> Event {
         },
         _ => SignalKind::Delivered {
             revision: crate::model::Revision(0),
+            lacking: String::new(),
         },
     };
     Event::Signal(Signal { release, kind })

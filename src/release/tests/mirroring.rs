@@ -84,7 +84,10 @@ fn the_preview_route_of_gates_needs_no_key_beside_it() {
     let spec = json!({ "validation": [gate], "shadow": { "percent": 10, "duration": "10m" } });
     let story = with(release_spec(spec)).then(release("v1.3", &["10.0.0.2:80"]));
     let revision = story.rollout().pushed.unwrap();
-    let delivered = story.news(crate::release::SignalKind::Delivered { revision });
+    let delivered = story.news(crate::release::SignalKind::Delivered {
+        revision,
+        lacking: String::new(),
+    });
     let by_proxies = Context {
         ended_by: EndedBy::Proxies,
         ..context(story.revision + 1)

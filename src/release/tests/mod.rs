@@ -9,6 +9,7 @@ mod lifecycle;
 mod lifecycle_properties;
 mod lifecycle_table;
 mod mirroring;
+mod own_commands;
 mod properties;
 mod replacing;
 mod restoring;
