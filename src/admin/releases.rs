@@ -62,6 +62,7 @@ impl Call {
                     },
                     service,
                     verdict,
+                    step: Some(request.step).filter(|step| *step > 0),
                 },
             })
         })

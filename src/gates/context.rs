@@ -63,6 +63,8 @@ pub struct Target {
     pub baseline: Option<Side>,
     /// Where proxies listen for the service: where each was last seen, at the port of the service's listener.
     pub proxies: Vec<SocketAddr>,
+    /// The step of the canary that is watched, from 1.
+    pub step: Option<usize>,
     /// The header by which a request through a proxy reaches the candidate whatever the weights are.
     pub preview: Option<(HeaderName, HeaderValue)>,
 }

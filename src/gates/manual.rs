@@ -100,8 +100,13 @@ impl Check for Manual {
             approvers => format!(" of {}", approvers.join(", ")),
         };
         let (service, check) = (&context.target.service, &self.spec.name);
+        // Each step asks for itself: a yes to this one is none to the next.
+        let step = match context.target.step {
+            Some(step) => format!(" --step {step}"),
+            None => String::new(),
+        };
         format!(
-            "waits for {words}{of}{}; `bluegreen approve {service} --check {check}`, or `reject`",
+            "waits for {words}{of}{}; `bluegreen approve {service} --check {check}{step}`, or `reject`",
             self.question(context)
         )
     }
@@ -168,6 +173,12 @@ mod tests {
         assert_eq!(
             crate::gates::measuring(&spec).waits_for(&testkit::context(&[], &[])),
             "waits for 2 approvals of ann, bo: Is v1.3 good?; `bluegreen approve fraud-model --check sign-off`, or `reject`"
+        );
+        let step = testkit::aimed(testkit::context(&[], &[]), |target| target.step = Some(2));
+        let spec = testkit::spec(json!({ "name": "sign-off", "manual": {} }));
+        assert_eq!(
+            crate::gates::measuring(&spec).waits_for(&step),
+            "waits for a yes; `bluegreen approve fraud-model --check sign-off --step 2`, or `reject`"
         );
     }
 

@@ -86,7 +86,11 @@ pub fn step(state: &ServiceState, event: &Event, context: &Context) -> Result<St
             Verb::Retry => draft.retry(),
             Verb::Extend { by } => draft.extend(*by),
         },
-        Event::Decide { check, verdict } => draft.decide(check, *verdict),
+        Event::Decide {
+            check,
+            verdict,
+            step,
+        } => draft.decide(check, *verdict, *step),
         Event::Signal(signal) => draft.signal(signal),
     }?;
     draft.reconcile()?;

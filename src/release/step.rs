@@ -118,6 +118,8 @@ pub enum Event {
         check: Name,
         /// Yes or no.
         verdict: Verdict,
+        /// The step of a canary that was looked at, from 1; None: the one that it is at.
+        step: Option<u32>,
     },
     /// News for the release from outside.
     Signal(Signal),

@@ -36,6 +36,9 @@ struct Said {
     /// The name of the check; without it the only one that waits
     #[arg(long, value_name = "NAME", default_value = "")]
     check: String,
+    /// The step of a canary that you have looked at; refused once the release is at another. Without it, whichever it is at
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    step: u32,
     #[command(flatten)]
     change: args::Change,
 }
@@ -45,6 +48,7 @@ impl Said {
         let meta = self.change.meta(HumanDuration(std::time::Duration::ZERO));
         let told = Told {
             check: self.check,
+            step: self.step,
             ..Told::new(self.service, verb)
         };
         steer(cx, meta, &told).await

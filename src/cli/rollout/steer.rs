@@ -15,6 +15,8 @@ pub(super) struct Told {
     pub verb: api::steer_request::Verb,
     pub extend_ms: u64,
     pub check: String,
+    /// 0: whichever it is at.
+    pub step: u32,
 }
 
 impl Told {
@@ -25,6 +27,7 @@ impl Told {
             verb,
             extend_ms: 0,
             check: String::new(),
+            step: 0,
         }
     }
 
@@ -35,6 +38,7 @@ impl Told {
             verb: self.verb.into(),
             extend_ms: self.extend_ms,
             check: self.check.clone(),
+            step: self.step,
         }
     }
 }

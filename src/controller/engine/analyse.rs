@@ -13,7 +13,7 @@ use crate::{
         Colour, Name, TypeUrl,
         check::{Analysis, Decision},
     },
-    release::{AnalysisRecord, Purpose, ServiceState, Signal, SignalKind},
+    release::{AnalysisRecord, Purpose, RolloutPhase, ServiceState, Signal, SignalKind},
     snapshot::{cluster_name, to_json},
     store::Head,
 };
@@ -115,6 +115,9 @@ pub(super) fn target(
         candidate: side(to),
         baseline: from.map(|from| side(from.colour)),
         proxies,
+        step: rollout
+            .filter(|rollout| rollout.standing() == RolloutPhase::Shifting)
+            .map(|rollout| rollout.step + 1),
         preview,
     }
 }

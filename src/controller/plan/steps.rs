@@ -180,10 +180,12 @@ pub(in crate::controller) fn draft(
             service,
             check,
             verdict,
+            step,
         } => {
             let event = Event::Decide {
                 check: check.clone(),
                 verdict: *verdict,
+                step: *step,
             };
             one(&mut draft, ground, service, &event)?;
         }

@@ -160,6 +160,8 @@ pub enum Command {
         check: Name,
         /// Yes or no.
         verdict: CheckVerdict,
+        /// The step of a canary that was looked at, from 1; None: the one that it is at.
+        step: Option<u32>,
     },
     /// News for the release of a service. Given by the server itself.
     Advance {

@@ -63,7 +63,11 @@ impl Command {
                 verb: Verb::Extend { by },
                 ..
             } => vec![by.as_millis().to_string()],
-            Self::Decide { check, .. } => vec![check.to_string()],
+            Self::Decide { check, step, .. } => {
+                let mut parts = vec![check.to_string()];
+                parts.extend(optional(step.as_ref()));
+                parts
+            }
             Self::Rollback { .. }
             | Self::SwitchGroup { .. }
             | Self::RollbackGroup { .. }

@@ -19,6 +19,7 @@ impl Draft<'_> {
         &mut self,
         check: &Name,
         verdict: Verdict,
+        step: Option<u32>,
     ) -> Result<Done, Refusal> {
         let name = self.state.name.clone();
         let verb = match verdict {
@@ -48,6 +49,18 @@ impl Draft<'_> {
                 Reason::NotAllowed,
                 format!("{who} is none of those whom {check} of {name} asks: {approvers}"),
                 format!("one of them has to say it: `bluegreen {verb} {name} --check {check}`"),
+            ));
+        }
+        // Somebody else's yes may have begun the next step meanwhile.
+        let at = (rollout.standing() == RolloutPhase::Shifting).then_some(rollout.step + 1);
+        if let Some(step) = step.filter(|step| usize::try_from(*step).ok() != at) {
+            let is_at = match at {
+                Some(at) => format!("it is at step {at} by now"),
+                None => "it is at no step of a canary".to_owned(),
+            };
+            return Err(self.unheard(
+                &rollout,
+                format!("{check} is not asked for step {step}, {is_at}"),
             ));
         }
         let decision = Decision {

@@ -43,7 +43,7 @@ impl Draft<'_> {
                 } else if standing != RolloutPhase::Failed && self.reopened(&rollout) {
                     self.stage(" with other endpoints, so its gates are open again");
                     if rollout.phase == RolloutPhase::Paused {
-                        self.pause(rollout.reason);
+                        self.pause(with_other_endpoints(&rollout, self.state.name.as_str()));
                     }
                 }
             }
@@ -90,6 +90,17 @@ impl Draft<'_> {
                     && rollout.pushed != self.introduced(rollout.to.colour)
             }
         }
+    }
+}
+
+/// Why a paused release stays paused whose endpoints changed: what was said of those before does not hold any more.
+fn with_other_endpoints(rollout: &Rollout, service: &str) -> String {
+    let now = format!(
+        "it has other endpoints since it was paused: `bluegreen resume {service}` runs its gates again; it was paused: "
+    );
+    match rollout.reason.starts_with(&now) {
+        true => rollout.reason.clone(),
+        false => now + &rollout.reason,
     }
 }
 

@@ -32,6 +32,15 @@ fn say(verdict: Verdict) -> Event {
     Event::Decide {
         check: "sign-off".parse().unwrap(),
         verdict,
+        step: None,
+    }
+}
+
+fn say_to_step(step: u32) -> Event {
+    Event::Decide {
+        check: "sign-off".parse().unwrap(),
+        verdict: Verdict::Approved,
+        step: Some(step),
     }
 }
 
@@ -80,6 +89,31 @@ fn each_step_asks_for_itself() {
         .analysed(CheckPhase::Successful);
     assert_eq!(story.rollout().step, 1);
     assert_eq!(said(&story), 0);
+}
+
+#[test]
+fn a_yes_to_a_step_that_is_over_is_none_to_the_next() {
+    let story = asked();
+    assert_eq!(
+        story.would(&say_to_step(1)).unwrap_err().reason,
+        Reason::WrongPhase
+    );
+    let first = story
+        .then(say(Verdict::Approved))
+        .analysed(CheckPhase::Successful)
+        .then(super::switch(None))
+        .delivered();
+    assert!(first.would(&say_to_step(1)).unwrap().changed);
+    // Two others were quicker, and the next step has begun.
+    let second = first
+        .then(say_to_step(1))
+        .after(5)
+        .analysed(CheckPhase::Successful)
+        .delivered();
+    let late = second.would(&say_to_step(1)).unwrap_err();
+    assert_eq!(late.reason, Reason::WrongPhase);
+    assert!(late.message.contains("step 2 by now"), "{late}");
+    assert!(second.would(&say_to_step(2)).unwrap().changed);
 }
 
 #[test]
@@ -165,4 +199,22 @@ fn the_word_of_somebody_who_is_not_asked_is_refused() {
         let state = by(&story, who, Verdict::Approved).unwrap();
         assert_eq!(state.rollout.unwrap().decisions[0].by, who);
     }
+}
+
+#[test]
+fn a_pause_says_what_resume_does_also_after_a_change_of_endpoints() {
+    let story = asked().then(Event::Steer(Verb::Pause));
+    let before = story.rollout().reason.clone();
+    let story = story
+        .then(scale(Colour::Green, &["10.0.0.2:80", "10.0.0.3:80"]))
+        .then(scale(Colour::Green, &["10.0.0.3:80"]));
+    assert_eq!(story.phase(), RolloutPhase::Paused);
+    let said = &story.rollout().reason;
+    assert!(said.starts_with("it has other endpoints"), "{said}");
+    assert!(
+        said.ends_with(&format!("it was paused: {before}")),
+        "{said}"
+    );
+    let resumed = story.then(Event::Steer(Verb::Resume));
+    assert_eq!(resumed.phase(), RolloutPhase::Staged);
 }
