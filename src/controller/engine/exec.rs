@@ -9,7 +9,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::tried::{Tried, shown};
+use super::tried::{Tried, late, shown};
 
 /// The longest output that is kept: an answer with a thousand endpoints is far shorter.
 const MAX_OUTPUT: u64 = 1024 * 1024;
@@ -29,9 +29,9 @@ impl Drop for Group {
     }
 }
 
-/// Runs it until it ends. Dropped, the program is killed, with what it has started. What it leaves running when it ends by itself
-/// goes on: it may be the environment that it was to make.
-pub(super) async fn run(command: &[String], input: Vec<u8>) -> Tried {
+/// Runs it until it ends. After `limit`, or dropped, the program is killed, with what it has started. What it leaves running when it ends
+/// by itself goes on: it may be the environment that it was to make.
+pub(super) async fn run(command: &[String], input: Vec<u8>, limit: Duration) -> Tried {
     let Some((program, arguments)) = command.split_first() else {
         return Tried::No("it names no program".to_owned());
     };
@@ -68,13 +68,25 @@ pub(super) async fn run(command: &[String], input: Vec<u8>) -> Tried {
             );
         };
         tokio::pin!(talk);
-        tokio::select! {
-            () = &mut talk => child.wait().await,
-            status = child.wait() => {
-                let _ = timeout(REST, &mut talk).await;
-                status
+        let mut said_all = false;
+        let ended = timeout(limit, async {
+            tokio::select! {
+                () = &mut talk => {
+                    said_all = true;
+                    child.wait().await
+                }
+                status = child.wait() => status,
             }
+        })
+        .await;
+        let Ok(status) = ended else {
+            return late(limit);
+        };
+        // It was in time: what is read of it now does not count.
+        if !said_all {
+            let _ = timeout(REST, &mut talk).await;
         }
+        status
     };
     group.0 = None;
     // A pipe that is closed would end what was left running as soon as it prints something.
@@ -119,7 +131,8 @@ mod tests {
     #[tokio::test]
     async fn what_a_program_leaves_running_keeps_it_from_nothing_and_goes_on() {
         let command = shell("sleep 300 & echo $!");
-        let ended = timeout(Duration::from_secs(30), run(&command, Vec::new()));
+        // Also where it has no longer than its output is waited for.
+        let ended = timeout(Duration::from_secs(30), run(&command, Vec::new(), REST));
         let Tried::Yes(answer) = ended.await.expect("it has ended") else {
             panic!("it said yes");
         };
@@ -134,7 +147,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("pid");
         let script = format!("sleep 300 & echo $! > {}; wait", file.display());
-        let running = tokio::spawn(async move { run(&shell(&script), Vec::new()).await });
+        let running = tokio::spawn(async move {
+            run(&shell(&script), Vec::new(), Duration::from_secs(300)).await
+        });
         let pid: i32 = loop {
             let written = std::fs::read_to_string(&file).unwrap_or_default();
             match written.trim().parse() {

@@ -9,7 +9,7 @@ use tokio::time::{sleep, timeout};
 
 use super::{
     exec, http,
-    tried::{Tried, shown},
+    tried::{Tried, late, shown},
 };
 use crate::{
     controller::handle::Handle,
@@ -111,25 +111,19 @@ impl Call {
 
     async fn once(&self) -> Tried {
         let limit = self.hook.time_limit();
-        let call = async {
-            match (&self.hook.webhook, &self.hook.exec) {
-                (Some(url), _) => self.post(url).await,
-                (None, Some(command)) if self.allow_exec => {
-                    exec::run(command, self.body.to_string().into_bytes()).await
-                }
-                (None, Some(_)) => Tried::No(
-                    "exec hooks are not allowed on this server: start it with --allow-exec-hooks"
-                        .to_owned(),
-                ),
-                (None, None) => Tried::No("it is not declared any more".to_owned()),
+        match (&self.hook.webhook, &self.hook.exec) {
+            (Some(url), _) => match timeout(limit, self.post(url)).await {
+                Ok(tried) => tried,
+                Err(_) => late(limit),
+            },
+            (None, Some(command)) if self.allow_exec => {
+                exec::run(command, self.body.to_string().into_bytes(), limit).await
             }
-        };
-        match timeout(limit, call).await {
-            Ok(tried) => tried,
-            Err(_) => Tried::Failed(format!(
-                "no answer within {}",
-                crate::model::HumanDuration(limit)
-            )),
+            (None, Some(_)) => Tried::No(
+                "exec hooks are not allowed on this server: start it with --allow-exec-hooks"
+                    .to_owned(),
+            ),
+            (None, None) => Tried::No("it is not declared any more".to_owned()),
         }
     }
 

@@ -1,5 +1,9 @@
 //! One try of a hook, whichever way it is called.
 
+use std::time::Duration;
+
+use crate::model::HumanDuration;
+
 /// The longest part of an answer that is shown.
 const SHOWN: usize = 200;
 
@@ -11,6 +15,11 @@ pub(super) enum Tried {
     No(String),
     /// It is worth trying again.
     Failed(String),
+}
+
+/// There was no answer in time.
+pub(super) fn late(limit: Duration) -> Tried {
+    Tried::Failed(format!("no answer within {}", HumanDuration(limit)))
 }
 
 /// `: TEXT`, the beginning of an answer, or nothing.
