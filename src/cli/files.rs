@@ -9,20 +9,16 @@ use std::{
 use super::error::Error;
 use crate::api;
 
+/// The largest file that is read: what the server takes in one request. A device may have no end.
+const LARGEST: u64 = 32 << 20;
+
 /// Reads every file that is named, in that order; `-` is standard input, a directory its YAML and JSON files by
 /// name, without those of directories below it.
 pub(super) fn read(paths: &[PathBuf]) -> Result<Vec<api::File>, Error> {
     let mut files = Vec::new();
     for path in paths {
         if path == Path::new("-") {
-            let mut content = String::new();
-            io::stdin()
-                .read_to_string(&mut content)
-                .map_err(|source| failed("stdin", source))?;
-            files.push(api::File {
-                name: "stdin".to_owned(),
-                content,
-            });
+            files.push(read_from(io::stdin(), "stdin".to_owned())?);
         } else if path.is_dir() {
             for path in documents_in(path)? {
                 files.push(read_file(&path)?);
@@ -36,10 +32,23 @@ pub(super) fn read(paths: &[PathBuf]) -> Result<Vec<api::File>, Error> {
 
 fn read_file(path: &Path) -> Result<api::File, Error> {
     let name = path.display().to_string();
-    match fs::read_to_string(path) {
-        Ok(content) => Ok(api::File { name, content }),
-        Err(source) => Err(failed(&name, source)),
+    let file = fs::File::open(path).map_err(|source| failed(&name, source))?;
+    read_from(file, name)
+}
+
+fn read_from(source: impl Read, name: String) -> Result<api::File, Error> {
+    let mut content = String::new();
+    source
+        .take(LARGEST + 1)
+        .read_to_string(&mut content)
+        .map_err(|source| failed(&name, source))?;
+    if content.len() as u64 > LARGEST {
+        let mib = LARGEST >> 20;
+        return Err(Error::Usage(format!(
+            "{name} is larger than {mib} MiB, the most that one command can apply"
+        )));
     }
+    Ok(api::File { name, content })
 }
 
 fn documents_in(directory: &Path) -> Result<Vec<PathBuf>, Error> {
@@ -53,7 +62,8 @@ fn documents_in(directory: &Path) -> Result<Vec<PathBuf>, Error> {
         .map_err(|source| failed(&name(), source))?;
     paths.retain(|path| {
         let ending = path.extension().and_then(|ending| ending.to_str());
-        matches!(ending, Some("yaml" | "yml" | "json")) && path.is_file()
+        // A link that leads nowhere is not passed over: whoever reads it will say so.
+        matches!(ending, Some("yaml" | "yml" | "json")) && (path.is_file() || !path.exists())
     });
     if paths.is_empty() {
         return Err(Error::NothingIn {
@@ -104,5 +114,14 @@ mod tests {
         fs::write(path.join("latin1.yaml"), b"name: caf\xe9").unwrap();
         assert!(said(path.join("latin1.yaml")).contains("latin1.yaml is no text in UTF-8"));
         assert!(said(path.join("missing.yaml")).contains("missing.yaml: No such file"));
+        fs::remove_file(path.join("latin1.yaml")).unwrap();
+        std::os::unix::fs::symlink("/nowhere", path.join("gone.yaml")).unwrap();
+        assert!(said(path).contains("gone.yaml: No such file"));
+        let endless = read_from(io::repeat(b' '), "endless".to_owned()).unwrap_err();
+        assert!(
+            endless
+                .to_string()
+                .contains("endless is larger than 32 MiB")
+        );
     }
 }

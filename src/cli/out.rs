@@ -69,16 +69,22 @@ pub(super) fn json<T: Serialize>(value: &T) -> Result<String, Error> {
     Ok(text + "\n")
 }
 
-/// A value as one YAML document.
+/// A value as one YAML document. Where a text in it is not shown as it is, the JSON of it, which is YAML too and says so in the text's own
+/// escapes: plain YAML has none.
 pub(super) fn yaml<T: Serialize>(value: &T) -> Result<String, Error> {
     let options = serde_saphyr::ser_options! {
         // A message stays on its line, so that it can be searched for.
         folded_wrap_chars: usize::MAX,
     };
-    serde_saphyr::to_string_with_options(value, options).map_err(|e| Error::Encode {
+    let text = serde_saphyr::to_string_with_options(value, options);
+    let text = text.map_err(|e| Error::Encode {
         format: "YAML",
         message: e.to_string(),
-    })
+    })?;
+    match tamed(&text) {
+        Cow::Owned(tame) if tame != text => json(value),
+        _ => Ok(text),
+    }
 }
 
 /// Writes to stdout.
@@ -107,10 +113,10 @@ fn write(mut stream: impl Write, text: &str) -> io::Result<()> {
 }
 
 /// Names, reasons and errors come from whoever may connect or answer: proxies, models, other operators. None of them may
-/// move the cursor, hide a line or write to the clipboard of whoever reads it, so control characters are shown, in the way
-/// of JSON.
+/// move the cursor, hide a line, turn its order around or write to the clipboard of whoever reads it, so control characters are
+/// shown, in the way of JSON.
 fn tamed(text: &str) -> Cow<'_, str> {
-    if !text.contains(|c: char| c.is_control() && c != '\n') {
+    if !text.contains(|c: char| (c.is_control() && c != '\n') || reorders(c)) {
         return Cow::Borrowed(text);
     }
     let mut tame = String::with_capacity(text.len());
@@ -123,7 +129,7 @@ fn tamed(text: &str) -> Cow<'_, str> {
             '\n' | '\t' => tame.push(c),
             // The end of a line of a file from Windows.
             '\r' if rest.starts_with("\r\n") => {}
-            c if c.is_control() => {
+            c if c.is_control() || reorders(c) => {
                 let _ = write!(tame, "\\u{:04x}", u32::from(c)); // a String takes everything
             }
             c => tame.push(c),
@@ -131,6 +137,11 @@ fn tamed(text: &str) -> Cow<'_, str> {
         rest = &rest[taken..];
     }
     Cow::Owned(tame)
+}
+
+/// Shows what follows in another order than it is written in (Unicode's bidirectional controls), or breaks the line.
+fn reorders(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Lines of somebody else's text after the first one, set in: none of them looks like a line of its own.
@@ -183,6 +194,8 @@ mod tests {
             r"p1\u001b]0;title\u0007\u009b2J\u001b[8m\u000dover"
         );
         assert_eq!(tamed("a\r\nb\tc"), "a\nb\tc");
+        let turned = "v1.3 \u{202e}evil\u{2069} \u{5e9}";
+        assert_eq!(tamed(turned), "v1.3 \\u202eevil\\u2069 \u{5e9}");
     }
 
     #[test]
@@ -195,7 +208,11 @@ mod tests {
 
     #[test]
     fn data_stays_what_it_is() {
-        let data = "esc \u{1b}[2J del \u{7f} csi \u{9b} cr \r crlf \r\n end";
+        let alone = "rtl \u{202e} lrm \u{200e} end";
+        let read: Vec<String> = serde_saphyr::from_str(&tamed(&yaml(&[alone]).unwrap())).unwrap();
+        assert_eq!(read, [alone]);
+        let data =
+            "rtl \u{202e} lrm \u{200e} esc \u{1b}[2J del \u{7f} csi \u{9b} cr \r crlf \r\n end";
         let json = json(&[data]).unwrap();
         let read: Vec<String> = serde_json::from_str(&tamed(&json)).unwrap();
         assert_eq!(read, [data]);

@@ -66,6 +66,7 @@ reasons! {
     WrongPhase "wrong-phase" 46 "The release is in a phase in which the command means nothing.";
     StandbyNotOver "standby-not-over" 47 "The standby's time is not over yet.";
     StillOpen "still-open" 48 "Requests or streams are still open on the environment.";
+    HasShare "has-share" 49 "The staged environment has a share of the traffic, and a mirror would send those requests twice.";
 }
 
 /// A command that is not carried out, and changes nothing.

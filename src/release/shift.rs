@@ -91,7 +91,7 @@ impl Draft<'_> {
         let staged = self.staged("mirror to", false)?;
         if self.state.shifting.weight > 0 {
             return Err(Refusal::new(
-                Reason::BadInput,
+                Reason::HasShare,
                 format!(
                     "{}% of {name} goes to {} for real already: a mirror would send those requests twice",
                     self.state.shifting.weight,
@@ -180,6 +180,14 @@ impl Draft<'_> {
         if what == Temporary::Shadow && started_in.is_some() {
             // What can't be mirrored to any more has just ended.
             let _ = self.mirror_again();
+            if let Some(shadow) = &self.state.shifting.shadow {
+                let until = shadow.window.until;
+                let what = format!(
+                    "the shadow of {name} goes on until {until:.0}: its release has had less of its time than has passed",
+                    name = self.state.name
+                );
+                return Done::new(StepKind::Change, what);
+            }
         }
         Done::new(StepKind::Change, done)
     }

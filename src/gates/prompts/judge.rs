@@ -66,21 +66,34 @@ fn question(prompt: &Prompt, answer: &str) -> String {
     question.to_string()
 }
 
+/// A score, as judges write it: the scale in parentheses before it is none, and what it is out of may stand behind it.
+const WRITTEN: &str = concat!(
+    r"(?i)\bscore[^\w(]{0,5}?",
+    r"(?:\([^)\n]{0,40}\)[^\w(]{0,5}?|\()?",
+    r"(-?\d+(?:\.\d+)?)",
+    r"(?:\**\s*\(?(?:/|(?:out )?of)\s*\**(\d+(?:\.\d+)?))?",
+);
+
 /// The last score that is written.
 fn read(text: &str, scale: f64) -> Result<f64, String> {
     static SCORE: std::sync::LazyLock<Option<Regex>> =
-        std::sync::LazyLock::new(|| Regex::new(r"(?i)\bscore\W{0,5}?(-?\d+(?:\.\d+)?)").ok());
+        std::sync::LazyLock::new(|| Regex::new(WRITTEN).ok());
     let shown: String = text.chars().take(100).collect();
-    let written = SCORE
+    let found = SCORE
         .as_ref()
-        .and_then(|score| score.captures_iter(text).last())
-        .and_then(|found| found.get(1))
-        .map(|found| found.as_str())
-        // Some judges answer with nothing but the number.
-        .or_else(|| Some(text.trim()));
-    let score: f64 = written
-        .and_then(|number| number.parse().ok())
+        .and_then(|score| score.captures_iter(text).last());
+    let group = |at: usize| Some(found.as_ref()?.get(at)?.as_str());
+    let number = |text: &str| text.parse::<f64>().ok();
+    // Some judges answer with nothing but the number.
+    let score = number(group(1).unwrap_or(text.trim()))
         .ok_or_else(|| format!("it gives no score: {shown:?}"))?;
+    if let Some(of) = group(2).and_then(number)
+        && of != scale
+    {
+        return Err(format!(
+            "its score {score} is out of {of}, not out of {scale}"
+        ));
+    }
     if (0.0..=scale).contains(&score) {
         Ok(score)
     } else {
@@ -100,6 +113,11 @@ mod tests {
             ("score = 3/10", 3.0),
             ("A Score: 2 would be harsh.\n\nScore: 6", 6.0),
             (" 9 ", 9.0),
+            ("Score (0-10): 7", 7.0),
+            ("Score (out of 10): **8**", 8.0),
+            ("Score: 6 out of 10.", 6.0),
+            ("Score: 3/10, for 2/3 of it is missing", 3.0),
+            ("Score: (5)", 5.0),
         ] {
             assert_eq!(read(text, 10.0), Ok(expected), "{text}");
         }
@@ -108,6 +126,9 @@ mod tests {
             ("Score: 11", "not from 0 to 10"),
             ("Score: -1", "not from 0 to 10"),
             ("NaN", "not from 0 to 10"),
+            ("Score: 4/5", "4 is out of 5, not out of 10"),
+            ("**Score:** 4 out of 5", "4 is out of 5, not out of 10"),
+            ("Score: 4 (of 5)", "4 is out of 5, not out of 10"),
         ] {
             let error = read(text, 10.0).unwrap_err();
             assert!(error.contains(expected), "{text}: {error}");

@@ -114,7 +114,7 @@ fn a_mirror_warns_of_side_effects_and_never_doubles_a_share() {
     assert!(shifted.state.shifting.shadow.as_ref().unwrap().window.over);
     assert_eq!(
         reason(&shifted, &shadow(10, EndedBy::Proxies)),
-        Reason::BadInput
+        Reason::HasShare
     );
 }
 
