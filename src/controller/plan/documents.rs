@@ -246,7 +246,16 @@ pub(super) fn delete(
     if !found {
         return Err(not_found(kind.as_str(), name.as_str()).into());
     }
-    whole_groups(&draft.state)?;
+    let mut groups = draft.state.groups.iter();
+    let needs = groups.find(|(_, group)| group.spec.services.contains(name));
+    if let (DocumentKind::Service, Some((group, _))) = (kind, needs) {
+        return Err(Refusal::new(
+            Reason::BadInput,
+            format!("group {group} names {name}, and would name a service that there is not"),
+            format!("take it out of the group, or delete that first: `bluegreen delete group {group}`; nothing was changed"),
+        )
+        .into());
+    }
     draft.changed = true;
     if kind == DocumentKind::Service {
         draft.services.push(name.clone());

@@ -58,10 +58,17 @@ impl Draft<'_> {
                 Some(at) => format!("it is at step {at} by now"),
                 None => "it is at no step of a canary".to_owned(),
             };
-            return Err(self.unheard(
+            let mut refusal = self.unheard(
                 &rollout,
                 format!("{check} is not asked for step {step}, {is_at}"),
-            ));
+            );
+            if let Some(at) = at {
+                refusal.remedy = format!(
+                    "look at step {at} and say it of that: `bluegreen {verb} {name} --check {check} --step {at}`; {}",
+                    refusal.remedy
+                );
+            }
+            return Err(refusal);
         }
         let decision = Decision {
             check: check.clone(),

@@ -113,6 +113,8 @@ fn a_yes_to_a_step_that_is_over_is_none_to_the_next() {
     let late = second.would(&say_to_step(1)).unwrap_err();
     assert_eq!(late.reason, Reason::WrongPhase);
     assert!(late.message.contains("step 2 by now"), "{late}");
+    let now = "`bluegreen approve fraud-model --check sign-off --step 2`";
+    assert!(late.remedy.contains(now), "{}", late.remedy);
     assert!(second.would(&say_to_step(2)).unwrap().changed);
 }
 
