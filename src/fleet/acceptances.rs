@@ -59,7 +59,8 @@ struct Acceptance {
     of: Marks,
 }
 
-/// Those of one stream. For each type revisions grow; so do times, unless the system's clock was set back.
+/// Those of one stream, by revision: what is asked for is at the end, and the rest is not looked at. Of one revision they stand
+/// as they came, with times that grow unless the system's clock was set back. Of one type there is one per revision.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Acceptances(VecDeque<Acceptance>);
 
@@ -67,11 +68,13 @@ impl Acceptances {
     /// Books that a revision was accepted at that time; false if it was already.
     pub(super) fn accept(&mut self, of: Marks, revision: Revision, at: Timestamp) -> bool {
         // An operator may accept a store that is older than the proxies: what they have now is what counts.
-        self.strike(|one| one.revision > revision, of);
+        if self.0.back().is_some_and(|last| last.revision > revision) {
+            self.strike(|one| one.revision > revision, of.and(Marks::WEIGHTS));
+        }
         if self.newest(of).is_some_and(|(last, _)| last == revision) {
             return false;
         }
-        self.push(of, revision, at);
+        self.insert(of, revision, at);
         true
     }
 
@@ -83,21 +86,11 @@ impl Acceptances {
 
     /// When the state of `revision` or a later one was first accepted of any of these.
     pub(super) fn since(&self, of: Marks, revision: Revision) -> Option<Timestamp> {
-        // From the newest back to where each of these is older: of most only the last few are looked at.
-        let (mut left, mut reach) = (of, 0);
-        for one in self.0.iter().rev() {
-            if one.revision < revision {
-                left = left.without(one.of);
-                if left.is_none() {
-                    break;
-                }
-            }
-            reach += 1;
-        }
+        let before = self.before(|one| one.revision >= revision);
         let mut left = of;
         let mut first: Option<Timestamp> = None;
-        for one in self.0.iter().skip(self.0.len() - reach) {
-            if one.revision >= revision && one.of.has_any_of(left) {
+        for one in self.0.range(before..) {
+            if one.of.has_any_of(left) {
                 first = Some(first.map_or(one.at, |at| at.min(one.at)));
                 // Of each the first time counts, also where a later one is earlier by the clock.
                 left = left.without(one.of);
@@ -113,7 +106,7 @@ impl Acceptances {
             return false;
         }
         for one in its.filter(|one| one.revision <= revision) {
-            self.push(of, one.revision, one.at);
+            self.insert(of, one.revision, one.at);
         }
         true
     }
@@ -122,7 +115,7 @@ impl Acceptances {
     pub(super) fn replace(&mut self, ended: &Self, of: Marks) {
         self.strike(|_| true, of);
         for one in ended.0.iter().filter(|one| one.of.has_any_of(of)) {
-            self.push(Marks(one.of.0 & of.0), one.revision, one.at);
+            self.insert(Marks(one.of.0 & of.0), one.revision, one.at);
         }
     }
 
@@ -136,8 +129,16 @@ impl Acceptances {
         }
     }
 
-    fn push(&mut self, of: Marks, revision: Revision, at: Timestamp) {
-        match self.0.back_mut() {
+    /// How many there are before those at the end that are so.
+    fn before(&self, is_so: impl Fn(&Acceptance) -> bool) -> usize {
+        let at_end = self.0.iter().rev().take_while(|one| is_so(one));
+        self.0.len() - at_end.count()
+    }
+
+    fn insert(&mut self, of: Marks, revision: Revision, at: Timestamp) {
+        let mut place = self.before(|one| one.revision > revision);
+        let last = place.checked_sub(1).and_then(|last| self.0.get_mut(last));
+        match last {
             // As most: several types in one go.
             Some(last) if last.revision == revision && last.at == at => {
                 last.of = last.of.and(of);
@@ -145,24 +146,28 @@ impl Acceptances {
             }
             _ => {}
         }
-        if self.0.len() >= KEPT {
-            self.forget_oldest();
+        if self.0.len() >= KEPT
+            && let Some(forgotten) = self.forget_oldest()
+            && forgotten < place
+        {
+            place -= 1;
         }
-        self.0.push_back(Acceptance { revision, at, of });
+        self.0.insert(place, Acceptance { revision, at, of });
     }
 
-    /// Forgets the oldest of which nothing is the newest of its kind.
-    fn forget_oldest(&mut self) {
-        let (mut later, mut oldest) = (Marks::NONE, None);
-        for (index, one) in self.0.iter().enumerate().rev() {
-            if one.of.without(later).is_none() {
-                oldest = Some(index);
-            }
-            later = later.and(one.of);
-        }
-        if let Some(oldest) = oldest {
-            self.0.remove(oldest);
-        }
+    /// Forgets the oldest of which nothing is the newest of its kind; where that was.
+    fn forget_oldest(&mut self) -> Option<usize> {
+        let is_outdated = |(place, one): &(usize, &Acceptance)| {
+            let mut left = one.of;
+            let mut later = self.0.range(place + 1..).rev();
+            later.any(|later| {
+                left = left.without(later.of);
+                left.is_none()
+            })
+        };
+        let (oldest, _) = self.0.iter().enumerate().find(is_outdated)?;
+        self.0.remove(oldest);
+        Some(oldest)
     }
 }
 
@@ -229,6 +234,38 @@ mod tests {
         assert_eq!(all.newest(CDS), Some((Revision(1), at(1))));
         assert_eq!(all.newest(RDS), Some((Revision(199), at(199))));
         assert_eq!(all.since(RDS, Revision(190)), Some(at(190)));
+    }
+
+    #[test]
+    fn what_is_adopted_late_stands_where_its_revision_does() {
+        let (mut all, mut other) = (Acceptances::default(), Acceptances::default());
+        other.accept(RDS, Revision(1), at(1));
+        other.accept(RDS, Revision(3), at(3));
+        all.accept(CDS, Revision(2), at(8));
+        all.accept(CDS, Revision(4), at(9));
+        assert!(all.adopt(&other, RDS, Revision(3)));
+        let revisions = |all: &Acceptances| -> Vec<u64> {
+            let revisions = all.0.iter().map(|one| one.revision.0);
+            revisions.collect()
+        };
+        assert_eq!(revisions(&all), [1, 2, 3, 4]);
+        assert_eq!(all.newest(RDS), Some((Revision(3), at(3))));
+        assert_eq!(all.since(RDS, Revision(2)), Some(at(3)));
+        assert_eq!(all.since(RDS, Revision(4)), None);
+        // The oldest goes, wherever a new one comes in.
+        for revision in 5..40 {
+            all.accept(CDS, Revision(revision), at(9));
+            assert!(revisions(&all).is_sorted());
+        }
+        assert_eq!(all.newest(RDS), Some((Revision(3), at(3))));
+    }
+
+    #[test]
+    fn weights_of_a_revision_that_is_lost_are_lost_with_it() {
+        let mut all = Acceptances::default();
+        all.accept(Marks::WEIGHTS, Revision(5), at(1));
+        all.accept(RDS, Revision(3), at(2));
+        assert_eq!(all.since(RDS.and(Marks::WEIGHTS), Revision(5)), None);
     }
 
     #[test]

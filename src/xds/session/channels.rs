@@ -17,6 +17,11 @@ impl Channels {
         channels.find(|channel| channel.type_url == type_url)
     }
 
+    /// The type of the channel at a place in push order.
+    pub(super) fn type_at(&self, at: usize) -> Option<TypeUrl> {
+        self.0.get(at).map(|channel| channel.type_url)
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &Channel> {
         self.0.iter()
     }

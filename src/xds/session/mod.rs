@@ -241,12 +241,13 @@ impl Session {
         if self.is_ahead_of(&snapshot, out) {
             return;
         }
-        for type_url in TypeUrl::ALL {
+        for at in 0.. {
+            let Some(type_url) = self.channels.type_at(at) else {
+                break;
+            };
             self.linger(type_url, now);
-            if self.channels.get(type_url).is_some() {
-                self.advance_type(type_url, &snapshot, now, out);
-                self.beat(type_url, &snapshot, now, out);
-            }
+            self.advance_type(type_url, &snapshot, now, out);
+            self.beat(type_url, &snapshot, now, out);
         }
         self.settle(&snapshot, out);
         out.overdue = self.channels.iter().any(|channel| channel.overdue);
