@@ -119,7 +119,7 @@ pub(super) struct Channel {
     /// When what has a time to live is to be said again.
     pub(super) heartbeat_at: Option<Timestamp>,
     /// With this there is nothing more to do: the snapshot's set, and the clusters that were told.
-    pub(super) done_with: Option<(Digest, Revision, Digest)>,
+    pub(super) done_with: Option<(Digest, Revision, Option<Digest>)>,
     pub(super) last_nonce: u64,
     pub(super) accepted_version: Arc<str>,
     pub(super) unanswered: VecDeque<Unanswered>,

@@ -146,15 +146,10 @@ impl Session {
     }
 
     /// Stands for the clusters that were told, where a type depends on them.
-    pub(super) fn clusters_told(&self, type_url: TypeUrl) -> Digest {
-        let clusters = match type_url {
-            TypeUrl::ClusterLoadAssignment => self.channels.get(TypeUrl::Cluster),
-            _ => None,
-        };
-        match clusters {
-            Some(clusters) => clusters.told.digest,
-            None => View::none(TypeUrl::Cluster).digest,
-        }
+    pub(super) fn clusters_told(&self, type_url: TypeUrl) -> Option<Digest> {
+        let depends = type_url == TypeUrl::ClusterLoadAssignment;
+        let clusters = depends.then(|| self.channels.get(TypeUrl::Cluster));
+        clusters.flatten().map(|clusters| clusters.told.digest)
     }
 
     /// What the client should have of a type now.
