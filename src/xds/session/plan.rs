@@ -199,7 +199,7 @@ impl Session {
             };
             if let Some(ready) = ready.filter(|item| channel.is_refused(&item.resource, source)) {
                 refused = true;
-                let before = channel.accepted.get(name).cloned();
+                let before = channel.before_refused(name, source).cloned();
                 let before = before.or_else(|| absence_deletes.then(|| ready.clone()));
                 instead.insert(name.clone(), before);
             }

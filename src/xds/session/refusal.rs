@@ -6,7 +6,7 @@ use super::channel::{Channel, Refusal, Unanswered};
 use crate::{
     fleet::Record,
     model::Revision,
-    snapshot::{Digest, Resource, Snapshot, TypeSet},
+    snapshot::{Digest, Item, Resource, Snapshot, TypeSet},
 };
 
 /// So many contents of one name are remembered: routes that a client does not take come back with each switch of what they
@@ -55,6 +55,16 @@ impl Channel {
         let set = snapshot.get(self.type_url)?;
         let newest = set.resources.get(name)?;
         self.is_refused(newest, Some(set.digest)).then_some(newest)
+    }
+
+    /// What the client is to have of a name instead of the newest, which it refuses: what it has, or will have by what is on its
+    /// way, so that nothing is said. To go back to what it has accepted so far would be news with every answer that comes in.
+    pub(super) fn before_refused(&self, name: &str, source: Option<Digest>) -> Option<&Item> {
+        let told = self.told.get(name);
+        match told.filter(|told| !self.is_refused(&told.resource, source)) {
+            Some(told) => Some(told),
+            None => self.accepted.get(name),
+        }
     }
 
     /// This content is what the client refuses, in whatever company.

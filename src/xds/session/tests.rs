@@ -100,6 +100,35 @@ fn weighted(output: &Output) -> Vec<Revision> {
     weighted.collect()
 }
 
+/// What the client refused comes back while the content in between is on its way, or warms: to choose between that and the one before
+/// by what was answered last was an endless back and forth.
+#[test]
+fn line_07_what_comes_back_while_the_content_in_between_is_on_its_way_is_not_answered_with_the_one_before()
+ {
+    for mode in MODES {
+        let mut fleet = Fleet::with_a();
+        let mut client = Client::settled_in(mode, &fleet);
+        client.push(fleet.put([routes("main", &[])]));
+        client.nack(RDS, "no routes");
+        let between = client.push(fleet.put([routes("main", &[("a", true)])]));
+        assert_eq!(sent(&between), [(RDS, vec!["main".into()])], "{mode:?}");
+        let back = client.push(fleet.put([routes("main", &[])]));
+        assert_eq!(sent(&back), [], "{mode:?}");
+        assert_eq!(rejected(&back), [(RDS, rev(4), vec![])], "{mode:?}");
+        assert_eq!(sent(&client.ack(RDS)), [], "{mode:?}");
+        assert_eq!(sent(&client.wait(600)), [], "{mode:?}");
+        // The same of what was not there before.
+        client.push(fleet.put([cluster("bad", 7)]));
+        client.nack(CDS, "Error adding/updating cluster(s) bad: no");
+        client.push(fleet.change([], [(CDS, "bad")]));
+        client.push(fleet.put([cluster("bad", 1)]));
+        let back = client.push(fleet.put([cluster("bad", 7)]));
+        assert_eq!(sent(&back), [], "{mode:?}");
+        assert_eq!(sent(&client.ack(CDS)), [], "{mode:?}");
+        assert_eq!(sent(&client.wait(600)), [], "{mode:?}");
+    }
+}
+
 #[test]
 fn line_07_a_switch_is_proven_beside_routes_that_are_rejected() {
     for mode in MODES {
