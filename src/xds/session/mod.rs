@@ -301,7 +301,9 @@ impl Session {
             && channel.has_room(now)
         {
             self.last_nonce += 1;
-            let source = set.map(|set| set.digest);
+            // A list that is rejected with something in it that is on its way out is tried again without that.
+            let keeps = channel.is_whole() && !plan.kept.is_empty();
+            let source = set.map(|set| set.digest).filter(|_| !keeps);
             cache.remember(&message.version, &plan.target);
             if type_url == TypeUrl::Cluster {
                 let asked =

@@ -263,7 +263,7 @@ impl Session {
         if instead.is_empty() && kept.is_empty() {
             return newest.clone();
         }
-        let told = self.channels.get(type_url).map(|channel| &channel.told);
+        let channel = self.channels.get(type_url);
         let mut items: Items = newest.items().clone();
         for (name, other) in instead {
             match other {
@@ -272,9 +272,9 @@ impl Session {
             };
         }
         for name in kept {
-            let known = told.and_then(|told| told.items().get_key_value(name));
-            if let Some((name, item)) = known {
-                items.insert(name.clone(), item.clone());
+            let known = channel.and_then(|channel| channel.kept_of(name));
+            if let Some(item) = known {
+                items.insert(item.resource.name.clone(), item.clone());
             }
         }
         self.cache.view(type_url, items)

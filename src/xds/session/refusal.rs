@@ -67,6 +67,15 @@ impl Channel {
         }
     }
 
+    /// What the client keeps of a name that is gone: what it has, or will have, unless it may be what it refused.
+    pub(super) fn kept_of(&self, name: &str) -> Option<&Item> {
+        let told = self.told.get(name)?;
+        match self.refusal(name, told.resource.digest) {
+            None => Some(told),
+            Some(_) => self.accepted.get(name),
+        }
+    }
+
     /// This content is what the client refuses, in whatever company.
     pub(super) fn is_found(&self, resource: &Resource) -> bool {
         self.refusal(&resource.name, resource.digest)

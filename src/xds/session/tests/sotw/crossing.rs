@@ -180,3 +180,26 @@ fn line_08_a_switch_that_came_with_what_was_rejected_before_is_sent_again_withou
         assert_eq!(sent(&client.wait(600)), []);
     }
 }
+
+/// Envoy does not name what is invalid in itself.
+#[test]
+fn line_07_what_comes_with_a_refused_cluster_that_is_on_its_way_out_arrives_without_it() {
+    let mut fleet = Fleet::with_a();
+    let mut client = Client::settled(&fleet);
+    client.push(fleet.put([cluster("bad", 1)]));
+    client.ack(CDS);
+    let one = client.push(fleet.put([cluster("bad", 66), cluster("new", 1)]));
+    client.push(fleet.change([], [(CDS, "bad")]));
+    let two = client.push(fleet.put([cluster("other", 1)]));
+    let mut last = two.responses[0].clone();
+    for response in [&one.responses[0], &two.responses[0]] {
+        let answered = client.answer(CDS, &response.nonce, Some("constraint failed"));
+        last = answered.responses.last().cloned().unwrap_or(last);
+    }
+    let names: Vec<&str> = last.resources().map(|one| &*one.name).collect();
+    assert!(names.contains(&"new"), "{names:?}");
+    assert!(names.contains(&"other"), "{names:?}");
+    let bad = last.resources().find(|one| &*one.name == "bad");
+    let before = cluster("bad", 1).digest;
+    assert!(bad.is_none_or(|bad| bad.digest == before));
+}
