@@ -184,16 +184,18 @@ impl Channel {
         if self.is_whole() {
             return response.after.clone();
         }
-        let since = response.after.since(&response.before);
+        let message = &response.message;
         let none = (Vec::new(), Vec::new());
+        // What it holds is taken, whatever was thought of the client when it was sent: it may have been given up and asked for again
+        // since. What is gone state of the world can't say.
         let (said, gone) = match self.mode {
-            // What it holds is taken, whatever was thought of the client when it was sent; what is gone it can't say.
-            Mode::Sotw if response.message.heartbeat => (&none.0, &none.1),
-            Mode::Sotw => (&response.message.resources, &none.1),
-            Mode::Delta => (&since.changed, &since.removed),
+            _ if message.heartbeat => (&none.0, &none.1),
+            Mode::Sotw => (&message.resources, &none.1),
+            Mode::Delta => (&message.resources, &message.removed),
         };
+        let since = response.after.since(&response.before);
         let as_sent = base.digest == response.before.digest && response.promised.is_some();
-        if as_sent && newer.is_empty() && gone.len() == since.removed.len() {
+        if as_sent && newer.is_empty() && (self.mode == Mode::Delta || since.removed.is_empty()) {
             return response.after.clone();
         }
         let mut items = base.items().clone();
@@ -220,7 +222,11 @@ impl Channel {
         cache: &Cache,
         records: &mut Vec<Record>,
     ) {
-        let had = |name: &str| self.accepted.get(name).map(|item| item.resource.digest);
+        let had = |name: &str| {
+            let had = self.accepted.get(name);
+            let had = had.filter(|_| !self.is_dropped(name));
+            had.map(|item| item.resource.digest)
+        };
         let changed: Vec<&Item> = response
             .message
             .resources
@@ -266,7 +272,13 @@ impl Channel {
             // Which of them the client took all the same cannot be known: what it had is told again.
             self.must_answer |= self.is_whole() && !changed.is_empty();
             let names = changed.iter().map(|item| item.resource.name.clone());
-            self.asked.extend(names);
+            let wanted = names.filter(|name| self.subscription.wants(name));
+            self.asked.extend(wanted.collect::<Vec<_>>());
+        }
+        // If it says nothing new, it is what the client does not take.
+        if !changed.is_empty() {
+            let spared = verdict == Verdict::Blamed && spares_the_rest;
+            self.answer_once_more(response, |name| spared && !named.contains(name));
         }
         if verdict != Verdict::Blamed || !spares_the_rest {
             self.lose(response, cache);
@@ -300,6 +312,18 @@ impl Channel {
             self.ever_accepted = true;
             self.take(cache.view(self.type_url, good));
         }
+    }
+
+    /// What was said because it was asked for: the client waits for the answer, unless it has taken it.
+    fn answer_once_more(&mut self, response: &Unanswered, is_taken: impl Fn(&Arc<str>) -> bool) {
+        if self.is_whole() {
+            return;
+        }
+        let message = &response.message;
+        let gone = message.removed.iter().chain(&message.unresolved);
+        let said = response.asked.iter().chain(gone);
+        let missed = said.filter(|name| self.subscription.wants(name) && !is_taken(name));
+        self.asked.extend(missed.cloned().collect::<Vec<_>>());
     }
 
     /// What a whole list leaves out may be gone, though it was rejected: the client is told again, one way or the other.

@@ -51,6 +51,8 @@ pub(super) struct Unanswered {
     pub(super) before: Arc<View>,
     /// And what it has then.
     pub(super) after: Arc<View>,
+    /// What the client asked for again, though it was told of it: it may have dropped what it had.
+    pub(super) asked: BTreeSet<Arc<str>>,
     /// What its version stands for; none where the client has asked for something else since.
     pub(super) promised: Option<Digest>,
     /// Later revisions that bring again what it holds, by name, the newest of each; and the snapshot's set then.
@@ -179,12 +181,15 @@ impl Channel {
     /// A list that may be older than the one that counts. It changes nothing; but a name that is missing in it and
     /// there again in the next may have been dropped in between, with what the client had of it.
     pub(super) fn overhear(&mut self, names: &[String]) {
-        if !self.is_whole() {
-            let listed: BTreeSet<&str> = names.iter().map(String::as_str).collect();
-            let known = self.subscription.named().iter();
-            let missing = known.filter(|name| !listed.contains(&***name));
-            self.dropped.extend(missing.cloned());
-        }
+        let listed: BTreeSet<&str> = names.iter().map(String::as_str).collect();
+        let known = self.subscription.named().iter();
+        let missing = known.filter(|name| !listed.contains(&***name));
+        self.dropped.extend(missing.cloned());
+    }
+
+    /// Whether the client gave that up for a while, with what it had of it.
+    pub(super) fn is_dropped(&self, name: &str) -> bool {
+        self.dropped.contains(name)
     }
 
     /// The client asks for something else now. Returns whether anything is subscribed, if that changed.
@@ -194,10 +199,14 @@ impl Channel {
         changed: Changed,
         cache: &Cache,
     ) -> Option<bool> {
-        for name in std::mem::take(&mut self.dropped) {
-            if self.subscription.wants(&name) {
-                self.asked.insert(name);
-            }
+        let dropped = std::mem::take(&mut self.dropped);
+        let dropped = dropped
+            .into_iter()
+            .filter(|name| self.subscription.wants(name));
+        let dropped: BTreeSet<Arc<str>> = dropped.collect();
+        if !dropped.is_empty() {
+            self.let_go(&dropped, cache);
+            self.asked.extend(dropped);
         }
         if changed.is_nothing() {
             return None;
@@ -217,20 +226,7 @@ impl Channel {
         let subscription = &self.subscription;
         self.asked.retain(|name| subscription.wants(name));
         if !self.is_whole() && changed.removed {
-            // Nobody tells a client to delete what it no longer asks for: it does so by itself.
-            let told = subscription.of(&self.told, cache);
-            let accepted = subscription.of(&self.accepted, cache);
-            for sent in &mut self.unanswered {
-                // Asked for again before it arrives, the client takes from it what it had given up.
-                if names_clusters(self.type_url) {
-                    sent.passed.push(sent.after.clone());
-                }
-                sent.promised = None;
-                sent.before = subscription.of(&sent.before, cache);
-                sent.after = subscription.of(&sent.after, cache);
-            }
-            self.told = told;
-            self.take(accepted);
+            self.let_go(&BTreeSet::new(), cache);
         }
         let is_none = self.subscription.is_none();
         if is_none {
@@ -239,6 +235,33 @@ impl Channel {
             self.must_answer = false;
         }
         (was_none != is_none).then_some(!is_none)
+    }
+
+    /// The client no longer has what it does not ask for, nor these, which it gave up for a while. Nobody tells it to delete them: it
+    /// does so by itself.
+    fn let_go(&mut self, dropped: &BTreeSet<Arc<str>>, cache: &Cache) {
+        let subscription = &self.subscription;
+        let rest = |view: &Arc<View>| {
+            let asked = subscription.of(view, cache);
+            if !dropped.iter().any(|name| asked.has(name)) {
+                return asked;
+            }
+            let mut items = asked.items().clone();
+            items.retain(|name, _| !dropped.contains(name));
+            cache.view(asked.type_url, items)
+        };
+        let (told, accepted) = (rest(&self.told), rest(&self.accepted));
+        for sent in &mut self.unanswered {
+            // Asked for again before it arrives, the client takes from it what it had given up.
+            if names_clusters(self.type_url) {
+                sent.passed.push(sent.after.clone());
+            }
+            sent.promised = None;
+            sent.before = rest(&sent.before);
+            sent.after = rest(&sent.after);
+        }
+        self.told = told;
+        self.take(accepted);
     }
 
     /// The client asks for a name. What only was in bad company when it was refused may be good. What was refused by its name would be
@@ -299,6 +322,7 @@ impl Channel {
         message: Arc<Message>,
         source: Option<Digest>,
         target: Arc<View>,
+        asked: BTreeSet<Arc<str>>,
         now: Timestamp,
     ) {
         // What lives for a while is said three times in that time: one that is lost on the way does no harm.
@@ -313,6 +337,7 @@ impl Channel {
             message,
             source,
             before,
+            asked,
             promised: Some(target.digest),
             after: target,
             again: BTreeMap::new(),
@@ -332,6 +357,7 @@ impl Channel {
             return;
         };
         next.before = oldest.before;
+        next.asked.extend(oldest.asked);
         let before = std::mem::take(&mut next.passed);
         next.passed = oldest.passed;
         for view in std::iter::once(oldest.after).chain(before) {

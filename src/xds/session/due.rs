@@ -35,12 +35,16 @@ impl Channel {
             || content(&self.accepted) == content(&plan.target)
     }
 
-    /// What is planned is being said. What of it may not be repeated yet is still asked for.
-    pub(super) fn say(&mut self, plan: &Plan) {
+    /// What is planned is being said. What of it may not be repeated yet is still asked for. Returns what the client was told of before
+    /// and has asked for again.
+    pub(super) fn say(&mut self, plan: &Plan) -> BTreeSet<Arc<str>> {
         let mut asked = std::mem::take(&mut self.asked);
+        let again = asked.iter().filter(|name| self.told.has(name)).cloned();
+        let again = again.collect();
         asked.retain(|name| plan.target.has(name) && !self.may_repeat(name, plan));
         self.asked = asked;
         self.must_answer = false;
+        again
     }
 
     /// The response that brings the client to what is planned; none if it has refused that very content.

@@ -317,8 +317,9 @@ impl Session {
                 let sent = message.resources.iter().map(|item| &item.resource.name);
                 hosts_of = sent.cloned().collect();
             }
-            channel.say(&plan);
-            channel.send(self.last_nonce, message.clone(), source, plan.target, now);
+            let again = channel.say(&plan);
+            let target = plan.target;
+            channel.send(self.last_nonce, message.clone(), source, target, again, now);
             out.records.push(Record::Sent(type_url, revision));
             out.responses.push(Response {
                 nonce: self.last_nonce.to_string(),
@@ -383,7 +384,8 @@ impl Session {
         }
         self.last_nonce += 1;
         cache.remember(&message.version, &told);
-        channel.send(self.last_nonce, message.clone(), None, told, now);
+        let nothing = BTreeSet::new();
+        channel.send(self.last_nonce, message.clone(), None, told, nothing, now);
         out.responses.push(Response {
             nonce: self.last_nonce.to_string(),
             message,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    channel::Channel,
+    channel::{Channel, Unanswered},
     mode::Mode,
     plan::has_hosts,
     state::{Output, Session},
@@ -143,7 +143,9 @@ impl Session {
             return false;
         };
         let full = type_url.is_full_state();
+        let waits = |sent: &Unanswered| !sent.asked.is_empty();
         let unsure = (self.mode == Mode::Delta && !channel.asked.is_empty())
+            || channel.unanswered.iter().any(waits)
             || channel.presented.is_some()
             || (full && (channel.must_answer || !channel.ever_accepted));
         if unsure {

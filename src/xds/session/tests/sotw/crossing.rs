@@ -181,6 +181,39 @@ fn line_08_a_switch_that_came_with_what_was_rejected_before_is_sent_again_withou
     }
 }
 
+/// A client that names its clusters, and accepts a list without looking at one that it does not ask for at that moment.
+#[test]
+fn line_08_a_cluster_that_was_given_up_for_a_while_is_blamed_and_not_the_one_that_came_with_it() {
+    let mut fleet = Fleet::with_a();
+    fleet.put([cluster("bad", 66)]);
+    let mut client = Client::new();
+    client.push(fleet.newest());
+    let first = client.ask(CDS, &["a/blue", "bad"]).responses.remove(0);
+    let second = client.push(fleet.put([cluster("a/blue", 2)]));
+    let accepted = Request {
+        nonce: first.nonce.clone(),
+        version: first.version(),
+        names: vec!["a/blue".into()],
+        error: None,
+    };
+    client.say(CDS, accepted);
+    let both = ["a/blue", "bad"];
+    let error = "Error adding/updating cluster(s) bad: no";
+    let second = &second.responses[0];
+    let output = client.say(CDS, rejection(second, &first.version(), &both, error));
+    assert_eq!(
+        rejected(&output),
+        [(CDS, fleet.0.revision, vec!["bad".into()])]
+    );
+    client.ack(CDS);
+    let healed = client.push(fleet.put([cluster("bad", 1)]));
+    assert_eq!(sent(&healed), [(CDS, both.map(String::from).to_vec())]);
+    assert_eq!(
+        healed.responses[0].resource(0).digest,
+        cluster("a/blue", 2).digest
+    );
+}
+
 /// Envoy does not name what is invalid in itself.
 #[test]
 fn line_07_what_comes_with_a_refused_cluster_that_is_on_its_way_out_arrives_without_it() {
