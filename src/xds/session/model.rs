@@ -6,6 +6,8 @@
 //! cluster that it does not have**; **a rejected response is never repeated**; **clusters and listeners never come
 //! empty while the snapshot has some**.
 
+mod asking;
+mod courses;
 mod found;
 mod schedules;
 

@@ -265,7 +265,7 @@ impl Run {
 
 /// The same schedules in every run. With `BLUEGREEN_TEST_SEED=random` others each time, and with the number that a failure
 /// names those of that run again; PROPTEST_CASES says how many.
-fn config() -> ProptestConfig {
+pub fn config() -> ProptestConfig {
     let seed = match std::env::var("BLUEGREEN_TEST_SEED").as_deref() {
         Ok("random") => RandomState::new().hash_one(()),
         Ok(seed) => seed.parse().expect("a number, or `random`"),
