@@ -13,7 +13,7 @@ ARGS ?=
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help prerequisites demo demo-mlserver test test-mlserver test-envoys test-grpc-go fuzz fuzz-build soak bench lint compose-test image prebuilt envoy
+.PHONY: help prerequisites demo demo-mlserver test test-mlserver test-envoys test-grpc-go test-grpc-java fuzz fuzz-build soak bench lint compose-test image prebuilt envoy
 
 help: ## this list
 	@echo "bluegreen: an Envoy control plane for blue-green deployment"
@@ -59,6 +59,10 @@ test-envoys: prerequisites ## the tests with real Envoys on each version that is
 test-grpc-go: prerequisites ## the tests with gRPC clients once more, with gRPC in Go (needs go)
 	@$(GRPC_LOOKUP) >/dev/null
 	caller=$$(tests/grpc/get-go-caller) && BLUEGREEN_TEST_GRPC_CALLER=$$caller $(CARGO) test --features fault-points --test grpc
+
+test-grpc-java: prerequisites ## the same with gRPC in Java (needs java and mvn)
+	@$(GRPC_LOOKUP) >/dev/null
+	caller=$$(tests/grpc/get-java-caller) && BLUEGREEN_TEST_GRPC_CALLER=$$caller $(CARGO) test --features fault-points --test grpc
 
 fuzz: prerequisites $(TOOLS)/bin/cargo-fuzz ## a minute of each fuzz target (FUZZ_SECONDS=60; needs a nightly toolchain)
 	@$(CARGO) +nightly --version >/dev/null 2>&1 || { echo "nightly is missing: rustup toolchain install nightly" >&2; exit 1; }
