@@ -81,8 +81,10 @@ pub struct UnnamedMetric {
 impl ClusterStats {
     /// The time that it covers; None if the proxy does not say, or says nonsense.
     pub(super) fn period(&self) -> Option<Duration> {
-        self.load_report_interval
-            .and_then(|interval| Duration::try_from(interval).ok())
+        // The smallest number of seconds has no opposite, which the conversion would say.
+        let sane = |interval: &prost_types::Duration| interval.seconds >= 0;
+        let interval = self.load_report_interval.filter(sane)?;
+        Duration::try_from(interval).ok()
     }
 
     /// Nothing happened, and nothing is open.
@@ -112,5 +114,28 @@ impl LocalityStats {
             )
         });
         named.chain(unnamed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_of_no_sensible_time_says_none() {
+        let period = |seconds, nanos| {
+            let interval = prost_types::Duration { seconds, nanos };
+            let report = ClusterStats {
+                load_report_interval: Some(interval),
+                ..ClusterStats::default()
+            };
+            report.period()
+        };
+        assert_eq!(period(2, 500_000_000), Some(Duration::from_millis(2500)));
+        for (seconds, nanos) in [(i64::MIN, 0), (i64::MIN, i32::MIN), (-1, 0), (0, i32::MIN)] {
+            assert_eq!(period(seconds, nanos), None, "{seconds} {nanos}");
+        }
+        assert!(period(i64::MAX, i32::MAX).is_some());
+        assert_eq!(ClusterStats::default().period(), None);
     }
 }
