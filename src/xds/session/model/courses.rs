@@ -160,13 +160,13 @@ impl Course {
         self.take(output)
     }
 
-    fn to_client(&mut self) {
+    fn deliver_response(&mut self) {
         if let Some(response) = self.to_client.pop_front() {
             self.client.receive(&response);
         }
     }
 
-    fn to_server(&mut self) -> Result<(), TestCaseError> {
+    fn deliver_request(&mut self) -> Result<(), TestCaseError> {
         let Some((_, said)) = self.client.out.pop_front() else {
             return Ok(());
         };
@@ -195,10 +195,10 @@ impl Course {
             }
             Move::Remove(at) => self.push(&[(at, None)]),
             Move::ToClient => {
-                self.to_client();
+                self.deliver_response();
                 Ok(())
             }
-            Move::ToServer => self.to_server(),
+            Move::ToServer => self.deliver_request(),
             Move::Wait(seconds) => self.wait(seconds),
             Move::Wish(wish) => {
                 self.client.wish(wish);
@@ -228,8 +228,8 @@ impl Course {
             while !self.to_client.is_empty() || !self.client.out.is_empty() {
                 messages += 1;
                 prop_assert!(messages < 100, "it never comes to rest");
-                self.to_client();
-                self.to_server()?;
+                self.deliver_response();
+                self.deliver_request()?;
             }
             self.wait(60)?;
         }
