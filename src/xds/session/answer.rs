@@ -154,10 +154,12 @@ impl Channel {
             }
         }
         self.ever_accepted = true;
+        self.ever_answered = true;
         if self.is_whole() {
             // What the client had and this response does not hold is gone.
             self.unknown_past = false;
             self.presumed = false;
+            self.in_doubt = false;
         }
         self.accepted_version = response.message.version.clone();
         let accepted = self.with(&self.accepted, response, &BTreeSet::new(), cache);
@@ -264,13 +266,18 @@ impl Channel {
                 self.refused.pop_front();
             }
         }
-        // What it had before this stream it still has: the next list, be it empty, is news.
-        self.must_answer |= self.is_whole() && (self.unknown_past || self.presumed);
+        self.ever_answered = true;
+        // What it had before this stream, or took of an earlier list, it still has: the next list, be it empty, is news.
+        self.must_answer |=
+            self.is_whole() && (self.unknown_past || self.presumed || self.in_doubt);
         let others = changed.len() > named.len().max(1);
         let unsure = verdict != Verdict::Blamed || (others && !spares_the_rest);
         if unsure || keeps_what_it_rejects(self.type_url) {
             // Which of them the client took all the same cannot be known: what it had is told again.
-            self.must_answer |= self.is_whole() && !changed.is_empty();
+            if self.is_whole() && !changed.is_empty() {
+                self.must_answer = true;
+                self.in_doubt = true;
+            }
             let names = changed.iter().map(|item| item.resource.name.clone());
             let wanted = names.filter(|name| self.subscription.wants(name));
             self.asked.extend(wanted.collect::<Vec<_>>());

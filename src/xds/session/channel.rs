@@ -102,10 +102,14 @@ pub(super) struct Channel {
     /// What the client has is what its version stands for: since then it may have taken the good part of a list that it
     /// rejected on an earlier stream.
     pub(super) presumed: bool,
+    /// It may have taken a part of a list that it rejected on this stream, and has accepted none since.
+    pub(super) in_doubt: bool,
     /// What the client has, as far as it has answered.
     pub(super) accepted: Arc<View>,
     /// Something was accepted, if only an empty list.
     pub(super) ever_accepted: bool,
+    /// The same, or something was rejected: it does not wait for its first list.
+    pub(super) ever_answered: bool,
     /// What it has once it has accepted what is on its way.
     pub(super) told: Arc<View>,
     /// To be sent even if it has not changed.
@@ -145,8 +149,10 @@ impl Channel {
             presented: Some(presented),
             unknown_past: false,
             presumed: false,
+            in_doubt: false,
             accepted: View::none(type_url),
             ever_accepted: false,
+            ever_answered: false,
             told: View::none(type_url),
             asked: BTreeSet::new(),
             dropped: BTreeSet::new(),

@@ -127,6 +127,7 @@ impl Channel {
         self.accepted = has.clone();
         self.told = has;
         self.ever_accepted = true;
+        self.ever_answered = true;
         self.must_answer = false;
     }
 

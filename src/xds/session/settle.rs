@@ -147,7 +147,7 @@ impl Session {
         let unsure = (self.mode == Mode::Delta && !channel.asked.is_empty())
             || channel.unanswered.iter().any(waits)
             || channel.presented.is_some()
-            || (full && (channel.must_answer || !channel.ever_accepted));
+            || (full && (channel.must_answer || channel.in_doubt || !channel.ever_answered));
         if unsure {
             return false;
         }

@@ -65,6 +65,24 @@ fn line_07_a_rejected_response_is_never_sent_again() {
     }
 }
 
+/// A new fleet whose first document is bad, and is taken back.
+#[test]
+fn line_36_who_rejected_the_first_list_is_in_step_once_nothing_is_left_of_it() {
+    for mode in MODES {
+        for (type_url, bad) in [(CDS, cluster("bad", 1)), (LDS, listener("bad", 1, &[]))] {
+            let mut fleet = Fleet::new();
+            let mut client = Client::speaking(mode);
+            client.push(fleet.put([bad]));
+            let first = client.ask(type_url, &[]);
+            assert_eq!(sent(&first), [(type_url, vec!["bad".into()])], "{mode:?}");
+            client.nack(type_url, "bad: nonsense");
+            let without = client.push(fleet.change([], [(type_url, "bad")]));
+            let in_step = accepted(&without).contains(&(type_url, fleet.0.revision));
+            assert!(in_step, "{mode:?} {without:?}");
+        }
+    }
+}
+
 #[test]
 fn line_07_what_comes_back_before_its_rejection_has_arrived_is_rejected_with_it() {
     for mode in MODES {

@@ -68,6 +68,22 @@ fn line_13_what_was_rejected_and_is_gone_is_not_waited_for() {
 }
 
 #[test]
+fn line_08_what_was_taken_of_rejected_lists_goes_once_nothing_is_left_of_them() {
+    let mut fleet = Fleet::new();
+    let mut client = Client::new();
+    client.push(fleet.put([listener("good", 1, &[]), listener("bad", 1, &[])]));
+    client.ask(LDS, &[]);
+    // It may have taken `good`, and goes on with it whatever it says to the next list.
+    client.nack(LDS, "no");
+    client.push(fleet.change([], [(LDS, "good")]));
+    client.nack(LDS, "no");
+    let without = client.push(fleet.change([], [(LDS, "bad")]));
+    assert_eq!(sent(&without), [(LDS, vec![])]);
+    assert_eq!(accepted(&without), []);
+    assert!(accepted(&client.ack(LDS)).contains(&(LDS, fleet.0.revision)));
+}
+
+#[test]
 fn line_12_what_was_taken_of_a_rejected_list_goes_after_a_reconnect() {
     let mut fleet = Fleet::with_a();
     let mut client = Client::settled(&fleet);
