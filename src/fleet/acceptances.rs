@@ -137,14 +137,12 @@ impl Acceptances {
 
     fn insert(&mut self, of: Marks, revision: Revision, at: Timestamp) {
         let mut place = self.before(|one| one.revision > revision);
-        let last = place.checked_sub(1).and_then(|last| self.0.get_mut(last));
-        match last {
-            // As most: several types in one go.
-            Some(last) if last.revision == revision && last.at == at => {
-                last.of = last.of.and(of);
-                return;
-            }
-            _ => {}
+        // As most: several types in one go.
+        if let Some(last) = place.checked_sub(1).and_then(|last| self.0.get_mut(last))
+            && (last.revision, last.at) == (revision, at)
+        {
+            last.of = last.of.and(of);
+            return;
         }
         if self.0.len() >= KEPT
             && let Some(forgotten) = self.forget_oldest()

@@ -13,7 +13,7 @@ use crate::{
         Colour, Name, TypeUrl,
         check::{Analysis, Decision},
     },
-    release::{AnalysisRecord, Purpose, RolloutPhase, ServiceState, Signal, SignalKind},
+    release::{AnalysisRecord, Purpose, Rollout, ServiceState, Signal, SignalKind},
     snapshot::{cluster_name, to_json},
     store::Head,
 };
@@ -115,9 +115,7 @@ pub(super) fn target(
         candidate: side(to),
         baseline: from.map(|from| side(from.colour)),
         proxies,
-        step: rollout
-            .filter(|rollout| rollout.standing() == RolloutPhase::Shifting)
-            .map(|rollout| rollout.step + 1),
+        step: rollout.and_then(Rollout::at_step),
         preview,
     }
 }

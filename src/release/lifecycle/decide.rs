@@ -5,7 +5,6 @@ use super::{
         Reason, Refusal, StepKind,
         draft::{Done, Draft},
     },
-    RolloutPhase,
     rollout::{MAX_DECISIONS, Rollout},
 };
 use crate::model::{
@@ -52,7 +51,7 @@ impl Draft<'_> {
             ));
         }
         // Somebody else's yes may have begun the next step meanwhile.
-        let at = (rollout.standing() == RolloutPhase::Shifting).then_some(rollout.step + 1);
+        let at = rollout.at_step();
         if let Some(step) = step.filter(|step| usize::try_from(*step).ok() != at) {
             let is_at = match at {
                 Some(at) => format!("it is at step {at} by now"),
@@ -105,10 +104,7 @@ impl Draft<'_> {
                 ),
             ));
         }
-        let step = match rollout.standing() {
-            RolloutPhase::Shifting => format!("step {} of ", rollout.step + 1),
-            _ => String::new(),
-        };
+        let step = at.map_or_else(String::new, |at| format!("step {at} of "));
         let what = format!(
             "{} {verdict} {check} of {step}release {} of {name}",
             decision.by, rollout.number

@@ -166,6 +166,11 @@ impl Rollout {
         }
     }
 
+    /// The step of its canary that it is at, as operators count them: from 1.
+    pub fn at_step(&self) -> Option<usize> {
+        (self.standing() == RolloutPhase::Shifting).then_some(self.step + 1)
+    }
+
     /// The new environment has traffic, and is watched.
     pub fn has_traffic(&self) -> bool {
         matches!(
