@@ -68,7 +68,7 @@ pub fn step(state: &ServiceState, event: &Event, context: &Context) -> Result<St
             duration,
             ended_by,
         } => draft.preview(header, value.as_deref(), *duration, *ended_by),
-        Event::End { what, started_in } => Ok(draft.end(*what, *started_in)),
+        Event::End { what, started_in } => draft.end(*what, *started_in),
         Event::Rollback => draft.rollback(),
         Event::Retire { force, in_use } => draft.retire(*force, in_use),
         Event::Resolved => draft.resolved(),

@@ -144,6 +144,7 @@ impl Draft<'_> {
                 format!("`bluegreen preview {name} --header {PREVIEW_HEADER}={to}`"),
             ));
         }
+        self.guard_preview()?;
         let staged = self.staged("preview in", false)?;
         let window = self.window(Temporary::Preview, duration, ended_by)?;
         let until = window.until;
@@ -167,13 +168,27 @@ impl Draft<'_> {
 
     /// Ends a mirror or a preview. `started_in`: only the one that began then, because its time is over. That of a release which
     /// has had less of its time than has passed begins again.
-    pub(super) fn end(&mut self, what: Temporary, started_in: Option<Revision>) -> Done {
-        let name = &self.state.name;
+    pub(super) fn end(
+        &mut self,
+        what: Temporary,
+        started_in: Option<Revision>,
+    ) -> Result<Done, Refusal> {
+        let name = self.state.name.clone();
         let window = self.state.shifting.window(what);
         let meant = window.filter(|w| started_in.is_none_or(|started| started == w.started_in));
         if meant.is_none() {
             let what = format!("{name} has no {} that runs", what.as_str());
-            return Done::already(what, None);
+            return Ok(Done::already(what, None));
+        }
+        if what == Temporary::Preview {
+            match started_in {
+                Some(started_in) if self.prolong_preview(started_in)? => {
+                    let what = format!("the preview of {name} goes on: its gates go by it");
+                    return Ok(Done::new(StepKind::Change, what));
+                }
+                Some(_) => {}
+                None => self.guard_preview()?,
+            }
         }
         let done = format!("ended the {} of {name}", what.as_str());
         self.state.shifting.clear(what);
@@ -183,16 +198,15 @@ impl Draft<'_> {
             if let Some(shadow) = &self.state.shifting.shadow {
                 let until = shadow.window.until;
                 let what = format!(
-                    "the shadow of {name} goes on until {until:.0}: its release has had less of its time than has passed",
-                    name = self.state.name
+                    "the shadow of {name} goes on until {until:.0}: its release has had less of its time than has passed"
                 );
-                return Done::new(StepKind::Change, what);
+                return Ok(Done::new(StepKind::Change, what));
             }
         }
-        Done::new(StepKind::Change, done)
+        Ok(Done::new(StepKind::Change, done))
     }
 
-    fn window(
+    pub(super) fn window(
         &self,
         what: Temporary,
         duration: Duration,

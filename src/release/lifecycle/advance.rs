@@ -74,7 +74,7 @@ impl Draft<'_> {
             }
         }
         if standing == RolloutPhase::Validating && phase != RolloutPhase::Validating {
-            self.close_preview();
+            self.close_preview(phase);
         }
         let share = self.state.shifting.weight;
         self.change(|rollout| {

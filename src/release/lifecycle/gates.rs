@@ -1,15 +1,7 @@
 //! From a deployment in its environment to one that may get traffic: staged, validated, ready.
 
-use std::time::Duration;
-
-use super::{
-    super::{PREVIEW_HEADER, Temporary, draft::Draft},
-    EffectKind, Purpose, RolloutPhase, Validated,
-};
-use crate::model::{EndedBy, check::Through};
-
-/// The preview route of gates ends with them; at the latest after this: no gate that goes through proxies takes longer.
-const PREVIEW_LIMIT: Duration = Duration::from_secs(4 * 3600);
+use super::{super::draft::Draft, EffectKind, Purpose, RolloutPhase, Validated};
+use crate::model::check::Through;
 
 impl Draft<'_> {
     /// The deployment is in its environment; the fleet is to accept its endpoints.
@@ -81,36 +73,10 @@ impl Draft<'_> {
         );
         if through && self.open_preview() {
             let revision = self.context.revision;
-            self.change(|rollout| {
-                rollout.preview_in = Some(revision);
-                rollout.pushed = Some(revision);
-            });
+            self.change(|rollout| rollout.pushed = Some(revision));
             return;
         }
         self.analyse(Purpose::Validation);
-    }
-
-    /// Makes the route by which gates reach the new environment through the proxies; false: there is one already, or there
-    /// can't be one, which the gates then say.
-    fn open_preview(&mut self) -> bool {
-        let there = self.state.shifting.preview.as_ref();
-        if there.is_some_and(|preview| !preview.window.over) {
-            return false;
-        }
-        // What proxies can end by themselves waits for a key beside the routes. Gates begin when every proxy has the routes, and
-        // would be answered by the live version where the key is still on its way.
-        self.preview(PREVIEW_HEADER, None, PREVIEW_LIMIT, EndedBy::Server)
-            .is_ok()
-    }
-
-    /// Takes that route away again.
-    pub(super) fn close_preview(&mut self) {
-        let opened = self.state.rollout.as_deref().and_then(|it| it.preview_in);
-        let preview = self.state.shifting.preview.as_ref();
-        if opened.is_some() && preview.map(|it| it.window.started_in) == opened {
-            self.state.shifting.over(Temporary::Preview);
-        }
-        self.change(|rollout| rollout.preview_in = None);
     }
 
     /// Nothing stands in the way any more.

@@ -23,6 +23,7 @@ mod signal;
 mod traffic;
 mod verbs;
 mod waiting;
+mod way;
 
 pub use clock::{MAX_TICK, PhaseClock, Stopwatch};
 pub use clock_key::ClockKey;

@@ -3,7 +3,10 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{super::Context, PhaseClock, Purpose, RolloutPhase};
+use super::{
+    super::{Context, Preview},
+    PhaseClock, Purpose, RolloutPhase,
+};
 use crate::model::{
     Colour, Endpoint, NackPolicy, Name, Promotion, ReleaseSpec, Revision,
     check::{CheckKind, CheckSpec, Decision, ManualCheck},
@@ -58,9 +61,12 @@ pub struct Rollout {
     /// What people said to `manual` checks, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub decisions: Vec<Decision>,
-    /// The revision that made the preview route for gates that go through the proxies, while they run.
+    /// The revision from which on the preview route is there for gates that go through the proxies, while they run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preview_in: Option<Revision>,
+    /// A person's preview that is given back when that route goes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preview_before: Option<Box<Preview>>,
     /// How many analysis runs there have been; the number of the newest.
     #[serde(default)]
     pub analyses: u64,
@@ -247,6 +253,7 @@ impl Rollout {
             analysis: None,
             decisions: Vec::new(),
             preview_in: None,
+            preview_before: None,
             analyses: 0,
             step: 0,
             shadowed: false,
@@ -299,6 +306,8 @@ impl Rollout {
         self.resume = None;
         self.analysis = None;
         self.pushed = None;
+        self.preview_in = None;
+        self.preview_before = None;
         self.clock = PhaseClock::default();
         // Without a declaration nothing ends it by itself.
         if !end.phase.is_over() {

@@ -3,6 +3,7 @@
 mod cases;
 mod counting;
 mod deciding;
+mod gates_through;
 mod generators;
 mod going_back;
 mod lifecycle;
