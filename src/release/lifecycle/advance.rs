@@ -14,6 +14,10 @@ use crate::{model::HookKind, text::spaced};
 /// What is left of a phase is mirrored from here on: less is the difference between two clocks that end it together.
 const WORTH_MIRRORING: Duration = Duration::from_secs(1);
 
+/// A mirror begins again for so long at least: while no time counts for its phase, each beginning is a revision. The end of the
+/// phase ends it earlier.
+const MIRRORED: Duration = Duration::from_secs(60);
+
 impl Draft<'_> {
     /// Changes the release that is on its way, if there is one.
     pub(in crate::release) fn change(&mut self, change: impl FnOnce(&mut Rollout)) {
@@ -192,7 +196,7 @@ impl Draft<'_> {
             && rollout.phase == RolloutPhase::Shadowing
             && left >= WORTH_MIRRORING
         {
-            self.shadow(percent, left, self.context.ended_by)?;
+            self.shadow(percent, left.max(MIRRORED), self.context.ended_by)?;
         }
         Ok(())
     }

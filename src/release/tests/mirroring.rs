@@ -78,6 +78,26 @@ fn a_mirror_goes_on_while_its_phase_has_had_less_than_its_time() {
     assert_eq!(shadow(&stopped), None);
 }
 
+/// Proxies are away: each new beginning is a revision, and would push older ones out of the history.
+#[test]
+fn a_mirror_begins_again_for_a_minute_at_least_and_ends_with_its_phase() {
+    let story = mirroring().after(4);
+    let counted = Context {
+        counted: LIMIT - Duration::from_secs(4 * 60 + 2),
+        ..context(story.revision + 1)
+    };
+    let over = its_time_is_over(&story);
+    let again = step(&story.state, &over, &counted).unwrap().state;
+    let again = Story {
+        state: again,
+        revision: story.revision + 1,
+    };
+    assert_eq!(lasts(&again), Some(Duration::from_secs(60)));
+    let over = again.after(6);
+    assert_ne!(over.phase(), RolloutPhase::Shadowing);
+    assert!(shadow(&over).is_none_or(|shadow| shadow.window.over));
+}
+
 #[test]
 fn the_preview_route_of_gates_needs_no_key_beside_it() {
     let gate = json!({ "name": "smoke", "through": "proxies", "http": { "path": "/" } });
