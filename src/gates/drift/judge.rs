@@ -184,9 +184,17 @@ impl Sides<'_, String> {
                     let wanted = format!("p from {}", bound.p_value);
                     verdict(found.p_value < bound.p_value, seen, &wanted, findings);
                 }
-                None => findings.add(
+                None if counts.len() == 1 => findings.add(
                     Phase::Successful,
                     format!("{name} has one value only, the same in both"),
+                ),
+                // Put together they are one, and anything would be like anything.
+                None => findings.add(
+                    Phase::Inconclusive,
+                    format!(
+                        "too few samples: {name} has {} values, each too rare to be compared",
+                        counts.len()
+                    ),
                 ),
             }
         }

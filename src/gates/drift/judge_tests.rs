@@ -50,6 +50,27 @@ fn numbers_that_did_not_move_and_numbers_that_did() {
 }
 
 #[test]
+fn categories_that_are_all_rare_are_not_alike_for_it() {
+    let check = check(json!({ "id": { "category": { "chiSquare": { "pValue": 0.001 } } } }));
+    let ids = |of: &str| Vec::from_iter((0..300).map(|n| json!({ "id": format!("{of}-{n}") })));
+    let strange = judged(&check, &ids("new"), &ids("old"));
+    assert_eq!(strange.phase, Phase::Inconclusive, "{strange:?}");
+    assert!(strange.message.contains("600 values"), "{strange:?}");
+    let one = vec![json!({ "id": "only" }); 300];
+    assert_eq!(judged(&check, &one, &one).phase, Phase::Successful);
+}
+
+#[test]
+fn numbers_as_far_apart_as_numbers_can_be_have_bins_too() {
+    let check = check(json!({ "v": { "number": { "psi": 0.2 } } }));
+    let far =
+        Vec::from_iter((0..300).map(|n| json!({ "v": if n % 2 == 0 { 1e308 } else { -1e308 } })));
+    let moved = judged(&check, &vec![json!({ "v": -1e308 }); 300], &far);
+    assert_eq!(moved.phase, Phase::Failed, "{moved:?}");
+    assert_eq!(judged(&check, &far, &far).phase, Phase::Successful);
+}
+
+#[test]
 fn a_difference_that_is_significant_and_small_passes_with_a_distance() {
     let with = |ks: Value| check(json!({ "score": { "number": { "ks": ks } } }));
     let (candidate, live) = (samples(20_000, 0.02, 10), samples(20_000, 0.0, 10));

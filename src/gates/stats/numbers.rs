@@ -52,7 +52,12 @@ pub fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
     let below = place.floor() as usize;
     let above = (below + 1).min(last);
     let part = place - place.floor();
-    Some(sorted[below] + (sorted[above] - sorted[below]) * part)
+    let gap = sorted[above] - sorted[below];
+    Some(match gap.is_finite() {
+        true => sorted[below] + gap * part,
+        // Further apart than a number can say.
+        false => sorted[below] * (1.0 - part) + sorted[above] * part,
+    })
 }
 
 #[cfg(test)]
