@@ -20,6 +20,8 @@ mod flows;
 mod going_back;
 #[path = "control/groups.rs"]
 mod groups;
+#[path = "control/moving.rs"]
+mod moving;
 #[path = "control/names.rs"]
 mod names;
 #[path = "control/preconditions.rs"]

@@ -22,7 +22,7 @@ mod turn;
 pub use delivery::{Follower, Progress};
 pub use handle::{Handle, Lease, ReleaseProgress};
 pub use options::{
-    Addresses, Analyst, Clock, DRAIN, EventSink, GateAnalyst, Job, LAG_PATIENCE, Options,
+    Addresses, Aim, Analyst, Clock, DRAIN, EventSink, GateAnalyst, Job, LAG_PATIENCE, Options,
     REPORT_INTERVAL, ROSTER_AWAY, ROSTER_SAVE, ReleaseOptions, Resolve, ResolveError, Resolved,
     SETTLE, SILENCE, SystemResolver,
 };

@@ -63,6 +63,31 @@ async fn gates_through_proxies_meet_the_staged_version_and_never_the_live_one() 
     no_trouble(&world).await;
 }
 
+/// Neither before the server knew of any proxy, nor where it knew them before a person said yes.
+#[tokio::test(flavor = "multi_thread")]
+async fn gates_through_proxies_ask_those_that_are_there_when_they_measure() {
+    let gates = r#"  release:
+    validation:
+      - name: sign-off
+        manual: { question: Shall it be tried? }
+      - name: answers
+        after: sign-off
+        through: proxies
+        http: { path: /score, expect: { headers: { x-model-version: "{{colour}}" } } }
+"#;
+    let backends = Backends::start().await;
+    let world = rollout::world(&backends, gates).await;
+    rollout::begin(&world, &[]).await;
+    reached(&world, "Validating").await;
+    world.kill().await;
+    world.serve(&[rollout::REPORTS]).await;
+    let approve = ["approve", rollout::SERVICE, "--check", "sign-off"];
+    world.json(&approve).await;
+    reached(&world, "Ready").await;
+    assert_eq!(requests(&backends.blue), 0);
+    assert!(requests(&backends.green) > 0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gate_through_proxies_that_fails_moves_no_traffic() {
     // The staged version answers, and it is not what was expected.

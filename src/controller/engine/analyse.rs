@@ -1,19 +1,25 @@
 //! Runs the checks of a release, and stores what came of them before the release hears of it.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use http::{HeaderName, HeaderValue};
+use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::{placed::Placed, record, signal::advance_for_sure};
 use crate::{
-    controller::{handle::Handle, options::Job},
+    controller::{
+        handle::Handle,
+        options::{Aim, Job},
+    },
     gates::{Side, Target},
     model::{
         Colour, Name, TypeUrl,
-        check::{Analysis, Decision},
+        check::{Analysis, Decision, Through},
     },
-    release::{AnalysisRecord, Purpose, Rollout, ServiceState, Signal, SignalKind},
+    release::{
+        AnalysisRecord, Effect, EffectKind, Purpose, Rollout, ServiceState, Signal, SignalKind,
+    },
     snapshot::{cluster_name, to_json},
     store::Head,
 };
@@ -31,7 +37,7 @@ pub(super) fn decisions(service: &ServiceState) -> Vec<Decision> {
 pub(super) fn job(
     handle: &Handle,
     service: &ServiceState,
-    target: Target,
+    aim: Aim,
     purpose: Purpose,
     finish: watch::Receiver<bool>,
     decisions: watch::Receiver<Vec<Decision>>,
@@ -50,7 +56,7 @@ pub(super) fn job(
     let job = Job {
         purpose,
         checks,
-        target: Arc::new(target),
+        aim,
         telemetry: handle.telemetry().clone(),
         decisions,
         interval,
@@ -63,12 +69,42 @@ pub(super) fn job(
     (job, following)
 }
 
-/// What it is about.
-pub(super) fn target(
+/// Some of its checks ask the version through the proxies.
+pub(super) fn goes_by_proxies(service: &ServiceState, effect: &Effect) -> bool {
+    let (EffectKind::Analyse { purpose, .. }, Some(rollout)) =
+        (&effect.kind, service.rollout.as_deref())
+    else {
+        return false;
+    };
+    let mut checks = rollout.checks(*purpose).iter();
+    checks.any(|check| check.through == Through::Proxies)
+}
+
+/// What it is about, now and whenever it is asked again.
+pub(super) fn aim(handle: &Handle, head: &Head, service: &ServiceState, placed: &Placed) -> Aim {
+    let since = Colour::BOTH.map(|colour| (colour, placed.since(&service.name, colour)));
+    let since = BTreeMap::from(since);
+    let number = |service: &ServiceState| service.rollout.as_deref().map(|it| it.number);
+    let (handle, name, release) = (handle.clone(), service.name.clone(), number(service));
+    let begun = Arc::new(target(&handle, head, service, &since));
+    Arc::new(move || {
+        let head = handle.head();
+        let service = head.as_ref().and_then(|it| it.state.services.get(&name));
+        match (&head, service) {
+            (Some(head), Some(service)) if number(service) == release => {
+                Arc::new(target(&handle, head, service, &since))
+            }
+            // Nobody waits for the run any more.
+            _ => begun.clone(),
+        }
+    })
+}
+
+fn target(
     handle: &Handle,
     head: &Head,
     service: &ServiceState,
-    placed: &Placed,
+    since: &BTreeMap<Colour, Option<Timestamp>>,
 ) -> Target {
     let rollout = service.rollout.as_deref();
     let to = rollout.map_or(service.live.other(), |rollout| rollout.to.colour);
@@ -80,7 +116,7 @@ pub(super) fn target(
             colour,
             version: deployment.map_or_else(String::new, |it| it.version.clone()),
             endpoints: deployment.map_or_else(Vec::new, |it| it.addresses.clone()),
-            since: placed.since(&service.name, colour),
+            since: since.get(&colour).copied().flatten(),
             settings: head
                 .snapshot
                 .resource(TypeUrl::Cluster, &cluster)

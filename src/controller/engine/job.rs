@@ -70,8 +70,9 @@ impl Jobs {
         }
     }
 
-    /// Starts what is new in the outboxes, and stops what is gone.
-    pub fn follow(&mut self, head: &Arc<Head>) {
+    /// Starts what is new in the outboxes, and stops what is gone. Until the fleet has `settled`, gates that go by its proxies would
+    /// meet those alone that are back.
+    pub fn follow(&mut self, head: &Arc<Head>, settled: bool) {
         self.placed.look(head, self.handle.telemetry().now());
         let mut wanted = BTreeSet::new();
         for (name, service) in &head.state.services {
@@ -87,6 +88,7 @@ impl Jobs {
                 let key = (name.clone(), effect.release, effect.id);
                 wanted.insert(key.clone());
                 match self.running.get(&key) {
+                    None if !settled && analyse::goes_by_proxies(service, effect) => {}
                     None => {
                         let running = self.start(head, name, service, effect);
                         self.running.insert(key, running);
@@ -218,9 +220,9 @@ impl Jobs {
                 let (sender, people) = watch::channel(analyse::decisions(service));
                 said = Some(sender);
                 of = Some((release, *analysis));
-                let target = analyse::target(&handle, head, service, &self.placed);
+                let aim = analyse::aim(&handle, head, service, &self.placed);
                 let (job, progress) =
-                    analyse::job(&handle, service, target, *purpose, receiver, people);
+                    analyse::job(&handle, service, aim, *purpose, receiver, people);
                 self.progress
                     .insert((name.clone(), release, *analysis), (*purpose, progress));
                 tokio::spawn(analyse::run(handle, name, release, *analysis, job))

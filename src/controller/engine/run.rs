@@ -35,15 +35,16 @@ pub(in crate::controller) async fn run(handle: Handle) {
         let head = heads.borrow_and_update().clone();
         let mut next = IDLE;
         if let Some(head) = &head {
-            jobs.follow(head);
+            presence.look(handle.ledger());
+            let settled = settled(&handle, &presence);
+            jobs.follow(head, settled);
             if watches_reports(head) {
                 reports.look(&handle);
             }
-            presence.look(handle.ledger());
             let look = Look {
                 handle: &handle,
                 head,
-                settled: settled(&handle, &presence),
+                settled,
                 presence: &presence,
                 reports: &reports,
             };

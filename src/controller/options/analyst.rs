@@ -7,11 +7,14 @@ use tokio::sync::watch;
 
 use super::clock::Clock;
 use crate::{
-    gates::{self, Context, Planned, RunOptions, Target, Wish, client::Client, measuring},
-    model::check::{Analysis, CheckResult, CheckSpec, Decision, Phase},
+    gates::{self, Check, Context, Planned, RunOptions, Target, Wish, client::Client, measuring},
+    model::check::{Analysis, CheckResult, CheckSpec, Decision, Measurement, Phase},
     release::Purpose,
     telemetry::Telemetry,
 };
+
+/// What is released, as it is at the moment in which that is asked: endpoints move and proxies come while checks run.
+pub type Aim = Arc<dyn Fn() -> Arc<Target> + Send + Sync>;
 
 /// Checks to be run, and all that they may see.
 pub struct Job {
@@ -20,7 +23,7 @@ pub struct Job {
     /// The checks, as declared.
     pub checks: Vec<CheckSpec>,
     /// What is released.
-    pub target: Arc<Target>,
+    pub aim: Aim,
     /// What the proxies of the fleet report.
     pub telemetry: Arc<Telemetry>,
     /// What people said to `manual` checks.
@@ -75,12 +78,13 @@ impl Analyst for GateAnalyst {
             .iter()
             .map(|spec| {
                 let spec = Arc::new(spec.clone());
-                let check = measuring(&spec);
+                let (check, aim) = (measuring(&spec), job.aim.clone());
+                let check = Arc::new(Aimed { check, aim });
                 Planned { spec, check }
             })
             .collect();
         let context = Context {
-            target: job.target.clone(),
+            target: (job.aim)(),
             client,
             telemetry: job.telemetry.clone(),
             decisions: job.decisions.clone(),
@@ -115,6 +119,27 @@ impl Analyst for GateAnalyst {
                 }
             }
         }
+    }
+}
+
+/// A check that looks at each measurement where the versions are now.
+struct Aimed {
+    check: Arc<dyn Check>,
+    aim: Aim,
+}
+
+#[async_trait]
+impl Check for Aimed {
+    async fn measure(&self, context: &Context) -> Measurement {
+        let context = Context {
+            target: (self.aim)(),
+            ..context.clone()
+        };
+        self.check.measure(&context).await
+    }
+
+    fn waits_for(&self, context: &Context) -> String {
+        self.check.waits_for(context)
     }
 }
 

@@ -9,7 +9,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
-pub use analyst::{Analyst, GateAnalyst, Job};
+pub use analyst::{Aim, Analyst, GateAnalyst, Job};
 pub use clock::Clock;
 pub(in crate::controller) use clock::steady;
 pub use release::{DRAIN, EventSink, REPORT_INTERVAL, ReleaseOptions, SILENCE};
