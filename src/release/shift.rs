@@ -5,8 +5,8 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Deployment, PREVIEW_HEADER, Preview, Reason, Refusal, Role, RolloutPhase, Shadow, StepKind,
-    Temporary, Window,
+    Deployment, PREVIEW_HEADER, Preview, Reason, Refusal, Role, Rollout, RolloutPhase, Shadow,
+    StepKind, Temporary, Window,
     draft::{Done, Draft},
     words::{self, held},
 };
@@ -28,6 +28,10 @@ impl Draft<'_> {
             let what = format!("all traffic of {name} goes to {live} already");
             return Ok(Done::already(what, None));
         }
+        let moves_it = |rollout: &Rollout| rollout.standing() == RolloutPhase::Shifting;
+        if weight == 0 && !self.active().is_some_and(moves_it) {
+            return Ok(self.take_share_back());
+        }
         self.guard_shift(weight > before && !force)?;
         let staged = self.staged("shift traffic to", weight > before && !force)?;
         let (to, version) = (live.other(), staged.version);
@@ -38,12 +42,18 @@ impl Draft<'_> {
         // Its requests would go to the same place twice.
         self.state.shifting.over(Temporary::Shadow);
         self.state.shifting.weight = weight;
-        let what = if weight == 0 {
-            format!("shifted all traffic of {name} back to {live}")
-        } else {
-            format!("shifted {weight}% of {name} to {to} ({version}), from {before}%")
-        };
+        let what = format!("shifted {weight}% of {name} to {to} ({version}), from {before}%");
         Ok(Done::new(StepKind::Switch, what))
+    }
+
+    /// A share that was given by hand goes back to what is live, whatever the version is that has it, and whatever release is on its
+    /// way.
+    pub(super) fn take_share_back(&mut self) -> Done {
+        self.state.shifting.weight = 0;
+        let next = self.and_what_goes_on();
+        let (name, live) = (&self.state.name, self.state.live);
+        let what = format!("shifted all traffic of {name} back to {live}{next}");
+        Done::new(StepKind::Switch, what)
     }
 
     /// Traffic is shifted by hand only where no release does it, and only to what has passed the gates there are.

@@ -136,17 +136,14 @@ impl Draft<'_> {
         let name = self.state.name.clone();
         // Not switched yet: the way back is to take the share back.
         if self.state.shifting.weight > 0 {
-            return self.shift(0, true);
+            return Ok(self.take_share_back());
         }
         let Some(release) = self.state.release.clone() else {
             return Err(self.nothing_to_roll_back(None));
         };
         let target = release.from;
         if release.phase == Phase::RolledBack {
-            let next = self.next_on_its_way();
-            let next = next.map_or_else(String::new, |(next, abort)| {
-                format!("; {next}: {abort} gives it up")
-            });
+            let next = self.and_what_goes_on();
             let what = format!(
                 "{name} is rolled back already, from {} to {} in {target}{next}",
                 release.to_version, release.from_version
@@ -227,6 +224,14 @@ impl Draft<'_> {
             next.number, next.to.version, next.phase
         );
         Some((what, format!("`bluegreen abort {}`", self.state.name)))
+    }
+
+    /// The same, as the end of a sentence; nothing where there is none.
+    pub(super) fn and_what_goes_on(&self) -> String {
+        let next = self.next_on_its_way();
+        next.map_or_else(String::new, |(next, abort)| {
+            format!("; {next}: {abort} gives it up")
+        })
     }
 
     /// Named invariant: **exactly one environment is live**, before and after.

@@ -2,10 +2,16 @@
 
 use std::time::Duration;
 
-use super::{Story, apply, deploy, scale, switch};
+use serde_json::json;
+
+use super::{
+    Story, apply, deploy,
+    lifecycle::{release_spec, with},
+    scale, switch,
+};
 use crate::{
     model::{Colour, EndedBy, Revision, Split},
-    release::{Event, PREVIEW_HEADER, Reason, StepKind, Temporary},
+    release::{Event, PREVIEW_HEADER, Reason, StepKind, Temporary, Verb},
 };
 
 fn staged() -> Story {
@@ -67,6 +73,33 @@ fn a_rollback_before_the_switch_takes_the_share_back() {
     assert_eq!(back.what, "shifted all traffic of fraud-model back to blue");
     assert_eq!(story.state.split(), Split::all_to(Colour::Blue));
     assert_eq!(reason(&story, &Event::Rollback), Reason::NothingToRollBack);
+}
+
+/// Neither a release that has moved nothing itself, nor a version that is gone altogether.
+#[test]
+fn nothing_stands_in_the_way_of_a_share_that_is_taken_back() {
+    let judged = with(release_spec(json!({})))
+        .then(deploy("v1.3", &["10.0.0.2:80"]))
+        .then(shift(10))
+        .then(Event::Steer(Verb::Validate));
+    let emptied = staged().then(shift(10)).then(Event::Scale {
+        colour: Colour::Green,
+        endpoints: Vec::new(),
+        replace_standby: false,
+        force: true,
+    });
+    for story in [&judged, &emptied] {
+        for back in [Event::Rollback, shift(0)] {
+            let back = story.would(&back).unwrap();
+            assert_eq!(back.state.split(), Split::all_to(Colour::Blue));
+        }
+    }
+    // Whoever goes back must not believe that nothing will move.
+    let said = judged.would(&Event::Rollback).unwrap().what;
+    assert_eq!(
+        said,
+        "shifted all traffic of fraud-model back to blue; release 1 (v1.3) is Ready: `bluegreen abort fraud-model` gives it up"
+    );
 }
 
 #[test]
