@@ -169,8 +169,11 @@ impl Draft<'_> {
         let Some(rollout) = self.state.rollout.as_deref().cloned() else {
             return Err(self.no_release("retry"));
         };
+        let unmade = rollout.to.deployment == 0;
+        // Its fleet may have gone back since: what is live is not for the hook to replace.
+        let taken = rollout.to.colour == self.state.live;
         match rollout.phase {
-            RolloutPhase::Failed if rollout.to.deployment == 0 => {
+            RolloutPhase::Failed if unmade && !taken => {
                 self.enter(
                     RolloutPhase::Provisioning,
                     format!(
@@ -183,7 +186,7 @@ impl Draft<'_> {
                 });
                 Ok(self.moved_on())
             }
-            RolloutPhase::Aborted if rollout.to.deployment == 0 => Err(self.wrong_phase(
+            RolloutPhase::Failed | RolloutPhase::Aborted if unmade => Err(self.wrong_phase(
                 &rollout,
                 "retry",
                 &format!("its environment was never made; begin another: `bluegreen release {name} --version VERSION`"),

@@ -14,8 +14,8 @@ use super::{
 use crate::{
     model::{Colour, Revision},
     release::{
-        EffectKind, Event, FleetState, Phase, Reason, Restored, Role, RolloutPhase, ServiceState,
-        Verb, restore, step,
+        EffectKind, Event, FleetState, InUse, Phase, Reason, Restored, Role, RolloutPhase,
+        ServiceState, Verb, restore, step,
     },
 };
 
@@ -60,6 +60,30 @@ fn a_deployment_that_still_exists_keeps_its_endpoints_of_now() {
     // Proxies have the address of now: that of then comes with this revision.
     assert_eq!(blue.introduced, Revision(3));
     assert!(restored.changed);
+}
+
+#[test]
+fn an_environment_that_could_not_be_made_is_not_tried_again_where_the_live_one_is_back() {
+    let hooks = json!({ "provision": { "webhook": "http://hooks.test/up" } });
+    let then = with(release_spec(json!({ "hooks": hooks })));
+    let blue = then.state.clone();
+    let switched = then
+        .then(release("v1.3", &["10.0.0.2:80"]))
+        .answered(true, &[])
+        .delivered()
+        .then(switch(None))
+        .then(Event::Retire {
+            force: true,
+            in_use: InUse::default(),
+        });
+    let failed = switched.then(release("v1.4", &[])).answered(false, &[]);
+    let retry = Event::Steer(Verb::Retry);
+    assert!(failed.would(&retry).is_ok());
+    let (back, _) = back(&failed, &blue, false);
+    assert_eq!(back.state.live, Colour::Blue);
+    let refused = back.would(&retry).unwrap_err();
+    assert_eq!(refused.reason, Reason::WrongPhase);
+    assert!(refused.remedy.contains("begin another"), "{refused}");
 }
 
 #[test]
