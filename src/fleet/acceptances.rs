@@ -40,7 +40,7 @@ impl Marks {
         self.0 == 0
     }
 
-    const fn has_any_of(self, other: Self) -> bool {
+    pub(super) const fn has_any_of(self, other: Self) -> bool {
         self.0 & other.0 != 0
     }
 }

@@ -66,3 +66,20 @@ fn line_36_streams_of_one_type_are_parts_of_the_proxy_by_whatever_connection_the
     let proof = ledger.proof(&routes(5));
     assert_eq!((proof.total, counts(&proof)), (1, (1, 0, 0, 0)));
 }
+
+/// Those of an Envoy with a stream for each type end one by one.
+#[test]
+fn line_36_what_a_proxy_had_when_it_left_before_is_not_what_it_had_when_it_left_again() {
+    let ledger = one();
+    ledger.record(StreamId(1), accepted(3), at(1));
+    ledger.disconnect(StreamId(1), at(2));
+    ledger.connect(StreamId(2), proxy_at("a", 2), at(100));
+    ledger.record(StreamId(2), Record::Subscribed(CDS), at(100));
+    ledger.connect(StreamId(3), proxy_at("a", 2), at(100));
+    ledger.record(StreamId(3), Record::Subscribed(RDS), at(100));
+    ledger.record(StreamId(3), accepted(4), at(101));
+    for stream in [2, 3] {
+        ledger.disconnect(StreamId(stream), at(102));
+    }
+    assert!(ledger.proof(&routes(4)).is_complete());
+}

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     NotAckedState, ProxyInfo, Record, Requirement, StreamId,
+    acceptances::Marks,
     member::{Has, Member},
     standing::Stands,
     stream::StreamRow,
@@ -25,6 +26,16 @@ const OUTLIVES: Duration = Duration::from_secs(30);
 /// are the connections of a process.
 const TOGETHER: Duration = Duration::from_secs(1);
 
+/// The end of the last streams of a proxy.
+#[derive(Debug)]
+struct Left {
+    /// The one that ended last, without what it had, and when.
+    stream: StreamRow,
+    at: Timestamp,
+    /// What it had, and those that ended together with it. Of other types it is known what earlier streams had.
+    types: Marks,
+}
+
 /// One proxy, connected or away.
 #[derive(Debug)]
 pub(super) struct Row {
@@ -39,8 +50,8 @@ pub(super) struct Row {
     streams: Vec<(StreamId, StreamRow)>,
     /// What the proxy had when its last streams ended.
     left: Types,
-    /// The stream that ended last, without what it had, and when.
-    left_by: Option<Box<(StreamRow, Timestamp)>>,
+    /// By whom that was left.
+    left_by: Option<Box<Left>>,
     /// How it stood against what was asked last, until something happens.
     stands: Cell<Option<Stands>>,
 }
@@ -90,14 +101,18 @@ impl Row {
         };
         let (_, mut ended) = self.streams.remove(at_place);
         let types = std::mem::take(&mut ended.types);
-        let with_others = self.left_by.as_deref().is_some_and(|(other, since)| {
-            other.is_beside(&ended) && !is_later_by(at, *since, TOGETHER)
+        let others = self.left_by.take().filter(|left| {
+            left.stream.is_beside(&ended) && !is_later_by(at, left.at, TOGETHER)
         });
-        match with_others {
-            true => self.left.keep_worse(types),
-            false => self.left.replace(types),
-        }
-        self.left_by = Some(Box::new((ended, at)));
+        let known = others.map_or(Marks::NONE, |left| left.types);
+        let its = types.iter().map(|its| Marks::of(its.type_url));
+        let left = Left {
+            stream: ended,
+            at,
+            types: its.fold(known, Marks::and),
+        };
+        self.left.keep_worse(types, known);
+        self.left_by = Some(Box::new(left));
         self.last_seen = at;
         if self.streams.is_empty() {
             self.since = at;

@@ -166,16 +166,9 @@ impl Types {
         self.accepted.newest(Marks::of(type_url)).is_none()
     }
 
-    /// The stream of these has ended: what it had of its types is what the proxy had last.
-    pub(super) fn replace(&mut self, ended: Self) {
-        for (type_url, row) in ended.rows {
-            self.put(type_url, row, &ended.accepted);
-        }
-    }
-
-    /// The stream of these has ended together with others of the proxy, of which `self` is what they had: of a type that both
-    /// asked for the worse is what the proxy had.
-    pub(super) fn keep_worse(&mut self, ended: Self) {
+    /// The stream of these has ended: what it had of its types is what the proxy had last. Of the types in `others`, `self` is what
+    /// streams had that ended together with it: of what both asked for the worse counts.
+    pub(super) fn keep_worse(&mut self, ended: Self, others: Marks) {
         for (type_url, row) in ended.rows {
             let its = TypeOf {
                 type_url,
@@ -183,6 +176,7 @@ impl Types {
                 accepted: &ended.accepted,
             };
             let known = self.get(type_url).filter(TypeOf::subscribed);
+            let known = known.filter(|_| others.has_any_of(Marks::of(type_url)));
             if known.is_none_or(|known| its.subscribed() && its.is_behind(&known)) {
                 self.put(type_url, row, &ended.accepted);
             }
