@@ -101,9 +101,10 @@ impl Row {
         };
         let (_, mut ended) = self.streams.remove(at_place);
         let types = std::mem::take(&mut ended.types);
-        let others = self.left_by.take().filter(|left| {
-            left.stream.is_beside(&ended) && !is_later_by(at, left.at, TOGETHER)
-        });
+        let others = self
+            .left_by
+            .take()
+            .filter(|left| left.stream.is_beside(&ended) && !is_later_by(at, left.at, TOGETHER));
         let known = others.map_or(Marks::NONE, |left| left.types);
         let its = types.iter().map(|its| Marks::of(its.type_url));
         let left = Left {

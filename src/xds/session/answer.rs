@@ -75,6 +75,9 @@ impl Channel {
         self.done_with = None;
         self.paced_until = None;
         let Some(message) = error.map(blame::kept) else {
+            if let Some(last) = answered.last() {
+                self.took(last);
+            }
             for response in answered {
                 self.accept(&response, cache);
             }

@@ -193,6 +193,15 @@ impl Channel {
         self.dropped.extend(missing.cloned());
     }
 
+    /// The client has read and accepted that response. What it names with its answer it asked for again before, and has: so is it at
+    /// least where it answers each response when it has read it, as one does that names its clusters and listeners.
+    pub(super) fn took(&mut self, response: &Unanswered) {
+        if self.is_whole() {
+            let taken = |name: &Arc<str>| response.after.has(name);
+            self.dropped.retain(|name| !taken(name));
+        }
+    }
+
     /// Whether the client gave that up for a while, with what it had of it.
     pub(super) fn is_dropped(&self, name: &str) -> bool {
         self.dropped.contains(name)

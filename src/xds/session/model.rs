@@ -8,6 +8,8 @@
 
 mod asking;
 mod courses;
+mod dialer;
+mod dialing;
 mod found;
 mod schedules;
 

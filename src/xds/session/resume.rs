@@ -24,6 +24,7 @@ impl Session {
             None => return,
         };
         let changed_in = snapshot.get(type_url).map(|set| set.changed_in);
+        let by_name = self.names_all_of(type_url);
         let cache = self.cache.clone();
         let Some(channel) = self.channels.get_mut(type_url) else {
             return;
@@ -53,7 +54,7 @@ impl Session {
                         // What lives for a while may have died since: it is said again, and kept alive from then on.
                         if has.ttl.is_none() {
                             channel.resume(has);
-                            if !is_current {
+                            if !is_current || by_name {
                                 channel.tell_again();
                             }
                         }
@@ -76,6 +77,21 @@ impl Session {
                 channel.resume(has);
             }
         }
+    }
+}
+
+impl Session {
+    /// Whether the client names what it wants of that type and of all that leads there, as gRPC does. Such names come and go while
+    /// nothing is pushed: one that it gave up and asks for again is in the list of the version that it shows, and it has nothing
+    /// of it (xDS protocol, "ACK and NACK semantics summary": not to send again is safe where names don't change). What an Envoy
+    /// names follows from its clusters and listeners, of which it asks for all, and first.
+    fn names_all_of(&self, type_url: TypeUrl) -> bool {
+        let leads = [TypeUrl::Cluster, TypeUrl::Listener];
+        let leads_on = [TypeUrl::ClusterLoadAssignment, TypeUrl::RouteConfiguration];
+        let mut channels = leads.iter().filter_map(|lead| self.channels.get(*lead));
+        !self.alone
+            && (leads.contains(&type_url) || leads_on.contains(&type_url))
+            && !channels.any(|channel| channel.subscription.is_wildcard())
     }
 }
 
@@ -132,8 +148,8 @@ impl Channel {
     }
 
     /// The version of state of the world says what the client accepted last, not what it took since: the good part of a
-    /// list that it rejected, or nothing of a name that it gave up for a while. So where it is not the newest, what the
-    /// client has is known well enough for the order, and said again all the same.
+    /// list that it rejected, or nothing of a name that it gave up for a while. So where it is not the newest, or names may
+    /// have come and gone, what the client has is known well enough for the order, and said again all the same.
     fn tell_again(&mut self) {
         self.must_answer = self.is_whole();
         self.presumed = self.is_whole();

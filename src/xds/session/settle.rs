@@ -143,7 +143,7 @@ impl Session {
             return false;
         };
         let full = type_url.is_full_state();
-        let waits = |sent: &Unanswered| !sent.asked.is_empty();
+        let waits = |sent: &Unanswered| !sent.asked.is_empty() || channel.presumed;
         let unsure = (self.mode == Mode::Delta && !channel.asked.is_empty())
             || channel.unanswered.iter().any(waits)
             || channel.presented.is_some()

@@ -279,3 +279,46 @@ fn line_09_what_a_client_has_rejected_is_said_again_when_it_asks_for_it_anew() {
         assert!(!names.contains(&odd.1[0]), "{mode:?}: {names:?}");
     }
 }
+
+/// It may have given up what it had, while it was away or before, and ask for it anew: it shows the same version then.
+#[test]
+fn line_12_what_a_client_names_is_said_again_on_its_next_stream() {
+    let fleet = fleet();
+    let client = calling(Mode::Sotw, &fleet);
+    let mut again = client.reconnected();
+    again.push(fleet.newest());
+    for (type_url, name) in [(LDS, "a"), (RDS, "a"), (CDS, "a/blue"), (EDS, "a/blue")] {
+        let asked = again.ask(type_url, &[name]);
+        assert_eq!(sent(&asked), [(type_url, vec![name.to_owned()])]);
+        let mut had = accepted(&asked).into_iter();
+        assert!(!had.any(|(of, _)| of == type_url), "{type_url}");
+        again.ack(type_url);
+    }
+    assert_eq!(again.session.reported.len(), 4);
+}
+
+/// It gave it up and asked for it again, and read what was on its way after that: its answer names it.
+#[test]
+fn line_06_what_a_client_took_after_it_asked_for_it_again_it_has() {
+    let mut fleet = fleet();
+    let mut client = calling(Mode::Sotw, &fleet);
+    let taken = client.push(fleet.put([cluster("a/blue", 2)])).responses[0].clone();
+    let before = client.version[&CDS].clone();
+    let list = |names: &[&str], nonce: &str, version: &str| Request {
+        names: names.iter().map(|name| (*name).to_owned()).collect(),
+        nonce: nonce.to_owned(),
+        version: version.to_owned(),
+        error: None,
+    };
+    // Its first of clusters was the third response on the stream.
+    for name in ["a/green", "a/blue"] {
+        client.say(CDS, list(&[name], "3", &before));
+    }
+    client.push(fleet.put([cluster("a/blue", 3)]));
+    client.say(CDS, list(&["a/blue"], &taken.nonce, &taken.version()));
+    client.version.insert(CDS, taken.version());
+    client.nack(CDS, "a/blue: nonsense");
+    let both = ["a/blue", "a/green"];
+    let more = client.ask_again(CDS, &both);
+    assert_eq!(sent(&more)[0], (CDS, both.map(String::from).to_vec()));
+}

@@ -26,6 +26,7 @@ fn line_12_a_version_stands_for_all_that_a_client_has_who_accepts_it() {
     assert!(accepted(&client.ack(RDS)).contains(&(RDS, fleet.0.revision)));
     let mut again = client.reconnected();
     again.push(fleet.newest());
+    again.ask(CDS, &[]);
     assert_eq!(sent(&again.ask(RDS, &both)), []);
 }
 
