@@ -80,19 +80,26 @@ pub(super) fn goes_by_proxies(service: &ServiceState, effect: &Effect) -> bool {
     checks.any(|check| check.through == Through::Proxies)
 }
 
-/// What it is about, now and whenever it is asked again.
-pub(super) fn aim(handle: &Handle, head: &Head, service: &ServiceState, placed: &Placed) -> Aim {
+/// What it is about, now and whenever it is asked again. The proxies are looked for only where checks go `through` them: there may
+/// be thousands.
+pub(super) fn aim(
+    handle: &Handle,
+    head: &Head,
+    service: &ServiceState,
+    placed: &Placed,
+    through: bool,
+) -> Aim {
     let since = Colour::BOTH.map(|colour| (colour, placed.since(&service.name, colour)));
     let since = BTreeMap::from(since);
     let number = |service: &ServiceState| service.rollout.as_deref().map(|it| it.number);
     let (handle, name, release) = (handle.clone(), service.name.clone(), number(service));
-    let begun = Arc::new(target(&handle, head, service, &since));
+    let begun = Arc::new(target(&handle, head, service, &since, through));
     Arc::new(move || {
         let head = handle.head();
         let service = head.as_ref().and_then(|it| it.state.services.get(&name));
         match (&head, service) {
             (Some(head), Some(service)) if number(service) == release => {
-                Arc::new(target(&handle, head, service, &since))
+                Arc::new(target(&handle, head, service, &since, through))
             }
             // Nobody waits for the run any more.
             _ => begun.clone(),
@@ -105,6 +112,7 @@ fn target(
     head: &Head,
     service: &ServiceState,
     since: &BTreeMap<Colour, Option<Timestamp>>,
+    through: bool,
 ) -> Target {
     let rollout = service.rollout.as_deref();
     let to = rollout.map_or(service.live.other(), |rollout| rollout.to.colour);
@@ -126,7 +134,8 @@ fn target(
     };
     let spec = &service.spec;
     let exact = |host: &&String| !host.contains('*');
-    let proxies = spec.listener.as_ref().map_or_else(Vec::new, |listener| {
+    let listener = spec.listener.as_ref().filter(|_| through);
+    let proxies = listener.map_or_else(Vec::new, |listener| {
         let views = handle.ledger().proxies(&Default::default());
         let connected = views.iter().filter(|view| view.connected);
         let mut all: Vec<std::net::SocketAddr> = connected

@@ -220,7 +220,8 @@ impl Jobs {
                 let (sender, people) = watch::channel(analyse::decisions(service));
                 said = Some(sender);
                 of = Some((release, *analysis));
-                let aim = analyse::aim(&handle, head, service, &self.placed);
+                let through = analyse::goes_by_proxies(service, effect);
+                let aim = analyse::aim(&handle, head, service, &self.placed, through);
                 let (job, progress) =
                     analyse::job(&handle, service, aim, *purpose, receiver, people);
                 self.progress

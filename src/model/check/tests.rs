@@ -435,6 +435,20 @@ fn each_rule_refuses_what_breaks_it() {
 }
 
 #[test]
+fn only_gates_have_a_way_through_the_proxies() {
+    let through = json!({ "name": "smoke", "through": "proxies", "http": {} });
+    assert_eq!(
+        problems(std::slice::from_ref(&through), CheckUse::Gate),
+        [""; 0]
+    );
+    for used in [CheckUse::Monitor, CheckUse::Step] {
+        let found = problems(std::slice::from_ref(&through), used);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].contains("[0].through: proxies is for gates"));
+    }
+}
+
+#[test]
 fn a_monitor_may_go_on_until_it_is_stopped_and_asks_a_person_in_steps_only() {
     let endless = json!({ "name": "a", "interval": "10s", "http": {} });
     assert_eq!(

@@ -77,6 +77,10 @@ fn common(findings: &mut Findings, path: &Path, check: &CheckSpec, used: CheckUs
             check.kind.as_str()
         );
         findings.add(path.join("through"), problem);
+    } else if check.through == Through::Proxies && used != CheckUse::Gate {
+        // There is a way to one version alone while gates run. Later it would be missing, or the weights would choose.
+        let problem = "proxies is for gates: a monitor asks the endpoints, and what proxies report of their traffic is seen by a `proxies` check";
+        findings.add(path.join("through"), problem);
     }
     if let Some(tls) = &check.tls {
         secured(findings, &path.join("tls"), tls, &check.kind);
