@@ -25,6 +25,9 @@ pub struct RunOptions {
     /// Whether a check with a count comes to it although its time is over: so where no time was given. Every check measures at
     /// least once: what has seen nothing has nothing to say.
     pub to_count: bool,
+    /// Whether a check that has said neither yes nor no goes on although its time is over, as its limits let it: what it looks at goes
+    /// on too.
+    pub to_verdict: bool,
     /// See [`ERROR_RETRY`].
     pub error_retry: Duration,
 }
@@ -36,6 +39,7 @@ impl RunOptions {
             interval: None,
             fail_fast: false,
             to_count: false,
+            to_verdict: false,
             error_retry: ERROR_RETRY,
         }
     }
@@ -46,6 +50,7 @@ impl RunOptions {
             interval: Some(interval),
             fail_fast: true,
             to_count: false,
+            to_verdict: true,
             error_retry: ERROR_RETRY,
         }
     }
@@ -58,7 +63,7 @@ pub enum Wish {
     #[default]
     Run,
     /// It is over in good order (the bake has ended): checks that have kept to their limits are Successful, and those that
-    /// owe a measurement make it first, see [`RunOptions::to_count`].
+    /// owe a measurement make it first, see [`RunOptions::to_count`] and [`RunOptions::to_verdict`].
     Finish,
     /// Stop at once, for this reason: what has not ended is Inconclusive.
     Cancel(String),
@@ -112,7 +117,10 @@ pub async fn run(
             ended = open.next() => match ended {
                 None => break None,
                 Some(Phase::Successful) => {}
-                Some(phase) if options.fail_fast && *wish.borrow() == Wish::Run => break Some(format!("another check is {phase}")),
+                // At the end the others give their last word, unless there is one already.
+                Some(phase) if options.fail_fast && (phase != Phase::Inconclusive || *wish.borrow() == Wish::Run) => {
+                    break Some(format!("another check is {phase}"));
+                }
                 Some(_) => {}
             },
         }
@@ -228,6 +236,7 @@ impl One<'_> {
     fn owes(&self, result: &CheckResult, limits: Limits) -> bool {
         match limits.count {
             Some(count) if self.options.to_count => result.tally.counted() < count,
+            _ if self.options.to_verdict && result.tally.is_undecided() => true,
             _ => result.measurements.is_empty(),
         }
     }

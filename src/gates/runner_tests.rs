@@ -267,6 +267,44 @@ async fn monitors_whose_time_is_over_at_once_measure_first() {
     assert_eq!(scene.run(monitors()).await.phase, Phase::Failed);
 }
 
+/// Right after a step, and in a quiet minute, there is nothing to judge by.
+#[tokio::test]
+async fn a_monitor_goes_on_after_its_time_until_it_has_said_yes_or_no() {
+    let limits = json!({ "name": "a", "inconclusiveLimit": 3 });
+    let ended = async |answers: &'static [&'static str], options: RunOptions| {
+        let scene = self::scene(&[(limits.clone(), answers)]);
+        scene.wish.send_replace(Wish::Finish);
+        scene.run(options).await
+    };
+    let in_the_end = ended(&["unclear", "unclear", "good"], monitors()).await;
+    assert_eq!(in_the_end.phase, Phase::Successful);
+    let failed = ended(&["unclear", "bad"], monitors()).await;
+    assert_eq!(failed.phase, Phase::Failed);
+    // One that fails takes the release back, whatever the others still wait for.
+    let scene = scene(&[
+        (
+            json!({ "name": "a", "inconclusiveLimit": 1_000_000 }),
+            &["unclear"],
+        ),
+        (
+            json!({ "name": "b", "inconclusiveLimit": 9 }),
+            &["unclear", "unclear", "bad"],
+        ),
+    ]);
+    scene.wish.send_replace(Wish::Finish);
+    assert_eq!(scene.run(monitors()).await.phase, Phase::Failed);
+    // Not for ever, and not where there will be nothing more to see.
+    for (to_verdict, measured) in [(true, 4), (false, 1)] {
+        let options = RunOptions {
+            to_verdict,
+            ..monitors()
+        };
+        let never = ended(&["unclear"], options).await;
+        assert_eq!(never.phase, Phase::Inconclusive);
+        assert_eq!(never.checks[0].tally.inconclusive, measured);
+    }
+}
+
 #[tokio::test]
 async fn a_run_can_be_cancelled_at_any_time() {
     let scene = scene(&[

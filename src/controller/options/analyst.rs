@@ -94,6 +94,8 @@ impl Analyst for GateAnalyst {
         let options = match job.interval {
             Some(interval) => RunOptions {
                 to_count: job.to_count,
+                // A mirror ends with its time: later there is nothing more to see.
+                to_verdict: job.purpose != Purpose::Shadow,
                 ..RunOptions::monitors(interval)
             },
             None => RunOptions::gates(),

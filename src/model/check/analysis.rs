@@ -98,6 +98,11 @@ impl Tally {
             .saturating_add(self.failed)
             .saturating_add(self.inconclusive)
     }
+
+    /// It was measured, and said neither yes nor no each time.
+    pub fn is_undecided(&self) -> bool {
+        self.inconclusive > 0 && self.successful == 0 && self.failed == 0
+    }
 }
 
 /// What came of one check.

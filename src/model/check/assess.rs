@@ -20,7 +20,8 @@ pub struct Limits {
 impl CheckResult {
     /// Takes in a measurement, and ends the check if a limit is crossed or the count reached.
     ///
-    /// The order of the rules is that of Argo Rollouts' `assessMetricStatus`: failed, inconclusive, errors, count.
+    /// The order of the rules is that of Argo Rollouts' `assessMetricStatus`: failed, inconclusive, errors, count. Unlike there, what has
+    /// said neither yes nor no has not passed, whatever the limits are.
     pub fn record(&mut self, measurement: Measurement, limits: Limits) {
         if self.phase.is_completed() {
             return;
@@ -50,7 +51,8 @@ impl CheckResult {
     }
 
     /// Ends a check whose run is over in good order, e.g. a monitor at the end of the bake. It is Successful if it has
-    /// measured, kept to its limits and was to go on for ever; and Inconclusive if it has not done what it was to do.
+    /// measured, kept to its limits and was to go on for ever; and Inconclusive if it has not done what it was to do, or has said
+    /// neither yes nor no.
     pub fn finish(&mut self, at: Timestamp, limits: Limits) {
         let measured = self.tally.counted();
         match limits.count {
@@ -60,6 +62,11 @@ impl CheckResult {
                     Phase::Inconclusive,
                     "it ended before anything was measured",
                 );
+            }
+            _ if self.tally.is_undecided() => {
+                let last = self.measurements.last();
+                let last = last.map_or_else(String::new, |it| it.message.clone());
+                self.end(at, Phase::Inconclusive, self.undecided(&last));
             }
             Some(count) if measured < count => {
                 let why = format!("it ended after {measured} of {count} measurements");
@@ -93,7 +100,18 @@ impl CheckResult {
             return Some((Phase::Error, why));
         }
         let done = limits.count.is_some_and(|count| tally.counted() >= count);
-        done.then(|| (Phase::Successful, self.summary()))
+        done.then(|| match tally.is_undecided() {
+            true => (Phase::Inconclusive, self.undecided(last)),
+            false => (Phase::Successful, self.summary()),
+        })
+    }
+
+    /// What is within its limits, and yet nothing to go by.
+    fn undecided(&self, last: &str) -> String {
+        match self.tally.inconclusive {
+            1 => last.to_owned(),
+            many => format!("{many} measurements, and none that says yes or no; the last: {last}"),
+        }
     }
 
     fn summary(&self) -> String {

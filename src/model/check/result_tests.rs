@@ -49,6 +49,17 @@ fn limits_are_argos() {
             &[Inconclusive, Inconclusive],
             Inconclusive,
         ),
+        // Within the limits, and yet no yes.
+        (
+            limits(Some(2), 0, 9, 4),
+            &[Inconclusive, Inconclusive],
+            Inconclusive,
+        ),
+        (
+            limits(Some(2), 0, 9, 4),
+            &[Inconclusive, Successful],
+            Successful,
+        ),
         (limits(Some(1), 0, 0, 2), &[Error, Error, Error], Error),
         // A measurement that succeeds in between starts the errors anew; and errors don't count towards the count.
         (
@@ -81,8 +92,10 @@ fn the_end_of_a_run_passes_only_what_has_measured() {
         (&[Error], None, Inconclusive),
         (&[Successful], None, Successful),
         (&[Successful], Some(2), Inconclusive),
+        (&[Inconclusive, Inconclusive], None, Inconclusive),
+        (&[Inconclusive, Successful], None, Successful),
     ] {
-        let limits = limits(count, 0, 0, 4);
+        let limits = limits(count, 0, 9, 4);
         let mut result = after(phases, limits);
         result.finish(Timestamp::UNIX_EPOCH, limits);
         assert_eq!(result.phase, expected, "{phases:?}");
