@@ -16,9 +16,14 @@ pub(super) async fn update(
     number: u64,
     change: impl FnOnce(&mut ReleaseRecord) + Send,
 ) -> Result<(), StoreError> {
-    let _turn = handle.0.records.lock().await;
+    let mut last = handle.0.records.lock().await;
     let (store, fleet) = (&handle.0.shared.store, handle.name());
-    let kept = store.release(fleet, service, number).await?;
+    let is_it =
+        |record: &ReleaseRecord| record.service == *service && record.rollout.number == number;
+    let kept = match last.take().filter(|last| is_it(last)) {
+        Some(last) => Some(last),
+        None => store.release(fleet, service, number).await?,
+    };
     let mut record = match &kept {
         Some(record) => ReleaseRecord::clone(record),
         None => {
@@ -33,11 +38,15 @@ pub(super) async fn update(
         }
     };
     change(&mut record);
-    if kept.is_some_and(|kept| *kept == record) {
+    if let Some(kept) = kept.filter(|kept| **kept == record) {
+        *last = Some(kept);
         return Ok(());
     }
     record.updated_at = handle.0.shared.now();
-    store.save_release(Arc::new(record)).await?;
+    let record = Arc::new(record);
+    store.save_release(record.clone()).await?;
+    // Not before it is written: what a failed write leaves is read back.
+    *last = Some(record);
     // No revision says that there is something to read.
     bump(&handle.0.ledger_changes);
     Ok(())

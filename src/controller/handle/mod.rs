@@ -27,7 +27,7 @@ use crate::{
     },
     fleet::{Ledger, Proof, Requirement, RosterEntry},
     model::{Name, Revision, check::Analysis},
-    release::{ClockKey, Purpose},
+    release::{ClockKey, Purpose, ReleaseRecord},
     snapshot::Snapshot,
     store::{Head, RevisionMeta},
     telemetry::Telemetry,
@@ -52,8 +52,9 @@ pub(in crate::controller) struct Inner {
     /// True: the fleet was given up, and its tasks end.
     given_up: watch::Sender<bool>,
     pub queue: Queue,
-    /// Held while the record of a release is changed.
-    pub records: tokio::sync::Mutex<()>,
+    /// Held while the record of a release is changed. It holds the one that was changed last: that of a large fleet has the ACKs
+    /// of a thousand proxies for each push, and reading it back costs more than changing it.
+    pub records: tokio::sync::Mutex<Option<Arc<ReleaseRecord>>>,
     progress: ReleaseProgresses,
     verdicts: Verdicts,
     /// Somebody has seen that every proxy has accepted what a release waits for.
