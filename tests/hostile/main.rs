@@ -12,4 +12,5 @@ mod plane;
 mod requests;
 mod spoken;
 mod stalled;
+mod status;
 mod wire;

@@ -21,7 +21,7 @@ const STALLED: usize = 20;
 const WARM_UP: usize = 150;
 
 /// A hundred clusters with something long in each, more than the window of a client that does not read.
-fn large() -> String {
+pub fn large() -> String {
     let long = "x".repeat(20_000);
     let mut document = format!(
         "apiVersion: bluegreen/v1\nkind: EnvoyResources\nmetadata: {{ name: large }}\nspec:\n  fleet: {FLEET}\n  resources:\n"

@@ -16,10 +16,10 @@ use envoy_types::pb::{
     },
     google::protobuf::{Any, Struct, Value, value::Kind},
 };
-use futures::future::join_all;
+use futures::{future::join_all, stream};
 use prost::Message;
-use tokio::{sync::mpsc, time::timeout};
-use tokio_stream::{Stream, wrappers::ReceiverStream};
+use tokio::{sync::Semaphore, time::timeout};
+use tokio_stream::Stream;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{
@@ -33,6 +33,9 @@ use crate::{
 
 /// Streams that are asked at a time: their answers are in memory together.
 const AT_ONCE: usize = 64;
+
+/// Answers that are made at a time. Each takes several times its size until it is encoded.
+const MADE_AT_ONCE: usize = 4;
 
 /// An answer is at most so large: one proxy of a large configuration fits many times, a fleet's need not.
 const MAX_ANSWER: usize = 64 * 1024 * 1024;
@@ -75,6 +78,7 @@ impl FromStr for CsdsAccess {
 pub struct ClientStatus {
     streams: Arc<Streams>,
     access: CsdsAccess,
+    turns: Arc<Semaphore>,
 }
 
 impl fmt::Debug for ClientStatus {
@@ -88,7 +92,11 @@ pub fn client_status(
     streams: Arc<Streams>,
     access: CsdsAccess,
 ) -> ClientStatusDiscoveryServiceServer<ClientStatus> {
-    ClientStatusDiscoveryServiceServer::new(ClientStatus { streams, access })
+    ClientStatusDiscoveryServiceServer::new(ClientStatus {
+        streams,
+        access,
+        turns: Arc::new(Semaphore::new(MADE_AT_ONCE)),
+    })
 }
 
 impl ClientStatus {
@@ -110,6 +118,7 @@ impl ClientStatus {
 
     async fn answer(&self, request: ClientStatusRequest) -> Result<ClientStatusResponse, Status> {
         let nodes = Nodes::new(&request.node_matchers)?;
+        let _turn = self.turns.acquire().await;
         let seats = self
             .streams
             .of(|seat| nodes.fit(&seat.proxy.id, seat.fleet.as_str()));
@@ -269,24 +278,15 @@ impl ClientStatusDiscoveryService for ClientStatus {
         request: Request<Streaming<ClientStatusRequest>>,
     ) -> Result<Response<Self::StreamClientStatusStream>, Status> {
         self.admit(&request)?;
-        let mut requests = request.into_inner();
-        // One answer on its way: the next question is read when it was taken.
-        let (answers, body) = mpsc::channel(1);
-        let service = self.clone();
-        tokio::spawn(async move {
-            loop {
-                let request = tokio::select! {
-                    request = requests.message() => request,
-                    () = answers.closed() => return,
-                };
-                let Ok(Some(request)) = request else { return };
-                let answer = service.answer(request).await;
-                let ends = answer.is_err();
-                if answers.send(answer).await.is_err() || ends {
-                    return;
-                }
-            }
+        // Made when the one before is gone: of a client that does not read, only the one that it does not read is in memory.
+        let asked = Some((self.clone(), request.into_inner()));
+        let answers = stream::unfold(asked, async |asked| {
+            let (service, mut requests) = asked?;
+            let request = requests.message().await.ok()??;
+            let answer = service.answer(request).await;
+            let next = answer.is_ok().then_some((service, requests));
+            Some((answer, next))
         });
-        Ok(Response::new(Box::pin(ReceiverStream::new(body))))
+        Ok(Response::new(Box::pin(answers)))
     }
 }

@@ -80,6 +80,8 @@ async fn answer(
     }
     let mut body = pin!(body);
     loop {
+        // What is behind the last one is made when that one is gone: a client that does not read has one answer in memory.
+        room(&mut stream, 1).await?;
         let frame = tokio::select! {
             frame = std::future::poll_fn(|cx| body.as_mut().poll_frame(cx)) => frame,
             _ = std::future::poll_fn(|cx| stream.poll_reset(cx)) => return Err(Gone),
