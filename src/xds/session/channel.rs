@@ -189,7 +189,10 @@ impl Channel {
     pub(super) fn overhear(&mut self, names: &[String]) {
         let listed: BTreeSet<&str> = names.iter().map(String::as_str).collect();
         let known = self.subscription.named().iter();
-        let missing = known.filter(|name| !listed.contains(&***name));
+        // Without the star that stood for everything, whatever is not named may have been dropped.
+        let had = self.told.items().keys();
+        let had = had.filter(|_| self.subscription.is_left_by(names));
+        let missing = known.chain(had).filter(|name| !listed.contains(&***name));
         self.dropped.extend(missing.cloned());
     }
 

@@ -193,6 +193,11 @@ impl Subscription {
         self.wildcard != Wildcard::No
     }
 
+    /// Whether that list no longer asks for everything, where `*` did.
+    pub(super) fn is_left_by(&self, names: &[String]) -> bool {
+        self.wildcard == Wildcard::Explicit && explicit(names).is_none()
+    }
+
     /// Nothing is asked for.
     pub(super) fn is_none(&self) -> bool {
         !self.is_wildcard() && self.names.set.is_empty()

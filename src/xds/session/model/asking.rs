@@ -43,7 +43,6 @@ pub enum Wish {
     GiveUp(usize),
     /// Delta only: with or without giving it up in the same message.
     AskAgain(usize, bool),
-    /// Delta only.
     Star(bool),
 }
 
@@ -98,6 +97,14 @@ impl Asker {
         star.into_iter().chain(self.names.iter().cloned()).collect()
     }
 
+    /// What it has it has of another control plane, whose versions say nothing here.
+    pub fn comes_from_elsewhere(&mut self) {
+        self.version = "v7".to_owned();
+        self.versions
+            .values_mut()
+            .for_each(|version| *version = "v7".to_owned());
+    }
+
     fn say(&mut self, error: Option<String>, is_news: bool) {
         let request = Request {
             version: self.version.clone(),
@@ -142,7 +149,15 @@ impl Asker {
             unsubscribe: owned(unsubscribe),
             ..DeltaRequest::default()
         };
-        self.out.push_back((true, Said::Delta(request)));
+        match self.out.back_mut() {
+            // One message says both, as Envoy does.
+            Some((is_news, Said::Delta(answer))) if self.habit.star && !*is_news => {
+                *is_news = true;
+                answer.subscribe = request.subscribe;
+                answer.unsubscribe = request.unsubscribe;
+            }
+            _ => self.out.push_back((true, Said::Delta(request))),
+        }
     }
 
     fn forget(&mut self, name: &str) {
@@ -161,8 +176,8 @@ impl Asker {
 
     pub fn wish(&mut self, wish: Wish) {
         let delta = self.habit.mode == Mode::Delta;
-        // No client is known that asks for everything in state of the world, and then for less.
-        if !delta && (self.implicit || matches!(wish, Wish::Star(_) | Wish::AskAgain(..))) {
+        // No client is known that begins with everything in state of the world, and then asks for less.
+        if !delta && (self.implicit || matches!(wish, Wish::AskAgain(..))) {
             return;
         }
         match wish {
@@ -174,10 +189,13 @@ impl Asker {
             }
             Wish::GiveUp(at) => {
                 if self.names.remove(NAMES[at]) {
-                    self.forget(NAMES[at]);
-                    self.owed.remove(NAMES[at]);
-                    // Beside everything it is told again.
-                    if self.wants(NAMES[at]) {
+                    let is_still_wanted = self.wants(NAMES[at]);
+                    // Beside everything it is told again; in state of the world nothing was given up then.
+                    if delta || !is_still_wanted {
+                        self.forget(NAMES[at]);
+                        self.owed.remove(NAMES[at]);
+                    }
+                    if delta && is_still_wanted {
                         self.owed.insert(NAMES[at].to_owned(), None);
                     }
                     self.change(&[], &[NAMES[at]]);

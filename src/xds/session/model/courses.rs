@@ -26,8 +26,8 @@ enum Move {
     /// The client's oldest message arrives.
     ToServer,
     Wait(u64),
-    /// To the same server, or to one that remembers nothing.
-    Reconnect(bool),
+    /// To the same server, or to one that remembers nothing; from this one, or from another that counts otherwise.
+    Reconnect(bool, bool),
 }
 
 fn moves() -> impl Strategy<Value = Vec<Move>> {
@@ -46,7 +46,7 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
         14 => Just(Move::ToClient),
         14 => Just(Move::ToServer),
         2 => (1u64..25).prop_map(Move::Wait),
-        1 => any::<bool>().prop_map(Move::Reconnect),
+        1 => any::<(bool, bool)>().prop_map(|(same, other)| Move::Reconnect(same, other)),
     ];
     proptest::collection::vec(step, 1..80)
 }
@@ -204,8 +204,11 @@ impl Course {
                 self.client.wish(wish);
                 Ok(())
             }
-            Move::Reconnect(_) if self.client.unsaid => Ok(()),
-            Move::Reconnect(same_server) => {
+            Move::Reconnect(..) if self.client.unsaid => Ok(()),
+            Move::Reconnect(same_server, from_elsewhere) => {
+                if from_elsewhere {
+                    self.client.comes_from_elsewhere();
+                }
                 if !same_server {
                     self.cache = Arc::default();
                 }

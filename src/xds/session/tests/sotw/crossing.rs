@@ -253,3 +253,23 @@ fn line_07_what_comes_with_a_refused_cluster_that_is_on_its_way_out_arrives_with
     let before = cluster("bad", 1).digest;
     assert!(bad.is_none_or(|bad| bad.digest == before));
 }
+
+/// What it left it may have dropped, all of it.
+#[test]
+fn line_06_who_leaves_everything_and_comes_back_is_told_everything_again() {
+    let mut fleet = Fleet::with_a();
+    let mut client = Client::new();
+    client.push(fleet.newest());
+    client.ask(EDS, &["*"]);
+    client.ack(EDS);
+    let left = Request {
+        version: client.version[&EDS].clone(),
+        nonce: "1".to_owned(),
+        ..Request::default()
+    };
+    // On its way to the client, when that leaves and comes back.
+    client.push(fleet.put([endpoints("a/blue", 2)]));
+    assert_eq!(sent(&client.say(EDS, left)), []);
+    let both = ["a/blue", "a/green"].map(String::from).to_vec();
+    assert_eq!(sent(&client.ack(EDS)), [(EDS, both)]);
+}
