@@ -81,6 +81,7 @@ fn told(request: &api::SteerRequest) -> Result<Told, Status> {
             Ok(steer_request::Verb::Validate) => Verb::Validate,
             Ok(steer_request::Verb::Pause) => Verb::Pause,
             Ok(steer_request::Verb::Resume) => Verb::Resume,
+            Ok(steer_request::Verb::SkipMonitors) => Verb::SkipMonitors,
             Ok(steer_request::Verb::Abort) => Verb::Abort,
             Ok(steer_request::Verb::Retry) => Verb::Retry,
             Ok(steer_request::Verb::Extend) => Verb::Extend {
@@ -91,7 +92,7 @@ fn told(request: &api::SteerRequest) -> Result<Told, Status> {
             Ok(steer_request::Verb::Unspecified) | Err(_) => {
                 return Err(bad_input(
                     format!("a release can't be told {}", request.verb),
-                    "say validate, pause, resume, abort, retry, extend, approve or reject",
+                    "say validate, pause, resume, skip monitors, abort, retry, extend, approve or reject",
                 ));
             }
         },

@@ -82,6 +82,7 @@ pub fn step(state: &ServiceState, event: &Event, context: &Context) -> Result<St
             Verb::Validate => draft.validate_again(),
             Verb::Pause => draft.hold(),
             Verb::Resume => draft.resume(),
+            Verb::SkipMonitors => draft.skip_monitors(),
             Verb::Abort => draft.abort(),
             Verb::Retry => draft.retry(),
             Verb::Extend { by } => draft.extend(*by),

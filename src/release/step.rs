@@ -136,6 +136,8 @@ pub enum Verb {
     Pause,
     /// Go on.
     Resume,
+    /// Go on, without what is left of the monitors of where it was paused.
+    SkipMonitors,
     /// Give up; traffic that has moved goes back.
     Abort,
     /// Try again what failed.
@@ -154,6 +156,7 @@ impl Verb {
             Self::Validate => "validate",
             Self::Pause => "pause",
             Self::Resume => "resume",
+            Self::SkipMonitors => "skip-monitors",
             Self::Abort => "abort",
             Self::Retry => "retry",
             Self::Extend { .. } => "extend",

@@ -39,11 +39,17 @@ pub struct PauseArgs {
 }
 
 /// Let a paused release go on
+///
+/// It goes on where it was paused, and the checks of that phase begin anew.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  bluegreen resume fraud-model")]
+  bluegreen resume fraud-model
+  bluegreen resume fraud-model --skip-monitors -m 'no traffic at night; looked at by hand'")]
 pub struct ResumeArgs {
+    /// Go on with the next phase or step, without what is left of the monitors and of the time of this one; recorded
+    #[arg(long)]
+    skip_monitors: bool,
     #[command(flatten)]
     on: Steered,
 }
@@ -122,7 +128,11 @@ pub(in crate::cli) async fn pause(cx: &Context, args: PauseArgs) -> Result<u8, E
 }
 
 pub(in crate::cli) async fn resume(cx: &Context, args: ResumeArgs) -> Result<u8, Error> {
-    args.on.run(cx, Verb::Resume).await
+    let verb = match args.skip_monitors {
+        true => Verb::SkipMonitors,
+        false => Verb::Resume,
+    };
+    args.on.run(cx, verb).await
 }
 
 pub(in crate::cli) async fn abort(cx: &Context, args: AbortArgs) -> Result<u8, Error> {

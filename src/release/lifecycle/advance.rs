@@ -284,6 +284,11 @@ impl Draft<'_> {
             }
             return Ok(());
         }
+        self.leave(&rollout)
+    }
+
+    /// Where it is now, it is done: the next phase.
+    pub(super) fn leave(&mut self, rollout: &Rollout) -> Result<(), Refusal> {
         match rollout.phase {
             RolloutPhase::Shadowing => {
                 self.change(|rollout| rollout.shadowed = true);

@@ -245,7 +245,7 @@ impl Draft<'_> {
             (RolloutPhase::Shadowing, Phase::Inconclusive)
             | (RolloutPhase::Shifting | RolloutPhase::Baking, Phase::Inconclusive) => {
                 self.pause(format!(
-                    "the monitors are inconclusive: {reason}; `bluegreen resume {name}` runs them again"
+                    "the monitors are inconclusive: {reason}; `bluegreen resume {name}` runs them again, with --skip-monitors it goes on without them"
                 ));
             }
             (RolloutPhase::Shadowing, _) => self.enter(

@@ -121,6 +121,50 @@ impl Draft<'_> {
         Ok(self.moved_on())
     }
 
+    /// It goes on with what comes after the shadow, the step or the bake in which it was paused: somebody knows what its monitors
+    /// can't say. One that is not paused is left to them, so that to say it twice skips nothing else.
+    pub(in crate::release) fn skip_monitors(&mut self) -> Result<Done, Refusal> {
+        let rollout = self.need_active("resume")?;
+        let name = self.state.name.clone();
+        if rollout.phase != RolloutPhase::Paused {
+            return Ok(Done::already(
+                format!("release {} of {name} is not paused", rollout.number),
+                None,
+            ));
+        }
+        let phase = rollout.standing();
+        if !matches!(
+            phase,
+            RolloutPhase::Shadowing | RolloutPhase::Shifting | RolloutPhase::Baking
+        ) {
+            return Err(self.wrong_phase(
+                &rollout,
+                "skip the monitors of",
+                &format!("nothing is watched in {phase}: `bluegreen resume {name}`"),
+            ));
+        }
+        if rollout.pushed.is_some() {
+            return Err(self.wrong_phase(
+                &rollout,
+                "skip the monitors of",
+                &format!("proxies have not accepted its last push yet: `bluegreen fleet {}` shows which; `bluegreen resume {name}` waits for them", self.state.spec.fleet),
+            ));
+        }
+        self.waive(Reason::GatesNotPassed);
+        self.enter(
+            phase,
+            format!(
+                "what is left of it is skipped by {}{}",
+                self.context.actor,
+                self.because()
+            ),
+        );
+        if let Some(rollout) = self.state.rollout.as_deref().cloned() {
+            self.leave(&rollout)?;
+        }
+        Ok(self.moved_on())
+    }
+
     /// It is given up. Where traffic has moved, it goes back.
     pub(in crate::release) fn abort(&mut self) -> Result<Done, Refusal> {
         let name = self.state.name.clone();

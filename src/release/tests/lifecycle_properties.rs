@@ -54,7 +54,6 @@ pub(super) fn nexts() -> impl Strategy<Value = Next> {
     let phases = [
         CheckPhase::Successful,
         CheckPhase::Successful,
-        CheckPhase::Successful,
         CheckPhase::Failed,
         CheckPhase::Error,
         CheckPhase::Inconclusive,
@@ -91,6 +90,7 @@ pub(super) fn nexts() -> impl Strategy<Value = Next> {
         3 => switch,
         1 => event(Event::Steer(Verb::Pause)),
         2 => event(Event::Steer(Verb::Resume)),
+        1 => event(Event::Steer(Verb::SkipMonitors)),
         1 => event(Event::Steer(Verb::Abort)),
         2 => event(Event::Steer(Verb::Retry)),
         1 => event(Event::Rollback),

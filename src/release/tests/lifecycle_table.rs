@@ -73,6 +73,7 @@ fn verbs() -> Vec<(&'static str, Event)> {
         ("switch --skip-gates", skip_gates),
         ("pause", Event::Steer(Verb::Pause)),
         ("resume", Event::Steer(Verb::Resume)),
+        ("resume --skip-monitors", Event::Steer(Verb::SkipMonitors)),
         ("abort", Event::Steer(Verb::Abort)),
         ("retry", Event::Steer(Verb::Retry)),
         ("rollback", Event::Rollback),

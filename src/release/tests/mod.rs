@@ -15,6 +15,7 @@ mod properties;
 mod replacing;
 mod restoring;
 mod shifting;
+mod skipping;
 mod table;
 
 use serde_json::json;
