@@ -84,14 +84,16 @@ impl Session {
     /// Whether the client names what it wants of that type and of all that leads there, as gRPC does. Such names come and go while
     /// nothing is pushed: one that it gave up and asks for again is in the list of the version that it shows, and it has nothing
     /// of it (xDS protocol, "ACK and NACK semantics summary": not to send again is safe where names don't change). What an Envoy
-    /// names follows from its clusters and listeners, of which it asks for all, and first.
+    /// names follows from its clusters and listeners: it asks for all of them, and first, or for none, where its bootstrap has them.
     fn names_all_of(&self, type_url: TypeUrl) -> bool {
         let leads = [TypeUrl::Cluster, TypeUrl::Listener];
         let leads_on = [TypeUrl::ClusterLoadAssignment, TypeUrl::RouteConfiguration];
-        let mut channels = leads.iter().filter_map(|lead| self.channels.get(*lead));
+        let channels = leads.iter().filter_map(|lead| self.channels.get(*lead));
+        let mut channels = channels.peekable();
         !self.alone
             && (leads.contains(&type_url) || leads_on.contains(&type_url))
-            && !channels.any(|channel| channel.subscription.is_wildcard())
+            && channels.peek().is_some()
+            && channels.all(|channel| !channel.subscription.is_wildcard())
     }
 }
 

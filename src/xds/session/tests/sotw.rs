@@ -137,6 +137,23 @@ fn line_12_after_a_reconnect_nothing_is_sent_of_what_the_client_has() {
     assert_eq!(sent(&flipped), [(RDS, vec!["main".into()])]);
 }
 
+/// Its listener and its clusters are in its bootstrap: what it names is always the same.
+#[test]
+fn line_12_nothing_is_sent_again_of_the_one_type_that_a_client_asks_for_by_name() {
+    let fleet = Fleet::with_a();
+    for (type_url, name) in [(RDS, "main"), (EDS, "a/blue")] {
+        let mut before = Client::new();
+        before.push(fleet.newest());
+        assert_eq!(sent(&before.ask(type_url, &[name])).len(), 1);
+        before.ack(type_url);
+        let mut client = before.reconnected();
+        client.push(fleet.newest());
+        let resumed = client.ask(type_url, &[name]);
+        assert_eq!(sent(&resumed), [], "{type_url}");
+        assert!(accepted(&resumed).contains(&(type_url, rev(1))));
+    }
+}
+
 #[test]
 fn line_12_a_name_that_was_never_answered_is_sent_after_a_reconnect() {
     let mut fleet = Fleet::with_a();
