@@ -35,7 +35,7 @@ use crate::model::check::{CheckKind, CheckSpec};
 pub use check::Check;
 pub use context::{Clock, Context, Door, NoDoor, Side, Target, Which};
 pub use probe::{ProbeError, ProbeOptions, ProbeTarget, Unreachable, probe};
-pub use runner::{ERROR_RETRY, Planned, RunOptions, Wish, pending, run};
+pub use runner::{ERROR_RETRY, Planned, RunOptions, Undecided, Wish, pending, run};
 pub use tls::Tls;
 
 /// What measures a declared check.

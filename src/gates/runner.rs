@@ -25,9 +25,8 @@ pub struct RunOptions {
     /// Whether a check with a count comes to it although its time is over: so where no time was given. Every check measures at
     /// least once: what has seen nothing has nothing to say.
     pub to_count: bool,
-    /// Whether a check that has said neither yes nor no goes on although its time is over, as its limits let it: what it looks at goes
-    /// on too.
-    pub to_verdict: bool,
+    /// What becomes of a check that has kept to its limits and said neither yes nor no when its time is over.
+    pub undecided: Undecided,
     /// See [`ERROR_RETRY`].
     pub error_retry: Duration,
 }
@@ -39,7 +38,7 @@ impl RunOptions {
             interval: None,
             fail_fast: false,
             to_count: false,
-            to_verdict: false,
+            undecided: Undecided::Ends,
             error_retry: ERROR_RETRY,
         }
     }
@@ -50,10 +49,21 @@ impl RunOptions {
             interval: Some(interval),
             fail_fast: true,
             to_count: false,
-            to_verdict: true,
+            undecided: Undecided::Passes,
             error_retry: ERROR_RETRY,
         }
     }
+}
+
+/// What becomes of a check whose time is over, and that has said neither yes nor no within its limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Undecided {
+    /// It is Successful, as in Argo Rollouts: nothing that it watches goes further because of it.
+    Passes,
+    /// It is Inconclusive: later there is nothing more to see.
+    Ends,
+    /// It goes on until it has said yes or no, or its limits end it: what it looks at goes on too.
+    GoesOn,
 }
 
 /// What is wanted of a run from outside.
@@ -63,7 +73,7 @@ pub enum Wish {
     #[default]
     Run,
     /// It is over in good order (the bake has ended): checks that have kept to their limits are Successful, and those that
-    /// owe a measurement make it first, see [`RunOptions::to_count`] and [`RunOptions::to_verdict`].
+    /// owe a measurement make it first, see [`RunOptions::to_count`] and [`RunOptions::undecided`].
     Finish,
     /// Stop at once, for this reason: what has not ended is Inconclusive.
     Cancel(String),
@@ -202,7 +212,8 @@ impl One<'_> {
                     };
                 }
                 () = finished(&mut wish), if !self.owes(&result, limits) => {
-                    result.finish(self.context.now(), limits);
+                    let passes = self.options.undecided == Undecided::Passes;
+                    result.finish(self.context.now(), limits, passes);
                     return self.publish(&result);
                 }
             }
@@ -236,7 +247,7 @@ impl One<'_> {
     fn owes(&self, result: &CheckResult, limits: Limits) -> bool {
         match limits.count {
             Some(count) if self.options.to_count => result.tally.counted() < count,
-            _ if self.options.to_verdict && result.tally.is_undecided() => true,
+            _ if self.options.undecided == Undecided::GoesOn && result.tally.is_undecided() => true,
             _ => result.measurements.is_empty(),
         }
     }

@@ -92,6 +92,14 @@ fn gates() -> RunOptions {
     }
 }
 
+/// The same of a step of a canary.
+fn of_a_step() -> RunOptions {
+    RunOptions {
+        undecided: Undecided::GoesOn,
+        ..monitors()
+    }
+}
+
 /// Monitors as fast as they go.
 fn monitors() -> RunOptions {
     RunOptions::monitors(Duration::from_millis(1))
@@ -276,9 +284,9 @@ async fn a_monitor_goes_on_after_its_time_until_it_has_said_yes_or_no() {
         scene.wish.send_replace(Wish::Finish);
         scene.run(options).await
     };
-    let in_the_end = ended(&["unclear", "unclear", "good"], monitors()).await;
+    let in_the_end = ended(&["unclear", "unclear", "good"], of_a_step()).await;
     assert_eq!(in_the_end.phase, Phase::Successful);
-    let failed = ended(&["unclear", "bad"], monitors()).await;
+    let failed = ended(&["unclear", "bad"], of_a_step()).await;
     assert_eq!(failed.phase, Phase::Failed);
     // One that fails takes the release back, whatever the others still wait for.
     let scene = scene(&[
@@ -292,15 +300,19 @@ async fn a_monitor_goes_on_after_its_time_until_it_has_said_yes_or_no() {
         ),
     ]);
     scene.wish.send_replace(Wish::Finish);
-    assert_eq!(scene.run(monitors()).await.phase, Phase::Failed);
+    assert_eq!(scene.run(of_a_step()).await.phase, Phase::Failed);
     // Not for ever, and not where there will be nothing more to see.
-    for (to_verdict, measured) in [(true, 4), (false, 1)] {
+    for (undecided, phase, measured) in [
+        (Undecided::GoesOn, Phase::Inconclusive, 4),
+        (Undecided::Ends, Phase::Inconclusive, 1),
+        (Undecided::Passes, Phase::Successful, 1),
+    ] {
         let options = RunOptions {
-            to_verdict,
+            undecided,
             ..monitors()
         };
         let never = ended(&["unclear"], options).await;
-        assert_eq!(never.phase, Phase::Inconclusive);
+        assert_eq!((never.phase, undecided), (phase, undecided));
         assert_eq!(never.checks[0].tally.inconclusive, measured);
     }
 }

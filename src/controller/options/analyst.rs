@@ -7,7 +7,10 @@ use tokio::sync::watch;
 
 use super::clock::Clock;
 use crate::{
-    gates::{self, Check, Context, Planned, RunOptions, Target, Wish, client::Client, measuring},
+    gates::{
+        self, Check, Context, Planned, RunOptions, Target, Undecided, Wish, client::Client,
+        measuring,
+    },
     model::check::{Analysis, CheckResult, CheckSpec, Decision, Measurement, Phase},
     release::Purpose,
     telemetry::Telemetry,
@@ -94,8 +97,7 @@ impl Analyst for GateAnalyst {
         let options = match job.interval {
             Some(interval) => RunOptions {
                 to_count: job.to_count,
-                // A mirror ends with its time: later there is nothing more to see.
-                to_verdict: job.purpose != Purpose::Shadow,
+                undecided: undecided(job.purpose),
                 ..RunOptions::monitors(interval)
             },
             None => RunOptions::gates(),
@@ -142,6 +144,17 @@ impl Check for Aimed {
 
     fn waits_for(&self, context: &Context) -> String {
         self.check.waits_for(context)
+    }
+}
+
+/// Traffic does not move to a version of which nothing was seen. Once all of it has moved, a quiet time is no reason to stop: the way
+/// back stays for as long as the standby does.
+fn undecided(purpose: Purpose) -> Undecided {
+    match purpose {
+        Purpose::Bake => Undecided::Passes,
+        Purpose::Step => Undecided::GoesOn,
+        // A mirror ends with its time.
+        Purpose::Shadow | Purpose::Validation => Undecided::Ends,
     }
 }
 

@@ -51,9 +51,9 @@ impl CheckResult {
     }
 
     /// Ends a check whose run is over in good order, e.g. a monitor at the end of the bake. It is Successful if it has
-    /// measured, kept to its limits and was to go on for ever; and Inconclusive if it has not done what it was to do, or has said
-    /// neither yes nor no.
-    pub fn finish(&mut self, at: Timestamp, limits: Limits) {
+    /// measured, kept to its limits and was to go on for ever; and Inconclusive if it has not done what it was to do. One that has
+    /// said neither yes nor no is what `undecided_passes` says.
+    pub fn finish(&mut self, at: Timestamp, limits: Limits, undecided_passes: bool) {
         let measured = self.tally.counted();
         match limits.count {
             _ if measured == 0 => {
@@ -63,7 +63,7 @@ impl CheckResult {
                     "it ended before anything was measured",
                 );
             }
-            _ if self.tally.is_undecided() => {
+            _ if self.tally.is_undecided() && !undecided_passes => {
                 let last = self.measurements.last();
                 let last = last.map_or_else(String::new, |it| it.message.clone());
                 self.end(at, Phase::Inconclusive, self.undecided(&last));

@@ -97,7 +97,22 @@ fn the_end_of_a_run_passes_only_what_has_measured() {
     ] {
         let limits = limits(count, 0, 9, 4);
         let mut result = after(phases, limits);
-        result.finish(Timestamp::UNIX_EPOCH, limits);
+        result.finish(Timestamp::UNIX_EPOCH, limits, false);
+        assert_eq!(result.phase, expected, "{phases:?}");
+    }
+}
+
+#[test]
+fn what_said_neither_yes_nor_no_passes_where_it_may() {
+    use Phase::{Error, Inconclusive, Successful};
+    let limits = limits(None, 0, 9, 4);
+    for (phases, expected) in [
+        (&[Inconclusive, Inconclusive][..], Successful),
+        (&[Error], Inconclusive),
+        (&[], Inconclusive),
+    ] {
+        let mut result = after(phases, limits);
+        result.finish(Timestamp::UNIX_EPOCH, limits, true);
         assert_eq!(result.phase, expected, "{phases:?}");
     }
 }
