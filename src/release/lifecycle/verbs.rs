@@ -8,7 +8,7 @@ use super::{
         draft::{Done, Draft},
         words,
     },
-    EffectKind, Purpose, RolloutPhase,
+    EffectKind, Purpose, Rollout, RolloutPhase,
 };
 use crate::model::{HookKind, HumanDuration, MAX_DURATION};
 
@@ -85,12 +85,8 @@ impl Draft<'_> {
     /// It goes on where it was paused. Checks that were running are run again.
     pub(in crate::release) fn resume(&mut self) -> Result<Done, Refusal> {
         let rollout = self.need_active("resume")?;
-        let name = self.state.name.clone();
         let (RolloutPhase::Paused, Some(phase)) = (rollout.phase, rollout.resume) else {
-            return Ok(Done::already(
-                format!("release {} of {name} is not paused", rollout.number),
-                None,
-            ));
+            return Ok(self.not_paused(&rollout));
         };
         match phase {
             RolloutPhase::Staged => self.stage(""),
@@ -127,10 +123,7 @@ impl Draft<'_> {
         let rollout = self.need_active("resume")?;
         let name = self.state.name.clone();
         if rollout.phase != RolloutPhase::Paused {
-            return Ok(Done::already(
-                format!("release {} of {name} is not paused", rollout.number),
-                None,
-            ));
+            return Ok(self.not_paused(&rollout));
         }
         let phase = rollout.standing();
         if !matches!(
@@ -163,6 +156,14 @@ impl Draft<'_> {
             self.leave(&rollout)?;
         }
         Ok(self.moved_on())
+    }
+
+    fn not_paused(&self, rollout: &Rollout) -> Done {
+        let what = format!(
+            "release {} of {} is not paused",
+            rollout.number, self.state.name
+        );
+        Done::already(what, None)
     }
 
     /// It is given up. Where traffic has moved, it goes back.
