@@ -44,8 +44,12 @@ impl SmallDisk {
         }
     }
 
+    /// Gives all of it back at once: a file that is only removed keeps its room while a process that is being started beside
+    /// this test has it open still.
     fn empty(&self) {
-        fs::remove_file(self.0.path().join("filler")).unwrap();
+        let filler = self.0.path().join("filler");
+        fs::File::create(&filler).unwrap();
+        fs::remove_file(filler).unwrap();
     }
 
     fn data(&self) -> std::path::PathBuf {
