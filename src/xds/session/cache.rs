@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    message::{Message, Parts},
+    message::{Key, Message, Parts},
     version,
 };
 use crate::{
@@ -42,7 +42,7 @@ pub struct Cache(Mutex<Inner>);
 struct Inner {
     names: Interned<Digest, Names>,
     views: Interned<(TypeUrl, Digest), View>,
-    messages: Interned<Digest, Message>,
+    messages: Interned<Key, Message>,
     parts: Interned<Digest, Resource>,
     recent: VecDeque<Arc<Message>>,
     shown: BTreeMap<TypeUrl, Shown>,
@@ -130,7 +130,7 @@ impl Cache {
     }
 
     /// The shared message of that key, made if there is none.
-    pub(super) fn message_as(&self, key: Digest, make: impl FnOnce() -> Message) -> Arc<Message> {
+    pub(super) fn message_as(&self, key: Key, make: impl FnOnce() -> Message) -> Arc<Message> {
         let known = self.lock().messages.get(&key);
         if let Some(known) = known {
             return known;

@@ -53,6 +53,28 @@ pub(super) struct Parts<'a> {
     pub(super) absent: &'a [Arc<str>],
 }
 
+/// What a message is known by, before it is made.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Key {
+    mode: Mode,
+    type_url: TypeUrl,
+    revision: Revision,
+    /// What the client has once it has accepted it.
+    view: Digest,
+    since: Since,
+}
+
+/// What of a view a message says.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Since {
+    /// All of it.
+    Nothing,
+    /// What is not in that one, and some names besides.
+    Told(Digest, Option<Digest>),
+    /// What has a time to live, and is in this set still.
+    LivesOn(Digest),
+}
+
 /// Field numbers of `DiscoveryResponse`, `DeltaDiscoveryResponse`, `Resource` and `google.protobuf.Any`.
 mod field {
     pub const VERSION_INFO: u32 = 1;
@@ -95,20 +117,32 @@ impl Parts<'_> {
     }
 
     /// What tells this message from every other of the fleet.
-    pub(super) fn key(&self) -> Digest {
-        let revision = self.revision.0.to_be_bytes();
-        let kind = [self.mode as u8, self.target.type_url as u8];
-        let mut parts: Vec<&[u8]> = vec![&kind, &revision, self.target.digest.as_bytes()];
-        if !self.is_whole() {
-            parts.push(self.told.digest.as_bytes());
-            // What the client was never told is due anyway.
-            if !self.told.is_empty() {
-                parts.extend(self.asked.iter().map(|name| name.as_bytes()));
-            }
-            parts.push(&[]);
-            parts.extend(self.absent.iter().map(|name| name.as_bytes()));
+    pub(super) fn key(&self) -> Key {
+        let since = match self.is_whole() {
+            true => Since::Nothing,
+            false => Since::Told(self.told.digest, self.extra()),
+        };
+        Key {
+            mode: self.mode,
+            type_url: self.target.type_url,
+            revision: self.revision,
+            view: self.target.digest,
+            since,
         }
-        Digest::of(&parts)
+    }
+
+    /// Stands for the names that are in it whatever has changed; hardly any message has some.
+    fn extra(&self) -> Option<Digest> {
+        // What the client was never told is due anyway.
+        let asked = (!self.told.is_empty()).then_some(self.asked);
+        let mut names = asked.into_iter().flatten().peekable();
+        if names.peek().is_none() && self.absent.is_empty() {
+            return None;
+        }
+        let mut parts: Vec<&[u8]> = names.map(|name| name.as_bytes()).collect();
+        parts.push(&[]);
+        parts.extend(self.absent.iter().map(|name| name.as_bytes()));
+        Some(Digest::of(&parts))
     }
 
     pub(super) fn message(&self) -> Message {
@@ -178,17 +212,14 @@ impl Message {
     }
 
     /// What tells a heartbeat from every other message of the fleet.
-    pub(super) fn heartbeat_key(mode: Mode, set: &TypeSet, view: &View) -> Digest {
-        let kind = [mode as u8, view.type_url as u8];
-        let revision = set.changed_in.0.to_be_bytes();
-        let (set, view) = (set.digest, view.digest);
-        Digest::of(&[
-            b"heartbeat",
-            &kind,
-            &revision,
-            set.as_bytes(),
-            view.as_bytes(),
-        ])
+    pub(super) fn heartbeat_key(mode: Mode, set: &TypeSet, view: &View) -> Key {
+        Key {
+            mode,
+            type_url: view.type_url,
+            revision: set.changed_in,
+            view: view.digest,
+            since: Since::LivesOn(set.digest),
+        }
     }
 
     /// The digest of what it says, in whatever version.

@@ -3,7 +3,7 @@
 use crate::model::TypeUrl;
 
 /// How a stream speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Mode {
     /// State of the world: lists.
     Sotw,
