@@ -39,6 +39,10 @@ const ASK_AFTER: Duration = Duration::from_secs(30);
 /// How long its answer may take: somebody may have stopped it for a moment, with Ctrl-Z.
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 
+/// Calls on one connection to the admin API at a time: as many as `hyper` allows by itself, whose limit `tonic` takes away. Each takes
+/// some kilobytes before it has said which call it is.
+const CALLS: u32 = 200;
+
 /// Connections that may wait to be accepted. One too many waits a second before it tries again; Linux allows no more
 /// than this unless it is told to.
 const BACKLOG: u32 = 4096;
@@ -143,6 +147,7 @@ pub fn serve_admin(
         let served = Server::builder()
             .http2_keepalive_interval(Some(ASK_AFTER))
             .http2_keepalive_timeout(Some(ANSWER_WITHIN))
+            .max_concurrent_streams(CALLS)
             .add_service(service)
             .add_service(csds)
             .add_service(health_service)

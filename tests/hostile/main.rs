@@ -5,6 +5,7 @@
 mod support;
 
 mod bytes;
+mod calls;
 mod connections;
 mod lines;
 mod names;
