@@ -305,6 +305,13 @@ impl Channel {
         std::iter::once(&self.accepted).chain(on_its_way)
     }
 
+    /// What is on its way may still make what the client has something else, if only for a moment: an older revision that it has
+    /// not answered, for one.
+    pub(super) fn is_changing(&self) -> bool {
+        let mut possible = self.possible();
+        possible.any(|view| view.digest != self.accepted.digest)
+    }
+
     /// Something that the client uses of this type is not known here.
     pub(super) fn uses_unknown(&self) -> bool {
         let unknown = |item: &Item| !item.is_known();

@@ -59,8 +59,8 @@ impl Session {
         refused.any(|newest| channel.subscription.covers(newest))
     }
 
-    /// While something waits for clusters, or was refused: the newest weights would change nothing in the routes that the
-    /// client has, or that are on their way to it. So a switch is proven, whatever other service holds up the rest.
+    /// While something waits for clusters, or was refused: the client has all that could be sent to it, and the newest weights would
+    /// change nothing in that. So a switch is proven, whatever other service holds up the rest; and so is a new route for a preview.
     fn has_weights(&self, snapshot: &Snapshot) -> bool {
         let routes = TypeUrl::RouteConfiguration;
         let Some(channel) = self.channels.get(routes) else {
@@ -69,17 +69,21 @@ impl Session {
         if !self.holds.contains_key(&routes) && channel.refusals.is_empty() {
             return false;
         }
+        let is_as_told = channel.presented.is_none() && channel.paced_until.is_none();
+        if !is_as_told || channel.is_changing() {
+            return false;
+        }
         let newest = self.taken(channel, snapshot);
         let turned = |has: &Item, newest: &Item| {
             let (has, newest) = (&has.resource, &newest.resource);
             has.digest == newest.digest
                 || (!has.bytes.is_empty() && with_splits_of(has, newest).digest == has.digest)
         };
-        channel.presented.is_none()
-            && newest.items().iter().all(|(name, newest)| {
-                let mut possible = channel.possible();
-                possible.all(|view| view.get(name).is_some_and(|has| turned(has, newest)))
-            })
+        let mut newest = newest.items().iter();
+        newest.all(|(name, newest)| {
+            let has = channel.accepted.get(name);
+            has.is_some_and(|has| turned(has, newest))
+        })
     }
 
     /// The client has everything of that type; or it needs nothing of it, which is certain once it has the resources
@@ -151,15 +155,10 @@ impl Session {
         if unsure {
             return false;
         }
-        // What is on its way may still make it something else, if only for a moment: an older revision that it has
-        // not answered, for one.
-        let accepted = &channel.accepted;
-        if channel
-            .possible()
-            .any(|view| view.digest != accepted.digest)
-        {
+        if channel.is_changing() {
             return false;
         }
+        let accepted = &channel.accepted;
         let newest = self.newest(channel, snapshot);
         // What is gone is owed to nobody: state of the world has no word for it.
         let owed = |name: &Arc<str>| newest.has(name) || channel.told.has(name);

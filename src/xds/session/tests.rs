@@ -165,6 +165,26 @@ fn line_07_a_switch_is_proven_beside_routes_that_are_rejected() {
     }
 }
 
+#[test]
+fn line_36_a_route_that_comes_with_the_same_weights_is_not_proven_before_it_is_there() {
+    for mode in MODES {
+        let mut fleet = Fleet::with_a();
+        let mut client = Client::settled_in(mode, &fleet);
+        client.push(fleet.put([cluster("p/blue", 1), cluster("p/green", 1)]));
+        client.ack(CDS);
+        let (a, p, b) = (("a", false), ("p", false), ("b", false));
+        // These do not warm.
+        let unready = [cluster("b/blue", 1), cluster("b/green", 1)];
+        client.push(fleet.put(unready));
+        client.push(fleet.put([routes("main", &[a, b])]));
+        let new_route = client.push(fleet.put([routes("main", &[a, p, b])]));
+        assert_eq!(sent(&new_route), [(RDS, vec!["main".into()])], "{mode:?}");
+        assert_eq!(weighted(&new_route), [], "{mode:?}: it is on its way");
+        let there = client.ack(RDS);
+        assert_eq!(weighted(&there), [fleet.newest().revision], "{mode:?}");
+    }
+}
+
 /// The weights of service `a` that a response brings, by route configuration: whether they are green's.
 fn weights_of_a(output: &Output) -> Vec<(String, bool)> {
     let responses = output.responses.iter();
