@@ -125,7 +125,7 @@ pub enum NoDoor {
     Baseline,
     /// No proxy is known.
     #[error(
-        "no proxy is known where {service} could be asked: wait until one connects, or write proxyAddresses"
+        "no proxy is known that has the route to it and where {service} could be asked: wait until one accepts it (`bluegreen fleet` shows them), or write proxyAddresses"
     )]
     Proxies {
         /// The service.

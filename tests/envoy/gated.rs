@@ -1,5 +1,11 @@
 //! Gates `through: proxies`: they take the way of users' requests, and meet the staged version alone.
 
+use std::net::Ipv4Addr;
+
+use bluegreen::model::TypeUrl;
+use serde_json::Value;
+use tonic::transport::Channel;
+
 use crate::{
     fixtures::{Backends, all_answered, load, no_trouble},
     rollout::{self, reached},
@@ -8,6 +14,8 @@ use crate::{
         backend::Backend,
         load::{Protocol, Shot},
         waiting,
+        world::World,
+        xds_client::{XdsClient, node},
     },
 };
 
@@ -86,6 +94,73 @@ async fn gates_through_proxies_ask_those_that_are_there_when_they_measure() {
     reached(&world, "Ready").await;
     assert_eq!(requests(&backends.blue), 0);
     assert!(requests(&backends.green) > 0);
+}
+
+/// A proxy at another address, which is behind: it takes everything but the route of a preview.
+async fn without_previews(world: &World) {
+    let (name, value) = PREVIEW[0];
+    let endpoint = Channel::from_shared(format!("http://{}", world.xds)).expect("an address");
+    // Nothing listens there at the port of the service.
+    let endpoint = endpoint.local_address(Some(Ipv4Addr::new(127, 0, 0, 2).into()));
+    let channel = endpoint.connect().await.expect("a connection");
+    let behind = Some(node("behind", "payments"));
+    let mut behind = XdsClient::on(channel, behind).await.expect("a stream");
+    let clusters = ["blue", "green"].map(|colour| format!("{}/{colour}", rollout::SERVICE));
+    let route = world.listener.addr().to_string();
+    behind.subscribe(TypeUrl::Cluster, &[]);
+    behind.subscribe(
+        TypeUrl::ClusterLoadAssignment,
+        &clusters.each_ref().map(String::as_str),
+    );
+    behind.subscribe(TypeUrl::Listener, &[]);
+    behind.subscribe(TypeUrl::RouteConfiguration, &[&route]);
+    while let Ok(Some(response)) = behind.sometime().await {
+        let Some(type_url) = TypeUrl::from_url(&response.type_url) else {
+            continue;
+        };
+        let has = |text: &str| {
+            let mut bodies = response.resources.iter();
+            bodies.any(|any| {
+                any.value
+                    .windows(text.len())
+                    .any(|at| at == text.as_bytes())
+            })
+        };
+        match type_url {
+            TypeUrl::RouteConfiguration if has(name) && has(value) => {
+                behind.nack(type_url, "no previews here");
+            }
+            _ => behind.ack(type_url),
+        }
+    }
+}
+
+/// It would be answered by the live version there.
+#[tokio::test(flavor = "multi_thread")]
+async fn gates_through_proxies_do_not_ask_one_that_rejected_the_way() {
+    let gates = r#"  release:
+    validation:
+      - name: answers
+        through: proxies
+        http: { path: /score, expect: { headers: { x-model-version: "{{colour}}" } } }
+"#;
+    let backends = Backends::start().await;
+    let world = rollout::world(&backends, gates).await;
+    let behind = without_previews(&world);
+    let released = async {
+        let known = async || world.json(&["fleet", "payments", "behind"]).await["types"].clone();
+        let has_routes = |types: &Value| {
+            let mut types = types.as_array().into_iter().flatten();
+            types.any(|one| one["type"] == "RouteConfiguration" && one["state"] == "synced")
+        };
+        waiting::until("in step", known, has_routes).await;
+        rollout::begin(&world, &["--max-nack", "1"]).await;
+        reached(&world, "Ready").await
+    };
+    tokio::select! {
+        release = released => assert_eq!(release["checks"][0]["phase"], "Successful", "{release}"),
+        () = behind => panic!("its stream ended"),
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,11 @@
 //! Runs the checks of a release, and stores what came of them before the release hears of it.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    sync::Arc,
+    time::Duration,
+};
 
 use http::{HeaderName, HeaderValue};
 use jiff::Timestamp;
@@ -12,6 +17,7 @@ use crate::{
         handle::Handle,
         options::{Aim, Job},
     },
+    fleet::Requirement,
     gates::{Side, Target},
     model::{
         Colour, Name, TypeUrl,
@@ -107,6 +113,33 @@ pub(super) fn aim(
     })
 }
 
+/// Where the proxies that are connected listen for the service. One that has not accepted the preview's route would answer with the
+/// live version.
+fn with_preview(
+    handle: &Handle,
+    head: &Head,
+    service: &ServiceState,
+    port: u16,
+) -> Vec<SocketAddr> {
+    let preview = service.shifting.preview.as_ref();
+    let proof = preview.map(|it| {
+        let requirement = Requirement::weights(it.window.started_in);
+        handle.standing(head, &requirement)
+    });
+    let lacking = proof.iter().flat_map(|proof| &proof.not_acked);
+    let lacking: BTreeSet<&str> = lacking.map(|it| &*it.proxy).collect();
+    let views = handle.ledger().proxies(&Default::default());
+    let mut all: Vec<SocketAddr> = views
+        .iter()
+        .filter(|view| view.connected && !lacking.contains(&*view.info.id))
+        .filter_map(|view| view.info.address.parse::<SocketAddr>().ok())
+        .map(|peer| SocketAddr::new(peer.ip(), port))
+        .collect();
+    all.sort();
+    all.dedup();
+    all
+}
+
 fn target(
     handle: &Handle,
     head: &Head,
@@ -136,15 +169,7 @@ fn target(
     let exact = |host: &&String| !host.contains('*');
     let listener = spec.listener.as_ref().filter(|_| through);
     let proxies = listener.map_or_else(Vec::new, |listener| {
-        let views = handle.ledger().proxies(&Default::default());
-        let connected = views.iter().filter(|view| view.connected);
-        let mut all: Vec<std::net::SocketAddr> = connected
-            .filter_map(|view| view.info.address.parse::<std::net::SocketAddr>().ok())
-            .map(|peer| std::net::SocketAddr::new(peer.ip(), listener.port))
-            .collect();
-        all.sort();
-        all.dedup();
-        all
+        with_preview(handle, head, service, listener.port)
     });
     let preview = service.shifting.preview.as_ref().and_then(|preview| {
         let here = preview.window.to == to && !preview.window.over;
