@@ -20,6 +20,9 @@ use crate::model::{
 /// So many series of a result are shown and stored; conditions see all.
 const SHOWN: usize = 10;
 
+/// So many warnings of a Prometheus are passed on.
+const WARNINGS_SHOWN: usize = 3;
+
 /// Asks a Prometheus.
 pub(super) struct Prometheus {
     spec: Arc<CheckSpec>,
@@ -34,6 +37,8 @@ struct Reply {
     data: Option<Data>,
     error_type: Option<String>,
     error: Option<String>,
+    /// What the answer may lack, e.g. the series of a store that is down.
+    warnings: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -72,7 +77,8 @@ impl Prometheus {
         Ok(ask)
     }
 
-    async fn query(&self, context: &Context) -> Result<Found, String> {
+    /// What came, and what Prometheus warns of.
+    async fn query(&self, context: &Context) -> Result<(Found, Vec<String>), String> {
         let limit = self.spec.measurement_timeout();
         let deadline = Instant::now() + limit;
         let query = context
@@ -88,7 +94,9 @@ impl Prometheus {
             format!("{asked} answered {status}, which is not Prometheus' API: {error}")
         })?;
         match reply.data {
-            Some(data) if reply.status == "success" => read(&data),
+            Some(data) if reply.status == "success" => {
+                read(&data).map(|found| (found, reply.warnings.unwrap_or_default()))
+            }
             _ => {
                 let why = reply.error.unwrap_or_default();
                 Err(match reply.error_type.as_deref() {
@@ -202,8 +210,12 @@ impl Check for Prometheus {
     async fn measure(&self, context: &Context) -> Measurement {
         match self.query(context).await {
             Err(why) => Measurement::new(context.now(), Phase::Error, why),
-            Ok(found) => {
-                let (phase, message) = self.judge(&found);
+            Ok((found, warnings)) => {
+                let (phase, mut message) = self.judge(&found);
+                // As in Argo Rollouts they are told, and decide nothing.
+                for warning in warnings.iter().take(WARNINGS_SHOWN) {
+                    message += &format!("; Prometheus warns: {warning}");
+                }
                 let measurement = Measurement::new(context.now(), phase, message);
                 match found {
                     Found::Scalar(number) => measurement.with("result", number),
@@ -308,6 +320,16 @@ mod tests {
         .await;
         assert_eq!(measured.phase, Phase::Successful, "{}", measured.message);
         assert_eq!(measured.values["result"], 2.0);
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_may_be_a_part_says_so() {
+        let mut answer = vector(&["0.7"]);
+        answer["warnings"] = json!(["store-2: connection refused"]);
+        let measured = measure(api(StatusCode::OK, answer).await, json!({})).await;
+        assert_eq!(measured.phase, Phase::Successful);
+        let told = "result is [0.7]; Prometheus warns: store-2: connection refused";
+        assert_eq!(measured.message, told);
     }
 
     #[tokio::test]
