@@ -28,7 +28,7 @@ pub fn command() -> Command {
             Arg::new("print-config")
                 .long("print-config")
                 .action(ArgAction::SetTrue)
-                .help("Print every setting in force and where it comes from, and exit"),
+                .help("Print every setting in force and where it comes from, check them, and exit"),
         );
     for setting in &SETTINGS {
         let help = match setting.default {

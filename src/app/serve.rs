@@ -52,13 +52,17 @@ pub fn start(matches: &ArgMatches) -> ExitCode {
 
 fn run(matches: &ArgMatches) -> Result<(), ServeError> {
     let values = arguments::values(matches).map_err(ConfigError::from)?;
-    if matches.get_flag("print-config") {
+    let only_print = matches.get_flag("print-config");
+    if only_print {
+        // Also those that are refused: then it shows where they come from.
         let _ = write!(std::io::stdout().lock(), "{values}");
-        return Ok(());
     }
     let logs = checked::logs(&values)?;
     let config = checked::server(&values)?;
     let _log = log::start(&logs)?;
+    if only_print {
+        return Ok(());
+    }
     let runtime = tokio::runtime::Runtime::new().map_err(ServeError::Runtime)?;
     let ended = runtime.block_on(serve(config));
     // What had to come to an end has: who still reads a file, on a disk that hangs, is not waited for.

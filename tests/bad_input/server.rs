@@ -139,3 +139,14 @@ async fn a_server_that_can_not_start_says_why_in_one_line() {
         refused(&ran, code, says);
     }
 }
+
+/// Whoever asks before a restart whether it will come up is told so, and sees where the value comes from.
+#[tokio::test]
+async fn settings_that_a_server_refuses_are_refused_when_they_are_printed() {
+    let world = World::stopped();
+    let printed = serve(&world, &["--print-config", "--forget-after", "soon"]).await;
+    let line = printed.stdout.lines().find(|line| line.contains("soon"));
+    assert_eq!(line, Some("forget-after = \"soon\"  # flag"));
+    refused(&printed, 2, &["--forget-after \"soon\"", "no duration"]);
+    serve(&world, &["--print-config"]).await.ok();
+}
