@@ -46,3 +46,5 @@ mod silence;
 mod tolerance;
 #[path = "control/waiting.rs"]
 mod waiting;
+#[path = "control/way.rs"]
+mod way;

@@ -63,6 +63,8 @@ pub struct Target {
     pub baseline: Option<Side>,
     /// Where proxies listen for the service: where each was last seen, at the port of the service's listener.
     pub proxies: Vec<SocketAddr>,
+    /// The same of those that have no preview route, and answer with the live version whatever header is sent.
+    pub astray: Vec<SocketAddr>,
     /// The step of the canary that is watched, from 1.
     pub step: Option<usize>,
     /// The header by which a request through a proxy reaches the candidate whatever the weights are.
@@ -251,6 +253,7 @@ impl Context {
                     found.map_err(|error| NoDoor::Resolve(proxy.to_string(), error.to_string()))?;
                 addresses.extend(found.next());
             }
+            addresses.retain(|address| !target.astray.contains(address));
         }
         if addresses.is_empty() {
             return Err(NoDoor::Proxies {
@@ -342,5 +345,27 @@ mod tests {
         given["proxyAddresses"] = json!(["127.0.0.1:10001"]);
         let doors = context.doors(&spec(given), Which::Candidate).await.unwrap();
         assert_eq!(doors[0].address, address(10_001));
+    }
+
+    #[tokio::test]
+    async fn a_proxy_without_the_route_is_not_asked_where_a_check_gives_it_either() {
+        let given = |ports: &[u16]| {
+            let addresses: Vec<_> = ports
+                .iter()
+                .map(|port| address(*port).to_string())
+                .collect();
+            let check = json!({ "name": "a", "through": "proxies", "proxyAddresses": addresses, "http": {} });
+            spec(check)
+        };
+        let context = aimed(context(&[address(1)], &[address(2)]), |target| {
+            target.preview = Some(preview());
+            target.astray = vec![address(10_000)];
+        });
+        let both = given(&[10_000, 10_001]);
+        let doors = context.doors(&both, Which::Candidate).await.unwrap();
+        let asked: Vec<_> = doors.iter().map(|door| door.address).collect();
+        assert_eq!(asked, [address(10_001)]);
+        let refused = context.doors(&given(&[10_000]), Which::Candidate).await;
+        assert!(matches!(refused, Err(NoDoor::Proxies { .. })));
     }
 }

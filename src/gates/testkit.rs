@@ -45,6 +45,7 @@ pub(crate) fn context(candidate: &[SocketAddr], baseline: &[SocketAddr]) -> Cont
             candidate: side(Colour::Green, "v1.3", candidate),
             baseline: Some(side(Colour::Blue, "v1.2", baseline)),
             proxies: Vec::new(),
+            astray: Vec::new(),
             step: None,
             preview: None,
         }),

@@ -75,6 +75,7 @@ pub fn context(candidate: (&str, Vec<SocketAddr>), baseline: (&str, Vec<SocketAd
             candidate: side(Colour::Green, candidate),
             baseline: Some(side(Colour::Blue, baseline)),
             proxies: Vec::new(),
+            astray: Vec::new(),
             step: None,
             preview: None,
         }),

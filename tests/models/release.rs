@@ -38,6 +38,7 @@ pub fn release(candidate: SocketAddr, baseline: SocketAddr) -> Context {
             candidate: side(Colour::Green, "v2", candidate),
             baseline: Some(side(Colour::Blue, "v1", baseline)),
             proxies: Vec::new(),
+            astray: Vec::new(),
             step: None,
             preview: None,
         }),

@@ -19,7 +19,7 @@ use bluegreen::{
         Clock, Controllers, Handle, Options, ReleaseOptions, Resolve, ResolveError, Resolved,
     },
     fleet::{ProxyInfo, Record, StreamId},
-    model::{Name, TypeUrl},
+    model::{Name, Revision, TypeUrl},
     snapshot::Snapshot,
     store::{MemoryStore, Store},
 };
@@ -302,12 +302,17 @@ impl LedgerProxy {
 
     /// Connects, and answers so.
     pub fn saying(server: &Server, fleet: &str, id: &str, says: Says) -> Self {
+        Self::at(server, fleet, id, "127.0.0.1:1", says)
+    }
+
+    /// Connects from that address, and answers so.
+    pub fn at(server: &Server, fleet: &str, id: &str, address: &str, says: Says) -> Self {
         static STREAMS: AtomicU64 = AtomicU64::new(1);
         let stream = StreamId(STREAMS.fetch_add(1, Ordering::Relaxed));
         let handle = server.fleet(fleet);
         let info = ProxyInfo {
             id: id.into(),
-            address: "127.0.0.1:1".into(),
+            address: address.into(),
             software: "envoy 1.40.0".into(),
         };
         handle.ledger().connect(stream, info, Timestamp::now());
@@ -344,6 +349,7 @@ impl Drop for LedgerProxy {
 async fn answer(handle: Handle, stream: StreamId, mut says: watch::Receiver<Says>) {
     let mut snapshots = handle.snapshots();
     let mut rejected_once = false;
+    let mut refused = BTreeMap::new();
     loop {
         let snapshot = snapshots.borrow_and_update().clone();
         let mood = says.borrow_and_update().clone();
@@ -355,7 +361,7 @@ async fn answer(handle: Handle, stream: StreamId, mut says: watch::Receiver<Says
                 mood => mood,
             };
             rejected_once |= once;
-            answer_one(&handle, stream, &mood, &snapshot);
+            answer_one(&handle, stream, &mood, &snapshot, &mut refused);
         }
         tokio::select! {
             changed = snapshots.changed() => if changed.is_err() { return },
@@ -364,7 +370,13 @@ async fn answer(handle: Handle, stream: StreamId, mut says: watch::Receiver<Says
     }
 }
 
-fn answer_one(handle: &Handle, stream: StreamId, says: &Says, snapshot: &Snapshot) {
+fn answer_one(
+    handle: &Handle,
+    stream: StreamId,
+    says: &Says,
+    snapshot: &Snapshot,
+    refused: &mut BTreeMap<TypeUrl, Revision>,
+) {
     for set in snapshot.types() {
         let rejected = match says {
             Says::AcceptBut(type_url) if set.type_url == *type_url => continue,
@@ -376,15 +388,22 @@ fn answer_one(handle: &Handle, stream: StreamId, says: &Says, snapshot: &Snapsho
             Says::RejectRoutes(_) => None,
             Says::Reject(message) => Some(*message),
         };
-        let record = match rejected.filter(|_| set.changed_in == snapshot.revision) {
-            Some(message) => Record::Rejected {
+        let new = set.changed_in == snapshot.revision;
+        let known = *refused.get(&set.type_url).unwrap_or(&Revision::ZERO) == set.changed_in;
+        let record = match rejected {
+            // Who has said no does not say yes to the same.
+            Some(_) if !new && known => continue,
+            Some(message) if new => Record::Rejected {
                 type_url: set.type_url,
                 revision: set.changed_in,
                 resources: set.resources.keys().map(ToString::to_string).collect(),
                 message: message.to_owned(),
             },
-            None => Record::Accepted(set.type_url, set.changed_in),
+            _ => Record::Accepted(set.type_url, set.changed_in),
         };
+        if let Record::Rejected { revision, .. } = &record {
+            refused.insert(set.type_url, *revision);
+        }
         handle.ledger().record(stream, record, Timestamp::now());
     }
 }

@@ -113,14 +113,15 @@ pub(super) fn aim(
     })
 }
 
-/// Where the proxies that are connected listen for the service. One that has not accepted the preview's route would answer with the
-/// live version.
+/// Where the proxies that are connected listen for the service: those that lead to the version that is previewed, and those that have
+/// not accepted the preview's route and would answer with the live version. Of two at one address nobody can tell which answers.
 fn with_preview(
     handle: &Handle,
     head: &Head,
     service: &ServiceState,
     port: u16,
-) -> Vec<SocketAddr> {
+) -> (Vec<SocketAddr>, Vec<SocketAddr>) {
+    let views = handle.ledger().proxies(&Default::default());
     let preview = service.shifting.preview.as_ref();
     let proof = preview.map(|it| {
         let requirement = Requirement::weights(it.window.started_in);
@@ -128,16 +129,18 @@ fn with_preview(
     });
     let lacking = proof.iter().flat_map(|proof| &proof.not_acked);
     let lacking: BTreeSet<&str> = lacking.map(|it| &*it.proxy).collect();
-    let views = handle.ledger().proxies(&Default::default());
-    let mut all: Vec<SocketAddr> = views
-        .iter()
-        .filter(|view| view.connected && !lacking.contains(&*view.info.id))
-        .filter_map(|view| view.info.address.parse::<SocketAddr>().ok())
-        .map(|peer| SocketAddr::new(peer.ip(), port))
-        .collect();
-    all.sort();
-    all.dedup();
-    all
+    let (mut leading, mut astray) = (BTreeSet::new(), BTreeSet::new());
+    for view in views.iter().filter(|view| view.connected) {
+        if let Ok(peer) = view.info.address.parse::<SocketAddr>() {
+            let side = match lacking.contains(&*view.info.id) {
+                true => &mut astray,
+                false => &mut leading,
+            };
+            side.insert(SocketAddr::new(peer.ip(), port));
+        }
+    }
+    let leading = leading.difference(&astray).copied().collect();
+    (leading, astray.into_iter().collect())
 }
 
 fn target(
@@ -168,7 +171,7 @@ fn target(
     let spec = &service.spec;
     let exact = |host: &&String| !host.contains('*');
     let listener = spec.listener.as_ref().filter(|_| through);
-    let proxies = listener.map_or_else(Vec::new, |listener| {
+    let (proxies, astray) = listener.map_or_else(Default::default, |listener| {
         with_preview(handle, head, service, listener.port)
     });
     let preview = service.shifting.preview.as_ref().and_then(|preview| {
@@ -185,6 +188,7 @@ fn target(
         candidate: side(to),
         baseline: from.map(|from| side(from.colour)),
         proxies,
+        astray,
         step: rollout.and_then(Rollout::at_step),
         preview,
     }
