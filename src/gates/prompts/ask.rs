@@ -61,19 +61,34 @@ pub(super) async fn ask(
     let took = answer.took;
     match endpoint {
         PromptsEndpoint::OpenAi { .. } => {
-            let (text, refused) = completed(&answer.body)?;
+            let Completed { text, refused, end } = completed(&answer.body)?;
+            // Nothing contains no bad word, is no refusal, and is like the nothing of another version.
+            if text.trim().is_empty() && !refused {
+                return Err(format!("the model answered with nothing{}", ended(end)));
+            }
             Ok(Reply {
                 text,
                 refused,
                 took,
             })
         }
-        PromptsEndpoint::Plain { answer: path, .. } => Ok(Reply {
-            text: found(&answer.body, path.as_deref())?,
-            refused: false,
-            took,
-        }),
+        PromptsEndpoint::Plain { answer: path, .. } => {
+            let text = found(&answer.body, path.as_deref())?;
+            if text.trim().is_empty() {
+                return Err("the model answered with nothing".to_owned());
+            }
+            Ok(Reply {
+                text,
+                refused: false,
+                took,
+            })
+        }
     }
+}
+
+/// Why an answer ended, as the server says: a model that thinks for longer than its tokens last says nothing.
+pub(super) fn ended(end: Option<String>) -> String {
+    end.map_or_else(String::new, |end| format!(" (finish_reason {end:?})"))
 }
 
 fn chat(
@@ -137,11 +152,22 @@ fn plain(
     Ok(ask)
 }
 
-/// The text of a chat completion, and whether the server says that it is a refusal.
+/// What a chat completion says.
+#[derive(Debug)]
+pub(super) struct Completed {
+    /// The answer.
+    pub(super) text: String,
+    /// The server says that it is a refusal.
+    pub(super) refused: bool,
+    /// Why it ended there, in the server's words.
+    pub(super) end: Option<String>,
+}
+
+/// Reads a chat completion.
 ///
 /// # Errors
 /// If it is none.
-pub(super) fn completed(body: &[u8]) -> Result<(String, bool), String> {
+pub(super) fn completed(body: &[u8]) -> Result<Completed, String> {
     let completion: Completion = serde_json::from_slice(body)
         .map_err(|error| format!("the answer is no chat completion: {error}"))?;
     let choice = completion
@@ -153,7 +179,11 @@ pub(super) fn completed(body: &[u8]) -> Result<(String, bool), String> {
     let refusal = choice.message.refusal;
     let refused = filtered || refusal.is_some();
     let text = choice.message.content.or(refusal).unwrap_or_default();
-    Ok((text, refused))
+    Ok(Completed {
+        text,
+        refused,
+        end: choice.finish_reason,
+    })
 }
 
 fn found(body: &[u8], path: Option<&str>) -> Result<String, String> {
@@ -165,6 +195,7 @@ fn found(body: &[u8], path: Option<&str>) -> Result<String, String> {
         serde_json::from_slice(body).map_err(|error| format!("the answer is no JSON: {error}"))?;
     match parsed.query(&body).first() {
         Some(Value::String(text)) => Ok(text.clone()),
+        Some(Value::Null) => Err(format!("{path} is null in the answer")),
         Some(other) => Ok(other.to_string()),
         None => Err(format!("the answer has no {path}")),
     }
@@ -190,8 +221,8 @@ mod tests {
                 ("", true),
             ),
         ] {
-            let (text, refused) = completed(body.as_bytes()).unwrap();
-            assert_eq!((text.as_str(), refused), expected);
+            let read = completed(body.as_bytes()).unwrap();
+            assert_eq!((read.text.as_str(), read.refused), expected);
         }
         for (body, expected) in [
             ("<html>", "no chat completion"),
@@ -207,10 +238,9 @@ mod tests {
         assert_eq!(found(b"plain", None).unwrap(), "plain");
         assert_eq!(found(br#"{"a":{"b":"x"}}"#, Some("$.a.b")).unwrap(), "x");
         assert_eq!(found(br#"{"a":[1]}"#, Some("$.a")).unwrap(), "[1]");
-        assert!(
-            found(b"{}", Some("$.a"))
-                .unwrap_err()
-                .contains("has no $.a")
-        );
+        for (body, expected) in [("{}", "has no $.a"), (r#"{"a":null}"#, "$.a is null")] {
+            let error = found(body.as_bytes(), Some("$.a")).unwrap_err();
+            assert!(error.contains(expected), "{error}");
+        }
     }
 }

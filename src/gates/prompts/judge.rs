@@ -6,7 +6,10 @@ use http::{Method, Uri};
 use regex::Regex;
 use serde_json::json;
 
-use super::{ask::completed, prompt::Prompt};
+use super::{
+    ask::{completed, ended},
+    prompt::Prompt,
+};
 use crate::{
     gates::{Context, client::Ask, side::good},
     model::check::Judge,
@@ -43,8 +46,13 @@ pub(super) async fn score(
     let reply = context.client.ask(ask).await;
     let reply = reply.map_err(|error| error.to_string())?;
     good(&reply)?;
-    let (text, _) = completed(&reply.body)?;
-    read(&text, judge.scale)
+    let judged = completed(&reply.body)?;
+    // What is written by then may be a score that it only weighs, or half of a number.
+    if judged.end.as_deref() == Some("length") {
+        let end = ended(judged.end);
+        return Err(format!("its judgement is cut off{end}: let it say more"));
+    }
+    read(&judged.text, judge.scale)
 }
 
 fn instructions(judge: &Judge) -> String {

@@ -282,3 +282,60 @@ async fn prompts_that_can_not_be_read_name_their_line() {
         assert!(measured.message.contains(expected), "{}", measured.message);
     }
 }
+
+#[tokio::test]
+async fn a_model_that_says_nothing_passes_no_prompt() {
+    let silent = |message: Value| async move {
+        let answer =
+            json!({ "choices": [{ "message": message, "finish_reason": "length" }], "text": null });
+        let router = Router::new()
+            .route("/v1/chat/completions", post(Json(answer.clone())))
+            .route("/json", post(Json(answer)))
+            .route("/plain", post(""));
+        testkit::serve(router).await
+    };
+    // Each of them holds of nothing.
+    let rows = json!([
+        { "id": "a", "prompt": "a", "expect": { "excludes": ["bomb"], "refusal": false, "maximumLength": 9 } },
+        { "id": "b", "prompt": "b", "expect": { "similarity": { "to": "live", "rougeL": 1.0 } } },
+    ]);
+    let plain = |request: Value| json!({ "passRate": 0.1, "endpoint": { "plain": { "request": request } } });
+    let mut json = plain(json!({ "path": "/json" }));
+    json["endpoint"]["plain"]["answer"] = json!("$.text");
+    for (message, more, expected) in [
+        (
+            json!({ "content": null }),
+            json!({ "passRate": 0.1 }),
+            "nothing (finish_reason \"length\")",
+        ),
+        (
+            json!({ "content": " \n" }),
+            json!({ "passRate": 0.1 }),
+            "nothing (finish_reason \"length\")",
+        ),
+        (json!({}), plain(json!({ "path": "/plain" })), "nothing"),
+        (json!({}), json, "$.text is null"),
+    ] {
+        let side = silent(message).await;
+        let measured = measure(check(rows.clone(), more), side, Some(side)).await;
+        assert_eq!(measured.phase, Phase::Failed, "{measured:?}");
+        assert!(measured.message.contains(expected), "{}", measured.message);
+    }
+}
+
+#[tokio::test]
+async fn a_judgement_that_is_cut_off_is_no_score() {
+    let cut = json!({ "choices": [{ "finish_reason": "length",
+        "message": { "content": "A score: 9 would be for one that names the app, which this" } }] });
+    let judge = testkit::serve(Router::new().route("/v1/chat/completions", post(Json(cut)))).await;
+    let rows = json!([{ "id": "a", "prompt": "a card", "expect": { "judge": 8.0 } }]);
+    let judge = json!({ "url": format!("http://{judge}/v1/chat/completions"), "model": "j", "rubric": "Right?" });
+    let measured = measure(
+        check(rows, json!({ "judge": judge })),
+        model(good).await,
+        None,
+    )
+    .await;
+    assert_eq!(measured.phase, Phase::Error, "{measured:?}");
+    assert!(measured.message.contains("cut off"), "{}", measured.message);
+}
