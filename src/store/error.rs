@@ -45,6 +45,9 @@ pub enum CommitError {
         /// The reserve.
         needed: u64,
     },
+    /// There is not even room for a rollback.
+    #[error("the disk of the data directory is full, and what was kept for rollbacks is used up")]
+    ReserveUsedUp,
     /// Its parts are not about the same revision.
     #[error("the commit contradicts itself ({detail}): this is a bug of bluegreen")]
     Contradiction {
@@ -70,6 +73,9 @@ impl CommitError {
             }
             Self::FilesFull { .. } => {
                 "remove files from the disk of the data directory (`df -i`); nothing was changed, and rollbacks still work"
+            }
+            Self::ReserveUsedUp => {
+                "free space, or remove files, on the disk of the data directory, then try again; nothing was changed, and proxies go on with what they have"
             }
             Self::Contradiction { .. } => "report this with the server's log; nothing was changed",
             Self::Unknown(_) => {

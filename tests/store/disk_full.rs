@@ -140,6 +140,18 @@ async fn a_full_disk_refuses_changes_and_lets_a_rollback_through() {
     drop(store);
     let store = open(&disk.data()).await;
     assert!(disk.data().join("RESERVE").exists(), "taken again");
+
+    // Nobody is told that rollbacks work, to whom one is refused.
+    disk.fill(0);
+    roll_back(&store, &mut world, Blue).await;
+    disk.fill(0);
+    let mut rollback = world.clone().put(&[("fraud", Green)], CommitKind::Switch);
+    rollback.uses_reserve = true;
+    let refused = store.commit(rollback).await.unwrap_err();
+    assert!(matches!(refused, CommitError::ReserveUsedUp), "{refused}");
+    let remedy = refused.remedy();
+    assert!(!remedy.contains("rollbacks"), "{remedy}");
+    disk.empty();
     store.close().await.unwrap();
 }
 

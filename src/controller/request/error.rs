@@ -43,9 +43,11 @@ impl CommandError {
         match self {
             Self::Refused(refusal) => Some(refusal.reason),
             Self::Commit(CommitError::Conflict { .. }) => Some(Reason::FleetMovedOn),
-            Self::Commit(CommitError::DiskFull { .. } | CommitError::FilesFull { .. }) => {
-                Some(Reason::StoreFull)
-            }
+            Self::Commit(
+                CommitError::DiskFull { .. }
+                | CommitError::FilesFull { .. }
+                | CommitError::ReserveUsedUp,
+            ) => Some(Reason::StoreFull),
             Self::Commit(_) | Self::Store(_) => Some(Reason::StoreFailed),
             Self::Stale { .. } => Some(Reason::FleetMovedOn),
             Self::Internal { .. } | Self::Stopping => None,

@@ -78,7 +78,8 @@ impl Reserve {
             Ok(()) => free,
             Err(_) => self.give_up().unwrap_or(free),
         };
-        free.check(LEAST_FREE, LEAST_FILES)
+        let least = free.check(LEAST_FREE, LEAST_FILES);
+        least.map_err(|_| CommitError::ReserveUsedUp)
     }
 
     /// Makes room before sled is opened: it writes then, too, and damages its own files where it can't.
