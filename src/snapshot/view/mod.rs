@@ -331,7 +331,8 @@ impl View {
         })
     }
 
-    /// Whether `has` holds, in the newest content, everything that this refers to and `newest` has.
+    /// Whether `has` holds, in the newest content, everything that this refers to and `newest` has. What is to live for a while
+    /// may have been said without that.
     pub fn is_served_by(&self, has: &View, newest: &View) -> bool {
         self.referred.get((has.digest, newest.digest), || {
             let references = self.items.values().map(|item| &item.resource.references);
@@ -341,8 +342,10 @@ impl View {
             });
             names.all(|name| {
                 newest.get(name).is_none_or(|newest| {
-                    let has = has.get(name);
-                    has.is_some_and(|has| has.resource.digest == newest.resource.digest)
+                    let has = has.get(name).map(|has| has.resource.digest);
+                    let newest = &newest.resource;
+                    has == Some(newest.digest)
+                        || (newest.ttl.is_some() && has == Some(newest.without_ttl().digest))
                 })
             })
         })

@@ -95,3 +95,22 @@ fn line_30_no_time_to_live_by_which_envoy_crashes_is_said_in_state_of_the_world(
         }
     }
 }
+
+/// It is said without its time to live, and is the newest all the same for a listener or a cluster that refers to it.
+#[test]
+fn line_36_what_is_said_without_its_time_to_live_is_accepted_where_something_refers_to_it() {
+    let ttl = Duration::from_secs(15);
+    for mortal in [routes("main", &[("a", true)]), endpoints("a/blue", 2)] {
+        for mode in MODES {
+            let of = mortal.type_url;
+            let mut fleet = Fleet::with_a();
+            let mut client = Client::settled_in(mode, &fleet);
+            client.push(fleet.put([mortal.clone().with_ttl(ttl)]));
+            let settled = accepted(&client.ack(of));
+            assert!(
+                settled.contains(&(of, rev(2))),
+                "{of} {mode:?}: {settled:?}"
+            );
+        }
+    }
+}
