@@ -73,6 +73,18 @@ impl References {
         }
     }
 
+    /// What of a type a proxy asks for on the stream that this came by, once it has this.
+    pub(super) fn named_of(&self, type_url: TypeUrl) -> impl Iterator<Item = &Arc<str>> {
+        let (names, more) = match type_url {
+            TypeUrl::ClusterLoadAssignment => (Some(&self.endpoints), None),
+            TypeUrl::RouteConfiguration => (Some(&self.routes), None),
+            TypeUrl::Secret => (Some(&self.secrets), None),
+            TypeUrl::TypedExtensionConfig => (Some(&self.filters), Some(&self.spare_filters)),
+            _ => (None, None),
+        };
+        names.into_iter().chain(more).flatten()
+    }
+
     /// How long a request that goes to that cluster may be open: zero where Envoy's default holds, the longest duration
     /// there is where nothing ends it.
     pub fn patience(&self, cluster: &str) -> Duration {

@@ -335,19 +335,21 @@ impl View {
     /// may have been said without that.
     pub fn is_served_by(&self, has: &View, newest: &View) -> bool {
         self.referred.get((has.digest, newest.digest), || {
-            let references = self.items.values().map(|item| &item.resource.references);
-            let mut names = references.flat_map(|references| match newest.type_url {
-                TypeUrl::ClusterLoadAssignment => &references.endpoints,
-                _ => &references.routes,
-            });
-            names.all(|name| {
+            let held = |name: &Arc<str>| {
                 newest.get(name).is_none_or(|newest| {
                     let has = has.get(name).map(|has| has.resource.digest);
                     let newest = &newest.resource;
                     has == Some(newest.digest)
                         || (newest.ttl.is_some() && has == Some(newest.without_ttl().digest))
                 })
-            })
+            };
+            let mut references = self.items.values().map(|item| &item.resource.references);
+            match newest.type_url {
+                TypeUrl::ScopedRouteConfiguration => {
+                    !references.any(|it| it.scoped) || newest.items.keys().all(held)
+                }
+                of => references.all(|it| it.named_of(of).all(held)),
+            }
         })
     }
 }

@@ -14,6 +14,31 @@ use crate::{
     snapshot::{EVERYTHING, Item, Snapshot, View, with_splits_of},
 };
 
+/// What makes a client ask for resources of a type, by their names or for all of them.
+fn referrers_of(type_url: TypeUrl) -> &'static [TypeUrl] {
+    const FILTERED: &[TypeUrl] = &[
+        TypeUrl::Cluster,
+        TypeUrl::Listener,
+        TypeUrl::TypedExtensionConfig,
+    ];
+    match type_url {
+        TypeUrl::ClusterLoadAssignment => &[TypeUrl::Cluster],
+        TypeUrl::RouteConfiguration | TypeUrl::ScopedRouteConfiguration => &[TypeUrl::Listener],
+        TypeUrl::Secret | TypeUrl::TypedExtensionConfig => FILTERED,
+        _ => &[],
+    }
+}
+
+/// Whether who has that is sure to ask for what it names of a type. A client that names its listeners, as gRPC does, knows no
+/// secrets, filters and scopes that come by themselves.
+fn asks_for_what_it_names(referrer: &Channel, type_url: TypeUrl) -> bool {
+    match (referrer.type_url, type_url) {
+        (_, TypeUrl::ClusterLoadAssignment | TypeUrl::RouteConfiguration)
+        | (TypeUrl::TypedExtensionConfig, _) => true,
+        _ => referrer.subscription.is_wildcard(),
+    }
+}
+
 impl Session {
     /// Records, once per type and revision, that the client has what the snapshot says. A type that the revision does not
     /// change is accepted with it: whoever asks about a revision need not know which types it changed.
@@ -111,7 +136,7 @@ impl Session {
             TypeUrl::RouteConfiguration => {
                 settled(TypeUrl::Listener) && self.has_referred(type_url, snapshot)
             }
-            _ => settled(TypeUrl::Listener),
+            _ => settled(TypeUrl::Listener) && self.has_referred(type_url, snapshot),
         }
     }
 
@@ -180,19 +205,20 @@ impl Session {
     /// before the client has asked for it, where its cluster is on its way. Where it has refused the newest, what it has
     /// instead counts: it never asks for the routes of a listener that it does not take.
     fn has_referred(&self, type_url: TypeUrl, snapshot: &Snapshot) -> bool {
-        let referrer = match type_url {
-            TypeUrl::ClusterLoadAssignment => TypeUrl::Cluster,
-            TypeUrl::RouteConfiguration => TypeUrl::Listener,
-            _ => return true,
-        };
-        let (Some(referrers), Some(set)) = (self.channels.get(referrer), snapshot.get(type_url))
-        else {
+        let Some(set) = snapshot.get(type_url) else {
             return true;
         };
         let none = View::none(type_url);
         let accepted = self.channels.get(type_url).map(|channel| &channel.accepted);
-        let referrers = self.taken(referrers, snapshot);
-        referrers.is_served_by(accepted.unwrap_or(&none), set.view())
+        let accepted = accepted.unwrap_or(&none);
+        let mut referrers = referrers_of(type_url)
+            .iter()
+            .filter_map(|referrer| self.channels.get(*referrer))
+            .filter(|referrer| asks_for_what_it_names(referrer, type_url));
+        referrers.all(|referrer| {
+            let referrer = self.taken(referrer, snapshot);
+            referrer.is_served_by(accepted, set.view())
+        })
     }
 
     /// The newest of a type, but for what the client has refused of it.

@@ -9,6 +9,7 @@ mod hosts;
 mod living;
 mod mortal;
 mod ordering;
+mod referred;
 mod sotw;
 mod status;
 mod whole;
