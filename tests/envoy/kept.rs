@@ -1,13 +1,18 @@
 //! What an Envoy keeps: of what it rejects, a certificate (SDS) and a filter (ECDS) that were taken back are in nobody's way; and a
 //! filter for as long as something needs it.
 
+use std::{net::SocketAddr, time::Instant};
+
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 
 use crate::{
-    fixtures::{RDS, all_answered, load, more_answers},
+    fixtures::{
+        Backends, Flip, RDS, all_answered, load, more_answers, no_trouble, only, proven, world,
+    },
     support::{
         document,
         load::{Protocol, Shot},
+        ports::ReservedPort,
         waiting,
         world::World,
     },
@@ -42,6 +47,12 @@ impl Certificate {
 
 /// A listener with TLS, whose certificate is a secret. `setting` is one more line of it.
 fn edge(world: &World, certificate: &Certificate, setting: &str) -> String {
+    let parts = secured(world.listener.addr(), certificate, setting);
+    document::resources("edge", &[&parts[0], ROUTES, &parts[1]])
+}
+
+/// That listener, and the secret.
+fn secured(at: SocketAddr, certificate: &Certificate, setting: &str) -> [String; 2] {
     let text = |text: &str| serde_json::to_string(text).expect("a text");
     let (chain, key) = (text(&certificate.chain), text(&certificate.key));
     let secret = format!(
@@ -57,11 +68,10 @@ fn edge(world: &World, certificate: &Certificate, setting: &str) -> String {
               "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext
               common_tls_context: { tls_certificate_sds_secret_configs: [ { name: edge, sds_config: { ads: {}, resource_api_version: V3 } } ] }
           filters:"#;
-    let listener = document::http_listener("edge", world.listener.addr(), RDS, &[]);
+    let listener = document::http_listener("edge", at, RDS, &[]);
     let plain = "filter_chains:\n        - filters:";
     assert!(listener.contains(plain), "{listener}");
-    let listener = listener.replace(plain, socket) + setting;
-    document::resources("edge", &[&listener, ROUTES, &secret])
+    [listener.replace(plain, socket) + setting, secret]
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -98,6 +108,12 @@ async fn line_07_a_rejected_certificate_is_in_the_way_of_nothing_that_comes_late
 
 /// A listener with a filter of its own, which is this script.
 fn scripted(world: &World, script: &str, setting: &str) -> String {
+    let [listener, filter] = with_script(world.listener.addr(), script);
+    document::resources("edge", &[&(listener + setting), ROUTES, &filter])
+}
+
+/// That listener, and the filter.
+fn with_script(at: SocketAddr, script: &str) -> [String; 2] {
     const LUA: &str = "type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua";
     let filter = format!(
         r#"    - "@type": type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig
@@ -108,8 +124,8 @@ fn scripted(world: &World, script: &str, setting: &str) -> String {
     let asked = format!(
         "{{ name: script, config_discovery: {{ config_source: {{ ads: {{}}, resource_api_version: V3 }}, type_urls: [{LUA}] }} }}"
     );
-    let listener = document::http_listener("edge", world.listener.addr(), RDS, &[&asked]);
-    document::resources("edge", &[&(listener + setting), ROUTES, &filter])
+    let listener = document::http_listener("scripted", at, RDS, &[&asked]);
+    [listener, filter]
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -141,4 +157,61 @@ async fn line_19_no_request_fails_when_a_filter_goes() {
     world.apply(&without, &wait).await.ok();
     more_answers(&load, 50).await;
     all_answered(&load.stop().await);
+}
+
+/// Certificates and filters that change, come and go in the moments of switches: nothing is lost, and what is called accepted is there.
+#[tokio::test(flavor = "multi_thread")]
+async fn line_36_certificates_and_filters_that_change_during_switches_are_there_when_they_are_accepted()
+ {
+    let backends = Backends::start().await;
+    let world = world(&backends, "").await;
+    let ports = [(); 2].map(|()| ReservedPort::take().expect("a free port"));
+    let [secure, plain] = [&ports[0], &ports[1]].map(|port| port.addr());
+    let resources = |round: usize| {
+        let script = format!(
+            "function envoy_on_response(handle) handle:headers():replace('x-model-version', 'round-{round}') end"
+        );
+        let [listener, filter] = with_script(plain, &script);
+        let mut all = vec![listener, filter, ROUTES.to_owned()];
+        if round % 3 != 2 {
+            all.extend(secured(secure, &Certificate::new(), ""));
+        }
+        let all: Vec<&str> = all.iter().map(String::as_str).collect();
+        document::resources("edge", &all)
+    };
+    let wait = ["--wait", "30s"];
+    world.apply(&resources(0), &wait).await.ok();
+    let shots = |path: &str| vec![Shot::get(path)];
+    let scored = load(world.listener.addr(), Protocol::Http1, 100, shots("/score"));
+    let scripted = load(plain, Protocol::Http1, 100, shots("/"));
+    more_answers(&scripted, 50).await;
+    let (mut flips, mut accepted) = (Vec::new(), Vec::<(String, Instant, Instant)>::new());
+    for round in 1..=8 {
+        let colour = ["blue", "green"][round % 2];
+        let switch = ["switch", "fraud-model", "--to", colour, "--force"];
+        let document = resources(round);
+        let (flip, applied) = tokio::join!(
+            Flip::run(&world, colour, &switch[..if round == 1 { 5 } else { 4 }]),
+            world.apply(&document, &wait)
+        );
+        let applied = applied.ok();
+        flips.push(flip);
+        accepted.push((format!("round-{round}"), applied.started, applied.returned));
+        more_answers(&scripted, 20).await;
+    }
+    for report in [scored.stop().await, scripted.stop().await] {
+        all_answered(&report);
+        if report
+            .samples
+            .iter()
+            .any(|one| one.outcome.as_deref() == Ok("round-1"))
+        {
+            for pair in accepted.windows(2) {
+                only(&report, &pair[0].0, pair[0].2, pair[1].1);
+            }
+        } else {
+            proven(&report, &flips);
+        }
+    }
+    no_trouble(&world).await;
 }
