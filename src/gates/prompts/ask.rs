@@ -59,31 +59,23 @@ pub(super) async fn ask(
         })
         .await?;
     let took = answer.took;
-    match endpoint {
-        PromptsEndpoint::OpenAi { .. } => {
-            let Completed { text, refused, end } = completed(&answer.body)?;
-            // Nothing contains no bad word, is no refusal, and is like the nothing of another version.
-            if text.trim().is_empty() && !refused {
-                return Err(format!("the model answered with nothing{}", ended(end)));
-            }
-            Ok(Reply {
-                text,
-                refused,
-                took,
-            })
-        }
-        PromptsEndpoint::Plain { answer: path, .. } => {
-            let text = found(&answer.body, path.as_deref())?;
-            if text.trim().is_empty() {
-                return Err("the model answered with nothing".to_owned());
-            }
-            Ok(Reply {
-                text,
-                refused: false,
-                took,
-            })
-        }
+    let Completed { text, refused, end } = match endpoint {
+        PromptsEndpoint::OpenAi { .. } => completed(&answer.body)?,
+        PromptsEndpoint::Plain { answer: path, .. } => Completed {
+            text: found(&answer.body, path.as_deref())?,
+            refused: false,
+            end: None,
+        },
+    };
+    // Nothing contains no bad word, is no refusal, and is like the nothing of another version.
+    if text.trim().is_empty() && !refused {
+        return Err(format!("the model answered with nothing{}", ended(end)));
     }
+    Ok(Reply {
+        text,
+        refused,
+        took,
+    })
 }
 
 /// Why an answer ended, as the server says: a model that thinks for longer than its tokens last says nothing.

@@ -133,9 +133,6 @@ impl Session {
             TypeUrl::ClusterLoadAssignment => {
                 settled(TypeUrl::Cluster) && self.has_referred(type_url, snapshot)
             }
-            TypeUrl::RouteConfiguration => {
-                settled(TypeUrl::Listener) && self.has_referred(type_url, snapshot)
-            }
             _ => settled(TypeUrl::Listener) && self.has_referred(type_url, snapshot),
         }
     }
@@ -176,11 +173,9 @@ impl Session {
         let unsure = (self.mode == Mode::Delta && !channel.asked.is_empty())
             || channel.unanswered.iter().any(waits)
             || channel.presented.is_some()
-            || (full && (channel.must_answer || channel.in_doubt || !channel.ever_answered));
+            || (full && (channel.must_answer || channel.in_doubt || !channel.ever_answered))
+            || channel.is_changing();
         if unsure {
-            return false;
-        }
-        if channel.is_changing() {
             return false;
         }
         let accepted = &channel.accepted;
